@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+#   make                 builds build/forebay-server; installs what is missing for it first (deps/packages)
+#   make run             builds and runs it on 127.0.0.1:6379 with its data in ./data; ARGS='--port 7000' adds flags
+#   make test            builds and runs all tests; the last line is "N passed, N failed"
+#   make unit            builds and runs the unit tests alone; UNIT=stream those of one folder
+#   make lint            layout, static analysis, and the arrows between folders
+#   make soak, bench     long runs, and ratios against the peers that are installed
+#   make install         into $(DESTDIR)$(PREFIX)
+#
+#   SANITIZE=address (with undefined), undefined or thread, or DEBUG=1, build the same into build/<variant>/.
+
+comma := ,
+PYTHON ?= /usr/bin/python3
+PREFIX ?= /usr/local
+CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
+AR ?= ar
+
+VARIANT := $(or $(SANITIZE),$(if $(DEBUG),debug),release)
+BUILD := build/$(VARIANT)
+SERVER := $(if $(filter release,$(VARIANT)),build/forebay-server,$(BUILD)/forebay-server)
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(if $(WERROR),-Werror)
+OPTIMIZE := -O2
+LIBRARIES := -lev -lrocksdb -llz4 -lssl -lcrypto -lxxhash -lpthread -lm
+ALLOCATOR := -ljemalloc
+
+ifeq ($(VARIANT),debug)
+OPTIMIZE := -O1 -DFOREBAY_DEBUG
+endif
+ifneq ($(SANITIZE),)
+OPTIMIZE := -O1 -DFOREBAY_DEBUG
+SANITIZER := -fsanitize=$(SANITIZE)$(if $(filter address,$(SANITIZE)),$(comma)undefined) -fno-sanitize-recover=all
+endif
+# These two bring an allocator of their own, and memory.c relies on its habits.
+ifneq ($(filter address thread,$(SANITIZE)),)
+OPTIMIZE += -DFOREBAY_NO_JEMALLOC
+ALLOCATOR :=
+endif
+# gcc warns that fences are not understood; what uses them is written so that it need not be.
+ifeq ($(SANITIZE),thread)
+SANITIZER += $(if $(findstring clang,$(CC)),,-Wno-tsan)
+endif
+
+CPPFLAGS += -Isrc
+CFLAGS += -std=gnu11 $(OPTIMIZE) -g -fno-omit-frame-pointer $(WARNINGS) $(SANITIZER)
+LDFLAGS += -Wl,--as-needed -rdynamic $(SANITIZER)
+
+# The folders of src, each an archive. A folder's unit tests are linked with it and with what stands below it, so
+# that they can be built while something above is broken.
+FOLDERS := base resp net object keyspace stream tier command metrics server
+below_resp := base
+below_net := base
+below_object := base
+below_keyspace := object base
+below_stream := resp base
+below_tier := keyspace stream object resp base
+below_command := keyspace stream object resp base
+below_metrics := net base
+below_server := command metrics tier keyspace stream net object resp base
+
+present = $(foreach folder,$(1),$(if $(filter-out src/server/main.c,$(wildcard src/$(folder)/*.c)),$(folder)))
+archives = $(foreach folder,$(call present,$(1)),$(BUILD)/lib/$(folder).a)
+objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+
+MAIN := $(wildcard src/server/main.c)
+UNIT_FOLDERS := $(filter $(or $(UNIT),$(FOLDERS)),$(FOLDERS))
+UNIT_SOURCES := $(foreach folder,$(UNIT_FOLDERS),$(wildcard tests/unit/$(folder)/*_test.c))
+UNIT_PROGRAMS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SOURCES))
+# Shared by unit tests: fakes and story helpers.
+TEST_LIBRARY := $(if $(wildcard tests/lib/*.c),$(BUILD)/lib/testlib.a)
+
+.PHONY: all deps packages packages-test packages-lint run test unit unit-programs soak bench lint install clean
+.SECONDARY:
+.DELETE_ON_ERROR:
+
+all: $(if $(MAIN),$(SERVER),$(call archives,$(FOLDERS)))
+
+deps:
+	@deps/install run test lint
+
+packages:
+	@deps/install run
+packages-test:
+	@deps/install run test
+packages-lint:
+	@deps/install run lint
+
+$(BUILD)/obj/%.o: %.c | packages
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/obj/tests/%.o: tests/%.c | packages-test
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# The directory is a prerequisite because its time changes when a file is removed from it.
+define archive_rule
+$(BUILD)/lib/$(1).a: $(call objects,$(filter-out src/server/main.c,$(wildcard $(2)/*.c))) $(2)
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	$(AR) rcs $$@ $$(filter %.o,$$^)
+endef
+$(foreach folder,$(call present,$(FOLDERS)),$(eval $(call archive_rule,$(folder),src/$(folder))))
+$(if $(TEST_LIBRARY),$(eval $(call archive_rule,testlib,tests/lib)))
+
+$(SERVER): $(call objects,$(MAIN)) $(call archives,$(FOLDERS))
+	$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBRARIES) $(ALLOCATOR)
+
+define unit_rule
+$(BUILD)/unit/$(1)/%_test: $(BUILD)/obj/tests/unit/$(1)/%_test.o $(TEST_LIBRARY) $(call archives,$(1) $(below_$(1)))
+	@mkdir -p $$(@D)
+	$(CC) $(LDFLAGS) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group \
+	    -lcmocka $(LIBRARIES) $(ALLOCATOR)
+endef
+$(foreach folder,$(FOLDERS),$(eval $(call unit_rule,$(folder))))
+
+unit-programs: $(UNIT_PROGRAMS)
+
+unit: unit-programs
+	@$(PYTHON) tests/run --unit $(UNIT_PROGRAMS)
+
+run: all
+	@mkdir -p data
+	exec $(SERVER) $(wildcard conf/forebay.conf) --dir ./data $(ARGS)
+
+test: packages-test all unit-programs
+	@FOREBAY_SERVER=$(abspath $(SERVER)) $(PYTHON) tests/run $(TEST_ARGS) --unit $(UNIT_PROGRAMS)
+
+soak: packages-test all
+	FOREBAY_SERVER=$(abspath $(SERVER)) tests/soak/run $(ARGS)
+
+bench: packages-test all
+	FOREBAY_SERVER=$(abspath $(SERVER)) tools/bench $(ARGS)
+
+LINT_SOURCES = $(wildcard src/*/*.c tests/unit/*/*.c tests/lib/*.c)
+LINT_HEADERS = $(wildcard src/*/*.h tests/lib/*.h)
+
+lint: packages-lint packages-test
+	@tools/arrows
+	clang-format --dry-run -Werror $(LINT_SOURCES) $(LINT_HEADERS)
+	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --enable=warning,portability \
+	    --suppress=missingIncludeSystem -j2 -Isrc src
+	printf '%s\n' $(filter src/%,$(LINT_SOURCES)) | \
+	    xargs -P2 -n4 sh -c 'clang-tidy --quiet "$$@" -- -std=gnu11 -Isrc 2>/dev/null' clang-tidy
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/forebay
+	install -m 755 $(SERVER) $(DESTDIR)$(PREFIX)/bin/forebay-server
+	install -m 644 LICENSE $(wildcard conf/forebay.conf) $(DESTDIR)$(PREFIX)/share/forebay/
+
+clean:
+	rm -rf build
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The slow halves of the lock, and in debug builds the proof of its order.
+ *
+ * State 2 means that somebody may sleep. Who has slept takes the lock in state 2, since others may sleep still;
+ * the price is at times a wake-up for nobody. A release therefore wakes one sleeper, and only from state 2.
+ *
+ * L1 (debug) a thread's held locks stand in its stack in ascending (rank, index): every acquisition is checked
+ *    against the top alone, and a removal from the middle keeps the order. */
+#include "base/lock.h"
+
+#include <linux/futex.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/thread.h"
+
+#define SPINS 100
+
+static inline void spin_pause(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+void lock_init(struct lock *lock, enum lock_rank rank, uint16_t index)
+{
+    check(rank > LOCK_NONE && rank < LOCK_RANK_COUNT);
+    atomic_init(&lock->state, 0);
+    lock->rank = (uint16_t)rank;
+    lock->index = index;
+    lock->holder = 0;
+}
+
+bool lock_try_slow(struct lock *lock)
+{
+    for (int i = 0; i < SPINS; i++) {
+        uint32_t state = atomic_load_explicit(&lock->state, memory_order_relaxed);
+        if (state == 0 && atomic_compare_exchange_weak_explicit(&lock->state, &state, 1, memory_order_acquire,
+                                                                memory_order_relaxed))
+            return true;
+        spin_pause();
+    }
+    return false;
+}
+
+void lock_acquire_slow(struct lock *lock)
+{
+    if (lock_try_slow(lock))
+        return;
+    while (atomic_exchange_explicit(&lock->state, 2, memory_order_acquire) != 0)
+        syscall(SYS_futex, &lock->state, FUTEX_WAIT_PRIVATE, 2, NULL, NULL, 0);
+}
+
+void lock_release_slow(struct lock *lock)
+{
+    syscall(SYS_futex, &lock->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+#ifdef FOREBAY_DEBUG
+
+/* Every partition, and one lock of each other rank. */
+#define HELD_MAX (4096 + LOCK_RANK_COUNT)
+
+static _Thread_local const struct lock *held[HELD_MAX];
+static _Thread_local unsigned held_count;
+
+static const char *rank_name(unsigned rank)
+{
+    static const char *const names[LOCK_RANK_COUNT] = {
+        [LOCK_NONE] = "none",     [LOCK_GATE] = "gate", [LOCK_PARTITION] = "partition",
+        [LOCK_STREAM] = "stream", [LOCK_LEAF] = "leaf", [LOCK_MAILBOX] = "mailbox",
+    };
+    return rank < LOCK_RANK_COUNT ? names[rank] : "unknown";
+}
+
+void lock_check_order(const struct lock *lock)
+{
+    if (lock->rank == LOCK_NONE)
+        check_failed(__FILE__, __LINE__, __func__, "lock has a rank (lock_init was not called)");
+    if (held_count == 0)
+        return;
+    const struct lock *top = held[held_count - 1];
+    if (top->rank < lock->rank)
+        return;
+    if (top->rank == lock->rank && lock->rank == LOCK_PARTITION && top->index < lock->index)
+        return;
+    char text[160];
+    snprintf(text, sizeof(text), "lock order: taking %s %u while holding %s %u", rank_name(lock->rank), lock->index,
+             rank_name(top->rank), top->index);
+    check_failed(__FILE__, __LINE__, __func__, text);
+}
+
+void lock_note_acquired(struct lock *lock)
+{
+    check(held_count < HELD_MAX);
+    held[held_count++] = lock;
+    lock->holder = thread_number();
+}
+
+void lock_note_released(struct lock *lock)
+{
+    lock_assert_held(lock);
+    unsigned at = held_count;
+    while (at > 0 && held[at - 1] != lock)
+        at--;
+    check(at > 0);
+    for (; at < held_count; at++)
+        held[at - 1] = held[at];
+    held_count--;
+    lock->holder = 0;
+}
+
+void lock_assert_held(const struct lock *lock)
+{
+    if (atomic_load_explicit(&lock->state, memory_order_relaxed) == 0)
+        check_failed(__FILE__, __LINE__, __func__, "lock is held (it is free)");
+    if (__atomic_load_n(&lock->holder, __ATOMIC_RELAXED) != thread_number())
+        check_failed(__FILE__, __LINE__, __func__, "lock is held by this thread (it is held by another)");
+}
+
+#endif

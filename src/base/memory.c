@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Allocation, and how much of it there is.
+ *
+ * jemalloc keeps two counters for each thread, of all bytes it ever allocated and ever freed. Threads of ours
+ * put the addresses of theirs into a slot; the sum of the slots, of what ended threads left and of a correction
+ * is what the process holds. The correction is what the allocator's own statistics show beside that sum: the
+ * doing of threads we do not know, RocksDB's above all.
+ *
+ * M1 a slot's counters live in the thread that owns it: they are read, and the slot is given back, only under
+ *    'summing'. Whoever only wants to read and finds it taken uses the sum that its holder found last, so that
+ *    nobody waits for a number.
+ *
+ * Sanitizers bring their own allocator. Builds with them (FOREBAY_NO_JEMALLOC) count in one shared word. */
+#include "base/memory.h"
+
+#include <errno.h>
+#ifndef FOREBAY_NO_JEMALLOC
+#include <jemalloc/jemalloc.h>
+#endif
+#include <malloc.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/mailbox.h"
+#include "base/thread.h"
+
+static _Atomic int64_t allocated_correction; /* without jemalloc: the count itself */
+static _Atomic size_t resident;
+
+_Noreturn static void out_of_memory(size_t size)
+{
+    char text[96];
+    snprintf(text, sizeof(text), "memory for %zu bytes", size);
+    check_failed(__FILE__, __LINE__, __func__, text);
+}
+
+#ifdef FOREBAY_NO_JEMALLOC
+
+static void count(const void *block, int sign)
+{
+    atomic_fetch_add_explicit(&allocated_correction, sign * (int64_t)malloc_usable_size((void *)block),
+                              memory_order_relaxed);
+}
+
+void memory_thread_enter(void)
+{
+}
+
+void memory_thread_leave(void)
+{
+}
+
+size_t memory_allocated(void)
+{
+    return (size_t)atomic_load_explicit(&allocated_correction, memory_order_relaxed);
+}
+
+static void refresh_allocated(void)
+{
+}
+
+/* The sanitizers' allocators call exactly what was asked for usable. */
+size_t memory_size_class(size_t size)
+{
+    return size ? size : 1;
+}
+
+void memory_purge(void)
+{
+}
+
+#else
+
+static inline void count(const void *block, int sign)
+{
+    (void)block;
+    (void)sign;
+}
+
+struct memory_slot {
+    const uint64_t *allocated, *freed; /* the thread's counters; NULL: the slot is free */
+};
+
+static atomic_flag summing = ATOMIC_FLAG_INIT;
+static struct memory_slot slots[THREADS_MAX]; /* under summing */
+static unsigned slots_used;                   /* under summing; all slots in use are below it */
+static int64_t left_by_ended_threads;         /* under summing */
+static _Atomic int64_t last_sum;
+static _Thread_local struct memory_slot *slot_here;
+
+static void summing_acquire(void)
+{
+    while (atomic_flag_test_and_set_explicit(&summing, memory_order_acquire))
+        sched_yield();
+}
+
+static void summing_release(void)
+{
+    atomic_flag_clear_explicit(&summing, memory_order_release);
+}
+
+/* Another thread's counter: a plain aligned word that only it writes. */
+static inline int64_t slot_sum(const struct memory_slot *slot)
+{
+    return (int64_t)(__atomic_load_n(slot->allocated, __ATOMIC_RELAXED) -
+                     __atomic_load_n(slot->freed, __ATOMIC_RELAXED));
+}
+
+static int64_t sum_locked(void)
+{
+    int64_t sum = left_by_ended_threads;
+    for (unsigned i = 0; i < slots_used; i++)
+        if (slots[i].allocated)
+            sum += slot_sum(&slots[i]);
+    atomic_store_explicit(&last_sum, sum, memory_order_relaxed);
+    return sum;
+}
+
+void memory_thread_enter(void)
+{
+    uint64_t *allocated, *freed;
+    size_t size = sizeof(allocated);
+    if (slot_here || mallctl("thread.allocatedp", &allocated, &size, NULL, 0) != 0 ||
+        mallctl("thread.deallocatedp", &freed, &size, NULL, 0) != 0)
+        return;
+    summing_acquire();
+    unsigned i = 0;
+    while (i < THREADS_MAX && slots[i].allocated)
+        i++;
+    check(i < THREADS_MAX);
+    slots[i] = (struct memory_slot){allocated, freed};
+    slot_here = &slots[i];
+    if (i >= slots_used)
+        slots_used = i + 1;
+    /* What the thread did before now stands in the correction already. */
+    left_by_ended_threads -= slot_sum(slot_here);
+    summing_release();
+}
+
+void memory_thread_leave(void)
+{
+    if (!slot_here)
+        return;
+    summing_acquire();
+    left_by_ended_threads += slot_sum(slot_here);
+    *slot_here = (struct memory_slot){NULL, NULL};
+    slot_here = NULL;
+    summing_release();
+}
+
+size_t memory_allocated(void)
+{
+    int64_t sum = atomic_load_explicit(&last_sum, memory_order_relaxed);
+    if (!atomic_flag_test_and_set_explicit(&summing, memory_order_acquire)) {
+        sum = sum_locked();
+        summing_release();
+    }
+    sum += atomic_load_explicit(&allocated_correction, memory_order_relaxed);
+    return sum > 0 ? (size_t)sum : 0;
+}
+
+static size_t allocator_statistic(const char *name)
+{
+    size_t value = 0, size = sizeof(value);
+    return mallctl(name, &value, &size, NULL, 0) == 0 ? value : 0;
+}
+
+#define TEXT_OF(x) #x
+#define TEXT(x) TEXT_OF(x)
+#define ALL_ARENAS TEXT(MALLCTL_ARENAS_ALL)
+
+static void refresh_allocated(void)
+{
+    uint64_t epoch = 1;
+    mallctl("epoch", NULL, NULL, &epoch, sizeof(epoch));
+    /* Blocks that wait in threads' caches count as allocated there, but nobody holds them. */
+    size_t allocated = allocator_statistic("stats.allocated");
+    size_t cached = allocator_statistic("stats.arenas." ALL_ARENAS ".tcache_bytes");
+    summing_acquire();
+    int64_t sum = sum_locked();
+    summing_release();
+    atomic_store_explicit(&allocated_correction, (int64_t)(allocated - cached) - sum, memory_order_relaxed);
+}
+
+size_t memory_size_class(size_t size)
+{
+    return nallocx(size ? size : 1, 0);
+}
+
+void memory_purge(void)
+{
+    mallctl("arena." ALL_ARENAS ".purge", NULL, NULL, NULL, 0);
+}
+
+#endif
+
+void *memory_allocate(size_t size)
+{
+    void *block = memory_try_allocate(size);
+    if (!block)
+        out_of_memory(size);
+    return block;
+}
+
+void *memory_allocate_zeroed(size_t size)
+{
+    void *block = calloc(1, size ? size : 1);
+    if (!block)
+        out_of_memory(size);
+    count(block, 1);
+    return block;
+}
+
+void *memory_resize(void *block, size_t size)
+{
+    if (block)
+        count(block, -1);
+    block = realloc(block, size ? size : 1);
+    if (!block)
+        out_of_memory(size);
+    count(block, 1);
+    return block;
+}
+
+void *memory_try_allocate(size_t size)
+{
+    void *block = malloc(size ? size : 1);
+    if (block)
+        count(block, 1);
+    return block;
+}
+
+void memory_free(void *block)
+{
+    if (block)
+        count(block, -1);
+    free(block);
+}
+
+size_t memory_usable_size(const void *block)
+{
+    return malloc_usable_size((void *)block);
+}
+
+/* What the kernel says */
+
+static size_t read_resident(void)
+{
+    unsigned long long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (file) {
+        if (fscanf(file, "%*u %llu", &pages) != 1)
+            pages = 0;
+        fclose(file);
+    }
+    return (size_t)pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+void memory_refresh(void)
+{
+    refresh_allocated();
+    atomic_store_explicit(&resident, read_resident(), memory_order_relaxed);
+}
+
+size_t memory_resident(void)
+{
+    size_t bytes = atomic_load_explicit(&resident, memory_order_relaxed);
+    return bytes ? bytes : read_resident();
+}
+
+/* A limit as a number in a file; UINT64_MAX for "max" or if there is none. */
+static uint64_t read_limit(const char *path)
+{
+    unsigned long long limit = UINT64_MAX;
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return UINT64_MAX;
+    if (fscanf(file, "%llu", &limit) != 1)
+        limit = UINT64_MAX;
+    fclose(file);
+    return limit;
+}
+
+/* The lowest limit from the group at 'path' up to the root of the hierarchy: a parent's limit binds as well. */
+static uint64_t lowest_limit(const char *root, char *path, const char *file)
+{
+    char name[640];
+    uint64_t lowest = UINT64_MAX;
+    for (;;) {
+        snprintf(name, sizeof(name), "%s%s/%s", root, path, file);
+        uint64_t limit = read_limit(name);
+        if (limit < lowest)
+            lowest = limit;
+        char *slash = strrchr(path, '/');
+        if (!slash)
+            return lowest;
+        *slash = '\0';
+    }
+}
+
+/* Lines of /proc/self/cgroup are number:controllers:path, with no controllers in the second version. */
+static uint64_t cgroup_limit(void)
+{
+    char line[512];
+    uint64_t lowest = UINT64_MAX;
+    FILE *file = fopen("/proc/self/cgroup", "re");
+    while (file && fgets(line, sizeof(line), file)) {
+        line[strcspn(line, "\n")] = '\0';
+        char *controllers = strchr(line, ':'), *path = controllers ? strchr(controllers + 1, ':') : NULL;
+        if (!path)
+            continue;
+        *path++ = '\0';
+        uint64_t limit = UINT64_MAX;
+        if (controllers[1] == '\0')
+            limit = lowest_limit("/sys/fs/cgroup", path, "memory.max");
+        else if (strstr(controllers, "memory"))
+            limit = lowest_limit("/sys/fs/cgroup/memory", path, "memory.limit_in_bytes");
+        if (limit < lowest)
+            lowest = limit;
+    }
+    if (file)
+        fclose(file);
+    return lowest;
+}
+
+uint64_t memory_of_machine(void)
+{
+    uint64_t physical = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    uint64_t limit = cgroup_limit();
+    return limit > 0 && limit < physical ? limit : physical;
+}
+
+/* The reaper: frees in the background */
+
+struct reaper_mail {
+    struct mail mail;
+    void *block;
+    void (*destroy)(void *block);
+};
+
+static struct {
+    struct mailbox box;
+    sem_t posted;
+    struct thread thread;
+    _Atomic bool running;
+} reaper;
+
+static void reaper_wake(void *context)
+{
+    (void)context;
+    sem_post(&reaper.posted);
+}
+
+static void reaper_deliver(struct mail *mail)
+{
+    struct reaper_mail *order = (struct reaper_mail *)mail;
+    order->destroy(order->block);
+    memory_free(order);
+}
+
+static void reaper_run(void *argument)
+{
+    (void)argument;
+    while (atomic_load(&reaper.running)) {
+        if (sem_wait(&reaper.posted) != 0)
+            check(errno == EINTR);
+        mailbox_drain(&reaper.box);
+    }
+}
+
+void memory_free_later(void *block, void (*destroy)(void *block))
+{
+    if (!atomic_load_explicit(&reaper.running, memory_order_relaxed)) {
+        destroy(block);
+        return;
+    }
+    struct reaper_mail *order = memory_allocate(sizeof(*order));
+    order->mail.deliver = reaper_deliver;
+    order->block = block;
+    order->destroy = destroy;
+    mailbox_post(&reaper.box, &order->mail);
+}
+
+void memory_reaper_start(void)
+{
+    check(sem_init(&reaper.posted, 0, 0) == 0);
+    mailbox_init(&reaper.box, reaper_wake, NULL);
+    atomic_store(&reaper.running, true);
+    thread_start(&reaper.thread, "reaper", reaper_run, NULL);
+}
+
+void memory_reaper_stop(void)
+{
+    if (!atomic_exchange(&reaper.running, false))
+        return;
+    sem_post(&reaper.posted);
+    thread_stop(&reaper.thread);
+    /* A destroyer may itself order a free; those come at once now. */
+    mailbox_drain(&reaper.box);
+    sem_destroy(&reaper.posted);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "base/output.h"
+
+#include "base/check.h"
+#include "base/memory.h"
+
+void output_append_reference(struct output *output, struct bytes bytes, void (*release)(void *owner), void *owner)
+{
+    if (output->reference_count == output->reference_capacity) {
+        output->reference_capacity = output->reference_capacity ? output->reference_capacity * 2 : 4;
+        output->references =
+            memory_resize(output->references, output->reference_capacity * sizeof(*output->references));
+    }
+    output->references[output->reference_count++] = (struct output_reference){
+        .position = output->bytes.length,
+        .data = bytes.data,
+        .length = bytes.length,
+        .release = release,
+        .owner = owner,
+    };
+    output->referenced_length += bytes.length;
+}
+
+void output_rewind(struct output *output, struct output_mark mark)
+{
+    check(mark.length <= output->bytes.length && mark.reference_count <= output->reference_count);
+    while (output->reference_count > mark.reference_count) {
+        struct output_reference *reference = &output->references[--output->reference_count];
+        output->referenced_length -= reference->length;
+        reference->release(reference->owner);
+    }
+    output->bytes.length = mark.length;
+}
+
+void output_deinit(struct output *output)
+{
+    output_rewind(output, (struct output_mark){0, 0});
+    buffer_deinit(&output->bytes);
+    memory_free(output->references);
+    *output = (struct output){0};
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+#include <pthread.h>
+#include <stdint.h>
+
+#define THREADS_MAX 256
+
+struct thread {
+    pthread_t id;
+    void (*run)(void *argument);
+    void *argument;
+    char name[16];
+};
+
+/* Starts a named thread (15 characters at most) that is registered with base/memory.h; aborts if it cannot. */
+void thread_start(struct thread *thread, const char *name, void (*run)(void *argument), void *argument);
+/* Waits for its end. */
+void thread_stop(struct thread *thread);
+/* Lowers the calling thread's priority, for background work. */
+void thread_set_background(void);
+/* A small number of the calling thread, unique among the live ones, 1 .. THREADS_MAX - 1. */
+uint32_t thread_number(void);
