@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+#include "command/engine.h"
+#include "command/gate.h"
+#include "command/session.h"
+#include "command/table.h"
+#include "command/worker.h"
+
+#define EXECUTION_KEYS_INLINE 4
+
+/* One command being executed. A handler reads arguments and keys, calls the functions of effects.h, and replies. */
+struct execution {
+    struct engine *engine;
+    struct keyspace *keyspace;
+    struct worker *worker;
+    struct session *session;
+    struct reply *reply;
+    const struct command_entry *command;
+    const struct bytes *argv;
+    size_t argc;
+    struct key *keys;       /* the command's keys in argument order, as its row says */
+    size_t key_count;
+    int64_t now_ms;
+    int16_t db;             /* logical */
+    bool holding_all;       /* every partition is held: a walk must not lock */
+    bool recording;         /* effects must be staged */
+    bool touch;             /* look-ups count as accesses */
+    bool suspended;         /* the handler (or a gate) suspended the session: it starts over later */
+    uint8_t wait_level;     /* of the classes of its keys */
+};
+
+/* Executes one request from its start: look-up, gates, MULTI's queue, keys, locks, run, effects. Returns false if the
+ * session was suspended: the request's bytes are then kept and it starts over when the session is resumed. */
+bool dispatch(struct worker *worker, struct session *session, const struct bytes *argv, size_t argc,
+              const struct command_entry *command, const struct key *simple_key);
+
+/* Suspends the session; the request starts over after session_resume. For handlers and gates: then return at once. */
+void execution_suspend(struct execution *x, enum suspension why);
+void session_resume(struct session *session);
+
+/* Work that must not run on a loop (walks over rows). On the first call it starts 'run(offload)' on a reader thread,
+ * suspends the session and returns NULL: the handler returns at once. When the work is done the handler is called
+ * again from the start and this call returns the finished offload; the handler uses it and calls offload_end. Inside
+ * EXEC, or without rows, it runs at once. */
+struct offload {
+    struct job job;
+    struct mail mail;
+    struct engine *engine;
+    struct session *session; /* NULL once the client is gone */
+    struct mailbox *home;
+    void (*run)(struct offload *offload);
+    void (*destroy)(struct offload *offload);
+    bool done;
+    bool holding_all;
+    int status;
+};
+struct offload *execution_offload(struct execution *x, size_t size, void (*run)(struct offload *offload),
+                                  void (*prepare)(struct execution *x, struct offload *offload),
+                                  void (*destroy)(struct offload *offload));
+void offload_end(struct execution *x, struct offload **offload);
+
+/* "wrong number of arguments for 'get' command" and its like. */
+void reply_arity_error(struct execution *x);

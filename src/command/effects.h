@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+#include "command/dispatch.h"
+
+/* What handlers do to keys. Each function changes the keyspace and stages the effect of it, so that a handler cannot
+ * forget one. All under the lock of the key's partition, as dispatch has taken it. */
+
+/* The live entry, or NULL. An expired one is deleted on the way (with its effect). Counts hits and misses and marks
+ * the access. */
+struct entry *lookup_read(struct execution *x, const struct key *key);
+/* The same for a command that will change the key: no hit or miss is counted. */
+struct entry *lookup_write(struct execution *x, const struct key *key);
+/* Neither counts nor touches (TYPE, TTL, OBJECT, EXISTS' kind). */
+struct entry *lookup_peek(struct execution *x, const struct key *key);
+
+/* Replies WRONGTYPE and returns false if the entry exists and is of another type. */
+bool require_type(struct execution *x, const struct entry *entry, enum object_type type);
+
+/* Creates or replaces; 'old' is what look-up returned (NULL: it creates). */
+struct entry *store(struct execution *x, const struct key *key, struct entry *old, const struct object *value,
+                    int64_t expire_at_ms);
+/* Replaces a string's value in place of 'old' with effect APPEND or SETRANGE where the whole would be long. */
+void stage_append(struct execution *x, const struct key *key, struct bytes suffix);
+void stage_setrange(struct execution *x, const struct key *key, int64_t offset, struct bytes piece);
+void stage_set(struct execution *x, const struct key *key, const struct object *value, int64_t expire_at_ms, bool creates);
+
+/* Sets or clears (ENTRY_NO_EXPIRE) the expiry; a time that has passed deletes the key. */
+struct entry *store_expire(struct execution *x, const struct key *key, struct entry *entry, int64_t expire_at_ms);
+/* Deletes a live entry. */
+void delete_key(struct execution *x, const struct key *key, struct entry *entry);
+
+/* Node-wide effects: staged, then appended at once so that their end offset is known. Return that offset. */
+uint64_t append_node_effect(struct execution *x, const char *name, int64_t first, int64_t second, int arguments);
+
+/* Gives the sink of keys that expire or are evicted by themselves. */
+struct sink;
+const struct sink *effects_sink(struct engine *engine);

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "keyspace/keyspace.h"
+#include "stream/stream.h"
+
+struct worker;
+
+/* What every execution is given: the parts of the node and the settings that commands obey. Made by wiring; the
+ * settings are plain variables of option rows, read without a lock. */
+struct engine {
+    struct keyspace *keyspace;
+    struct stream *stream;
+    struct worker **workers;
+    uint32_t worker_count;
+    bool tier;                      /* rows exist behind RAM */
+    enum durability durability;
+    int64_t maxmemory;              /* bytes, as configured; 0: three quarters of the machine */
+    int eviction;                   /* enum eviction_policy */
+    int64_t memory_wait_ms;         /* a write that finds no room waits so long before -OOM */
+    _Atomic size_t allocation_limit; /* what may be allocated so that RSS stays below maxmemory; set by the ticker */
+    int64_t slowlog_slower_than_us, slowlog_length_max;
+    bool latency_tracking;
+    int64_t bulk_bytes_max;         /* proto-max-bulk-len */
+    char *requirepass;
+    _Atomic bool active_expire;
+    _Atomic int64_t pause_until_ms; /* CLIENT PAUSE */
+    _Atomic bool pause_writes_only;
+    int64_t started_at_ms;
+    char run_id[41];
+    const char *const *command_line;
+};
+
+/* Tries to bring allocation under the limit by evicting; true if it is. Cheap when it already is. */
+bool engine_make_room(struct engine *engine, struct worker *worker);

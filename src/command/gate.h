@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+struct execution;
+
+/* A rule on every request. Gates are registered in order at start and asked before a command runs or is queued. */
+enum gate_answer {
+    GATE_PASS,
+    GATE_REFUSE,  /* an error has been replied */
+    GATE_SUSPEND, /* the gate has arranged for the session to be resumed; the request starts over then */
+};
+
+struct gate {
+    const char *name;
+    enum gate_answer (*check)(struct execution *x);
+};
+
+void gate_register(const struct gate *gate);

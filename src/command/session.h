@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/list.h"
+#include "command/table.h"
+#include "keyspace/keyspace.h"
+#include "resp/reply.h"
+#include "resp/resp_parse.h"
+#include "stream/stream.h"
+
+struct worker;
+struct transaction;
+struct session_names;
+struct session_measures;
+struct load;
+struct offload;
+
+/* What a session asks of whatever carries it. Implemented where net is known; all calls on the session's thread. */
+struct transport {
+    void (*suspend)(void *connection);
+    void (*resume)(void *connection);
+    void (*hold)(void *connection);
+    void (*release)(void *connection);
+    void (*wants_send)(void *connection);
+    void (*close_after_send)(void *connection);
+    void (*close)(void *connection);
+    void (*set_trusted)(void *connection, bool trusted);
+    void (*describe)(void *connection, char *peer, char *local, size_t size);
+    /* For CLIENT LIST: descriptor, bytes waiting in the query and output buffers, total in and out, last activity. */
+    void (*measure)(void *connection, struct session_measures *measures);
+};
+
+struct session_measures {
+    int fd;
+    size_t query_bytes, query_capacity, output_bytes, output_capacity;
+    uint64_t bytes_in, bytes_out;
+    int64_t active_at_ms;
+    bool unix_socket, local;
+};
+
+enum session_flags {
+    SESSION_AUTHENTICATED = 1 << 0,
+    SESSION_MULTI = 1 << 1,          /* between MULTI and EXEC */
+    SESSION_MULTI_FAILED = 1 << 2,   /* a queued command was refused: EXEC aborts */
+    SESSION_REPLY_OFF = 1 << 3,
+    SESSION_REPLY_SKIP = 1 << 4,     /* this command's reply is not sent */
+    SESSION_REPLY_SKIP_NEXT = 1 << 5,
+    SESSION_NO_TOUCH = 1 << 6,
+    SESSION_NO_EVICT = 1 << 7,
+    SESSION_MONITOR = 1 << 8,
+    SESSION_CLOSING = 1 << 9,
+    SESSION_SUSPENDED = 1 << 10,
+    SESSION_EXECUTING_MULTI = 1 << 11, /* inside EXEC */
+};
+
+/* Why a session is suspended; a request that is, has changed nothing and starts over when resumed. */
+enum suspension { SUSPENDED_NOT, SUSPENDED_COLD, SUSPENDED_LOCK, SUSPENDED_MEMORY, SUSPENDED_JOB, SUSPENDED_PAUSE,
+                  SUSPENDED_BLOCKED };
+
+/* One client's state. Owned by its worker's thread; fields marked (shared) may be read by others under the
+ * registry's lock or atomically. Rarely used state hangs off pointers, so that an idle client stays small. */
+struct session {
+    uint64_t id;
+    struct worker *worker;
+    void *connection;
+    const struct transport *transport;
+    struct reply reply;
+    struct resp_parser parser;
+    uint32_t flags;
+    uint8_t suspension;
+    uint8_t retries;
+    int16_t db;
+    int64_t created_at_ms;
+    uint64_t wait_offset;            /* the reply may leave when the stream has come so far ... */
+    uint8_t wait_level;              /* ... at this level */
+    bool wait_listed;                /* in the worker's list for the log pass */
+    _Atomic bool watch_touched;      /* (shared) a watched key changed */
+    const struct command_entry *last_command;
+    struct list registry_node;       /* (shared) in the registry of all sessions */
+    struct list worker_node;         /* in its worker's retry or waiting list */
+    struct transaction *transaction; /* queued commands and watches, or NULL */
+    struct session_names *names;     /* CLIENT SETNAME, SETINFO; NULL while unset */
+    struct load *load;               /* the fetch it is suspended for */
+    struct offload *offload;         /* the job it is suspended for, or whose result it comes back to */
+    struct stream_wait *stream_wait; /* while its reply is held */
+    int64_t suspended_at_ms;
+};
+
+struct session_names {
+    char *name, *library_name, *library_version;
+};
+
+struct session *session_create(struct worker *worker, void *connection, const struct transport *transport,
+                               struct output *output);
+/* Drops watches and queued commands, abandons loads and jobs. */
+void session_destroy(struct session **session);
+
+/* RESET: back to the state of a new connection. */
+void session_reset(struct session *session);
+
+/* The registry of all sessions: leaf lock. visit must not block; the session cannot go away during it. */
+void session_each(void (*visit)(void *context, struct session *session), void *context);
+uint32_t session_count(void);
+/* Runs 'act(session, argument)' on the session's own thread if it still lives; false if there is no such id. */
+bool session_act(uint64_t id, void (*act)(struct session *session, int64_t argument), int64_t argument);

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+#include "base/mailbox.h"
+#include "base/random.h"
+#include "command/session.h"
+#include "stream/effect.h"
+
+struct engine;
+struct request;
+
+/* Times of one command on one worker; written by it alone, read by INFO as they are. */
+#define LATENCY_BUCKETS 64
+struct command_stats {
+    uint64_t calls, ticks, failed, rejected;
+    uint32_t *buckets; /* LATENCY_BUCKETS counts by power-of-two-and-a-half of a microsecond; NULL until used */
+};
+
+/* What one loop thread needs to execute requests. Its thread only, except where said. */
+struct worker {
+    uint32_t number;
+    struct engine *engine;
+    struct mailbox *mailbox;
+    int64_t now_ms;                 /* of the present turn */
+    uint64_t now_ticks;             /* of the present command's start */
+    struct random random;
+    struct effect_batch effects;    /* of the present execution */
+    struct request *requests;       /* of the present batch */
+    struct list retry;              /* sessions to resume when a lock or memory may be free */
+    struct list waiting;            /* sessions whose replies wait for the stream in this turn */
+    struct command_stats *stats;    /* by command id */
+    bool memory_short;              /* this turn found no room */
+    size_t evict_partition;         /* where the next eviction step goes */
+    void (*turn_again)(void *loop); /* asks the loop for another turn at once */
+    void (*retry_later)(void *loop);/* ... or in a millisecond */
+    void *loop;
+    /* Staged under locks, sent after: see stage.h's users. */
+};
+
+struct worker *worker_create(struct engine *engine, uint32_t number, struct mailbox *mailbox);
+void worker_destroy(struct worker **worker);
+
+/* A ready connection of a turn: where its bytes are and, set by worker_turn, how many were consumed. */
+struct turn_item {
+    struct session *session;
+    struct bytes input;
+    size_t consumed;
+};
+/* Passes two to four: parses and prefetches in batches, executes, writes the log; holds connections whose replies
+ * must wait. 'count' may be 0 (mail or timers only). */
+void worker_turn(struct worker *worker, struct turn_item *items, size_t count, int64_t now_ms);
+
+/* Resumes sessions of the retry list; called by the retry timer. */
+void worker_retry(struct worker *worker);

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/list.h"
+#include "base/lock.h"
+#include "keyspace/entry.h"
+#include "object/object.h"
+
+#define SLOT_COUNT 16384
+#define DATABASE_COUNT 16
+#define PARTITION_COUNT 256 /* a slot belongs to partition slot % PARTITION_COUNT */
+#define SLOTS_PER_PARTITION (SLOT_COUNT / PARTITION_COUNT)
+
+/* Who holds which key. Every (db, slot) has its own table, walked in hash order; a partition's lock guards its
+ * slots' tables, counts, expiry, order of use, watches and loading markers. Functions marked (lock) need the lock
+ * of the key's partition. */
+struct keyspace;
+struct backing;
+struct sink;
+
+struct keyspace *keyspace_create(uint64_t hash_seed);
+void keyspace_destroy(struct keyspace **keyspace);
+/* The tier, or NULL; before the first command. */
+void keyspace_set_backing(struct keyspace *keyspace, const struct backing *backing);
+/* Who is told of keys that expire or are evicted by themselves; before the first command. */
+void keyspace_set_sink(struct keyspace *keyspace, const struct sink *sink);
+
+/* A key as commands carry it: the name is borrowed. */
+struct key {
+    struct bytes name;
+    uint64_t hash;
+    uint16_t slot;
+    int16_t db; /* logical */
+};
+
+/* The slot of a name: CRC16 of it, or of its first non-empty {tag}. */
+uint16_t keyspace_slot_of(struct bytes name);
+struct key keyspace_key(const struct keyspace *keyspace, struct bytes name, int db);
+static inline uint32_t key_partition(const struct key *key)
+{
+    return key->slot % PARTITION_COUNT;
+}
+
+/* ---- holding partitions: the locking law ---- */
+
+struct partition_set {
+    uint64_t bits[PARTITION_COUNT / 64];
+};
+static inline void partition_set_add(struct partition_set *set, uint32_t partition)
+{
+    set->bits[partition / 64] |= UINT64_C(1) << (partition % 64);
+}
+
+struct lock *keyspace_partition_lock(struct keyspace *keyspace, uint32_t partition);
+
+/* One partition, for a command whose keys lie in one. Workers use try; background threads may acquire. */
+static inline bool keyspace_try_one(struct keyspace *keyspace, uint32_t partition)
+{
+    return lock_try(keyspace_partition_lock(keyspace, partition));
+}
+void keyspace_release_one(struct keyspace *keyspace, uint32_t partition);
+
+/* Several: the multi gate shared, then the locks in ascending order; on failure nothing is held. 'worker' is a
+ * number below THREADS_MAX that only the calling thread uses. */
+bool keyspace_try_several(struct keyspace *keyspace, const struct partition_set *set, uint32_t worker);
+void keyspace_release_several(struct keyspace *keyspace, const struct partition_set *set, uint32_t worker);
+
+/* All: the gate exclusively, then every lock; for what cannot know its keys. A failed try leaves a wish, which
+ * keeps new shared holders out until the wisher (same 'worker') has had its turn or calls _abandon. */
+bool keyspace_try_all(struct keyspace *keyspace, uint32_t worker);
+void keyspace_abandon_all(struct keyspace *keyspace, uint32_t worker);
+void keyspace_release_all(struct keyspace *keyspace, uint32_t worker);
+/* Sleeps until all is held; background threads only. */
+void keyspace_acquire_all(struct keyspace *keyspace, uint32_t worker);
+
+/* ---- hot path hints: no lock needed, never fault ---- */
+
+/* Stage 1 prefetches the partition's lock and the slot's table. Stage 2 takes the lock shortly (or gives up) and
+ * prefetches the key's segment and then its entry. */
+void keyspace_prefetch_table(const struct keyspace *keyspace, const struct key *key);
+void keyspace_prefetch_entry(struct keyspace *keyspace, const struct key *key);
+
+/* ---- one key (lock) ---- */
+
+/* The live entry in RAM, whatever its expiry; NULL if there is none. Tombstones and markers are not live. */
+struct entry *keyspace_find(struct keyspace *keyspace, const struct key *key);
+/* Marks an access for the order of use. */
+void keyspace_touch(struct keyspace *keyspace, struct entry *entry);
+
+/* Inserts or replaces. Copies the name and an inline value; takes over a block or body. The entry is dirty,
+ * watchers are told, requests that waited for a loading marker are woken. The old entry is freed. */
+struct entry *keyspace_put(struct keyspace *keyspace, const struct key *key, const struct object *value,
+                           int64_t expire_at_ms);
+/* Sets or clears (ENTRY_NO_EXPIRE) the expiry; the entry may move. Dirty, watchers told. */
+struct entry *keyspace_set_expire(struct keyspace *keyspace, const struct key *key, struct entry *entry,
+                                  int64_t expire_at_ms);
+/* After the value was changed in place through entry_value_field or its block: dirty, watchers told. */
+void keyspace_written(struct keyspace *keyspace, const struct key *key, struct entry *entry);
+/* Removes a live entry: freed, or a tombstone if a row exists or may. Watchers told. */
+void keyspace_remove(struct keyspace *keyspace, const struct key *key, struct entry *entry);
+
+/* ---- residency: making cold keys present ---- */
+
+/* (lock) True if RAM alone decides about the key: an entry or tombstone is there, no rows exist, or the filter
+ * says absent. */
+bool keyspace_is_decided(struct keyspace *keyspace, const struct key *key);
+
+/* A fetch of a suspended request's cold keys. */
+struct load;
+/* (locks of all the keys) NULL if all are decided. Else places markers or joins present ones; then the caller
+ * releases its locks and submits. When every key is decided, 'deliver(owner, status)' runs on home's thread; the
+ * request starts over, and when it has run (or the client is gone) load_end unpins and frees. */
+struct load *load_begin(struct keyspace *keyspace, const struct key *keys, size_t count, struct mailbox *home,
+                        void (*deliver)(void *owner, int status), void *owner);
+void load_submit(struct load *load);
+void load_end(struct load **load);
+/* The owner is gone: deliver will not be called; the load frees itself. */
+void load_abandon(struct load **load);
+
+/* ---- watch (lock) ---- */
+
+/* One session's watch on one key; embedded in an allocation of the session's. */
+struct watch {
+    struct list node;         /* in its partition */
+    struct key key;           /* name owned by the session, stable */
+    _Atomic bool *touched;    /* set when the key changes */
+};
+void keyspace_watch(struct keyspace *keyspace, struct watch *watch);
+void keyspace_unwatch(struct keyspace *keyspace, struct watch *watch);
+
+/* ---- whole databases ---- */
+
+/* (all locks) Empties a logical db: RAM tables are detached and freed in the background, rows below
+ * 'flushed_at' (the stream's end after the flush's own effect) do not exist any more. Returns the keys it had. */
+uint64_t keyspace_flush(struct keyspace *keyspace, int db, uint64_t flushed_at);
+/* (all locks) Exchanges two logical dbs. */
+void keyspace_swap(struct keyspace *keyspace, int first_db, int second_db);
+/* The physical db that a logical one maps to. */
+int keyspace_physical_db(const struct keyspace *keyspace, int db);
+
+struct keyspace_counts {
+    uint64_t keys, expires, resident; /* keys: RAM and tier; resident: in RAM */
+};
+/* Exact if nothing runs at the same time, else a moment's sum; any thread. */
+struct keyspace_counts keyspace_counts(const struct keyspace *keyspace, int db);
+uint32_t keyspace_slot_count(const struct keyspace *keyspace, int db, uint16_t slot);
+
+/* ---- walking: SCAN, KEYS, RANDOMKEY ---- */
+
+struct walk_item {
+    struct bytes name;
+    uint64_t hash;
+    uint8_t type;
+    int64_t expire_at_ms;
+};
+/* From 'cursor' (0: the start; slot << 39 | top 39 bits of the hash) visits keys of RAM and tier in order until about
+ * 'count' were visited; keys that agree in all of a cursor come in one step. Returns the next cursor, 0 at the end.
+ * Expired keys are visited too: the visitor decides. Takes and releases partition locks itself, one at a time (with
+ * 'holding_all' it takes none). Reads rows, so with rows present it belongs on a reader thread:
+ * see keyspace_walk_needs_reader. Items are valid during the call of visit only; visit takes no lock. */
+uint64_t keyspace_walk(struct keyspace *keyspace, int db, uint64_t cursor, size_t count, bool holding_all,
+                       void (*visit)(void *context, const struct walk_item *item), void *context, int *status);
+bool keyspace_walk_needs_reader(const struct keyspace *keyspace);
+/* Runs the job on a reader thread of the backing (or at once without one). */
+struct job {
+    struct mail mail;
+    void (*run)(struct job *job);
+};
+void keyspace_run_on_reader(struct keyspace *keyspace, struct job *job);
+/* A cursor at a random place, weighted by the slots' keys; 0 if the db is empty. */
+uint64_t keyspace_random_cursor(struct keyspace *keyspace, int db, uint64_t random);
+
+/* ---- expiry and eviction: called by workers and the control thread between commands ---- */
+
+/* Removes keys due at now_ms, at most 'max', telling the sink; takes the partition's lock (or gives up if it is
+ * held). Returns how many it removed; sets *more if due keys remain. */
+unsigned keyspace_expire_step(struct keyspace *keyspace, uint32_t partition, int64_t now_ms, unsigned max, bool *more);
+/* The earliest moment at which something in the partition may be due; INT64_MAX if nothing; any thread. */
+int64_t keyspace_next_expiry_ms(const struct keyspace *keyspace, uint32_t partition);
+
+enum eviction_policy {
+    EVICT_TIER, /* default with a tier: scan-resistant recency and frequency */
+    EVICT_NOEVICTION,
+    EVICT_ALLKEYS_LRU,
+    EVICT_ALLKEYS_LFU,
+    EVICT_ALLKEYS_RANDOM,
+    EVICT_VOLATILE_LRU,
+    EVICT_VOLATILE_LFU,
+    EVICT_VOLATILE_RANDOM,
+    EVICT_VOLATILE_TTL,
+};
+/* Frees about 'bytes' from one partition, the least useful entries first: clean entries silently, and, if
+ * 'may_delete' (no tier), keys by deletion, telling the sink. Takes the partition's lock or gives up. Bounded in
+ * time. Returns bytes freed; *dirty_seen counts entries passed over because they are not clean. */
+size_t keyspace_evict_step(struct keyspace *keyspace, uint32_t partition, size_t bytes, enum eviction_policy policy,
+                           bool may_delete, int64_t now_ms, size_t *dirty_seen);
+/* Called about ten times a second: the clock that touch stamps. Policy decides what access bits mean. */
+void keyspace_set_clock(struct keyspace *keyspace, int64_t now_ms, enum eviction_policy policy);
+/* (lock) OBJECT IDLETIME's seconds and OBJECT FREQ's counter. */
+int64_t keyspace_idle_seconds(const struct keyspace *keyspace, const struct entry *entry);
+uint32_t keyspace_frequency(const struct keyspace *keyspace, const struct entry *entry);
+/* (lock) RESTORE's IDLETIME and FREQ. */
+void keyspace_set_idle(struct keyspace *keyspace, struct entry *entry, int64_t idle_seconds);
+void keyspace_set_frequency(struct keyspace *keyspace, struct entry *entry, uint32_t frequency);
+/* (lock) Bytes of the entry, its table share and its external value. */
+size_t keyspace_entry_bytes(const struct keyspace *keyspace, const struct entry *entry);
+/* Bytes of tables, filters and entries' overhead, estimated; for MEMORY STATS. */
+size_t keyspace_overhead_bytes(const struct keyspace *keyspace);
+
+/* ---- replay (before the first command, one thread) ---- */
+
+/* While set, new entries are ENTRY_ROW_UNKNOWN where rows exist, counts follow 'created' and 'removed' marks
+ * instead of lookups. */
+void keyspace_set_replaying(struct keyspace *keyspace, bool replaying);
+/* As put and remove, but for keys of which only the effect is known. */
+struct entry *keyspace_replay_put(struct keyspace *keyspace, const struct key *key, const struct object *value,
+                                  int64_t expire_at_ms, bool creates);
+void keyspace_replay_remove(struct keyspace *keyspace, const struct key *key);

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+#include "keyspace/keyspace.h"
+
+/* What happens to keys by themselves. Called under the key's partition lock, before the entry is removed; the
+ * implementer appends the effect to the stream and stages notifications. Must not take partition locks. */
+struct sink {
+    void *context;
+    void (*expired)(void *context, const struct key *key);
+    void (*evicted)(void *context, const struct key *key);
+};

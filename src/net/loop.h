@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/mailbox.h"
+
+struct connection;
+struct loop;
+
+/* What a loop tells its owner. All calls come on the loop's thread. A turn of the loop is: receive from all
+ * readable connections; deliver mail and timers; turn(ready), in which the owner parses, executes and logs;
+ * send, one writev per connection that has output and is not held. */
+struct loop_handlers {
+    void *context;
+    /* A connection was handed to this loop. 'owner' of the connection is the handler's to set. */
+    void (*opened)(void *context, struct connection *connection);
+    /* Connections that received bytes, or were resumed, since the last turn; each once. */
+    void (*turn)(void *context, struct connection **ready, size_t count);
+    /* The connection is about to be freed; nothing may refer to it afterwards. Never called inside turn for a
+     * connection of the same turn: closing is deferred to the turn's end. */
+    void (*closed)(void *context, struct connection *connection);
+};
+
+struct loop *loop_create(const struct loop_handlers *handlers);
+/* Closes what is left and frees; not from its own thread. */
+void loop_destroy(struct loop **loop);
+/* Runs until loop_stop. Called on the thread that becomes the loop's. */
+void loop_run(struct loop *loop);
+/* Any thread. The loop ends after its present turn. */
+void loop_stop(struct loop *loop);
+/* Any thread may post to it; letters are delivered before the next turn. */
+struct mailbox *loop_mailbox(struct loop *loop);
+/* Wall time in milliseconds and monotonic microseconds read at the start of the present turn; loop thread. */
+int64_t loop_now_ms(const struct loop *loop);
+int64_t loop_now_us(const struct loop *loop);
+/* Connections open, for balancing; any thread. */
+uint32_t loop_connection_count(const struct loop *loop);
+/* Calls 'visit' for every open connection; loop thread. */
+void loop_each_connection(struct loop *loop, void (*visit)(void *context, struct connection *connection), void *context);
+
+/* A timer of the loop, embedded in what it is about; all zero before the first start. Loop thread only. */
+struct loop_timer {
+    _Alignas(8) char watcher[64];
+    void (*fire)(struct loop_timer *timer);
+    struct loop *loop;
+    bool active;
+};
+/* Fires once after delay_ms (repeat_ms 0), or then every repeat_ms. Restarts a running timer. */
+void loop_timer_start(struct loop *loop, struct loop_timer *timer, double delay_ms, double repeat_ms,
+                      void (*fire)(struct loop_timer *timer));
+void loop_timer_stop(struct loop_timer *timer);
+
+/* Makes the next turn come at once even if no connection is ready (turn is then called with count 0). */
+void loop_turn_again(struct loop *loop);

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/mailbox.h"
+#include "base/option.h"
+#include "base/status.h"
+#include "stream/effect.h"
+
+/* Every write of the node, once, in order. Offsets count bytes since the replication id began and grow for ever.
+ * The recent part is in memory, with durability on all since the checkpoint is in the log. A position that anyone
+ * stores is the end of a bracket (MULTI .. EXEC) or of a single effect. */
+struct stream;
+
+enum durability { DURABILITY_NONE, DURABILITY_BEHIND, DURABILITY_THROUGH };
+
+/* How far an offset has come; each implies the one before. */
+enum stream_level { STREAM_APPENDED, STREAM_WRITTEN, STREAM_SYNCED };
+
+struct stream_options {
+    const char *directory;       /* of the log's segments; not used with DURABILITY_NONE */
+    enum durability durability;
+    const int64_t *interval_ms;  /* of syncs in DURABILITY_BEHIND */
+    int64_t segment_bytes;       /* a new segment begins beyond it */
+    int64_t unwritten_bytes_max; /* beyond it stream_must_wait is true */
+};
+
+/* Opens the log: cuts a torn tail off, begins a new replication id after an unclean end. 'row_offset_max' is the
+ * largest offset known outside the log (0: none); the stream never restarts below it. On failure 'error' says
+ * which file, what is wrong and what to do. */
+enum status stream_open(struct stream **stream, const struct stream_options *options, uint64_t row_offset_max,
+                        char *error, size_t error_size) MUST_USE;
+
+/* Calls 'apply' for each effect from 'from' (a bracket end) to the end, in order, with the offset at which its
+ * bracket ends; an unfinished last bracket is dropped. Before any append. Progress is logged. */
+enum status stream_replay(struct stream *stream, uint64_t from,
+                          void (*apply)(void *context, const struct effect *effect, uint64_t end_offset),
+                          void *context, char *error, size_t error_size) MUST_USE;
+
+/* Starts the log thread. */
+void stream_start(struct stream *stream);
+/* Writes and syncs everything, marks the log's end clean, stops the thread, frees. */
+void stream_close(struct stream **stream);
+
+/* Appends a batch in one piece, as a bracket if it has more than one effect, and returns its end offset. Takes
+ * LOCK_STREAM for the time of a memcpy; never waits for a device. The caller holds the partitions concerned. */
+uint64_t stream_append(struct stream *stream, const struct effect_batch *batch);
+
+/* Whether somebody keeps what is appended (a log, a replica). If not, batches need not be staged, except those
+ * of node-wide effects, whose offsets order rows. */
+bool stream_is_recording(const struct stream *stream);
+
+/* The end offset; any thread, monotonic. */
+uint64_t stream_end(const struct stream *stream);
+uint64_t stream_reached(const struct stream *stream, enum stream_level level);
+
+/* The log pass: writes what is pending to the log file unless another thread is at it, in which case that thread
+ * goes on until nothing is pending. No partition lock may be held. */
+void stream_write(struct stream *stream);
+
+/* True while too much is unwritten or the log has failed; writers are then suspended or refused. */
+bool stream_must_wait(const struct stream *stream);
+/* NULL, or why durable writes are refused now (disk full, failed sync), as an error text for clients. */
+const char *stream_failure(const struct stream *stream);
+
+/* A wait for an offset to reach a level; embedded in what waits. */
+struct stream_wait {
+    struct stream_wait *next;
+    uint64_t offset;
+    enum stream_level level;
+    struct mailbox *home;
+    struct mail mail; /* posted to home when reached, or when the stream fails or closes */
+};
+/* False if it is reached already (nothing will be mailed). */
+bool stream_wait_start(struct stream *stream, struct stream_wait *wait);
+
+/* Asks the log thread for a sync of everything appended until now. */
+void stream_request_sync(struct stream *stream);
+/* Blocks a background thread until the offset is synced (or written with no log); error if the log fails. */
+enum status stream_sync_wait(struct stream *stream, uint64_t offset) MUST_USE;
+
+/* Segments that end at or below the offset may go. */
+void stream_drop_before(struct stream *stream, uint64_t offset);
+
+struct stream_info {
+    char replication_id[41], replication_id2[41];
+    uint64_t id2_offset;      /* up to which the second id is valid */
+    uint64_t end, written, synced, first; /* first: the oldest offset still in the log */
+    uint64_t log_bytes;       /* of all segments */
+    int64_t last_sync_us, sync_us_max;
+    uint64_t ring_bytes;
+};
+void stream_read_info(struct stream *stream, struct stream_info *info);
