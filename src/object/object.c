@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The table of types: everything that differs by type is reached through a row of it. */
+#include "object/object.h"
+
+#include "base/check.h"
+#include "object/object_private.h"
+
+static const struct object_class *const classes[OBJECT_TYPE_COUNT] = {
+    [OBJECT_STRING] = &string_object_class,
+};
+
+/* TYPE names a type by what users call it, also where only its number is known. */
+static const char *const type_names[OBJECT_TYPE_COUNT] = {
+    [OBJECT_STRING] = "string", [OBJECT_LIST] = "list", [OBJECT_SET] = "set",
+    [OBJECT_ZSET] = "zset",     [OBJECT_HASH] = "hash", [OBJECT_STREAM] = "stream",
+};
+
+static const char *const encoding_names[ENCODING_COUNT] = {
+    [ENCODING_INTEGER] = "int",
+    [ENCODING_EMBSTR] = "embstr",
+    [ENCODING_RAW] = "raw",
+    [ENCODING_BLOCK] = "raw",
+};
+
+const struct object_class *object_class_of(uint8_t type)
+{
+    return type < OBJECT_TYPE_COUNT ? classes[type] : NULL;
+}
+
+static const struct object_class *class_of(const struct object *object)
+{
+    const struct object_class *class = object_class_of(object->type);
+    check(class != NULL);
+    return class;
+}
+
+const char *object_type_name(uint8_t type)
+{
+    check(type < OBJECT_TYPE_COUNT);
+    return type_names[type];
+}
+
+const char *object_encoding_name(const struct object *object)
+{
+    check(object->encoding < ENCODING_COUNT);
+    return encoding_names[object->encoding];
+}
+
+void object_release(struct object *object)
+{
+    class_of(object)->release(object);
+}
+
+size_t object_external_bytes(const struct object *object)
+{
+    return class_of(object)->external_bytes(object);
+}
