@@ -18,19 +18,19 @@ struct resp_args {
 void resp_args_deinit(struct resp_args *args);
 
 struct resp_limits {
-    size_t bulk_bytes_max;    /* proto-max-bulk-len */
-    size_t args_max;          /* 1024 * 1024 unless authenticated limits say less */
-    size_t inline_bytes_max;  /* 64 KiB */
-    bool unauthenticated;     /* the limits above are those before AUTH; the errors say so, as Redis's do */
+    size_t bulk_bytes_max;   /* proto-max-bulk-len */
+    size_t args_max;         /* 1024 * 1024 unless authenticated limits say less */
+    size_t inline_bytes_max; /* 64 KiB */
+    bool unauthenticated;    /* the limits above are those before AUTH; the errors say so, as Redis's do */
 };
 
 /* Progress in a request that is not yet complete. All zero between requests, and then it owns no memory. */
 struct resp_parser {
-    size_t position;       /* bytes of the request already understood */
-    int64_t bulk_length;   /* of the announced bulk; -1 when none is (0 between requests) */
+    size_t position;              /* bytes of the request already understood */
+    int64_t bulk_length;          /* of the announced bulk; -1 when none is (0 between requests) */
     struct resp_offsets *offsets; /* arguments found so far, relative to the request's first byte */
-    uint32_t args_left;    /* of the announced array; 0 when none is announced */
-    uint32_t line_scanned; /* bytes after position already searched for the line's end */
+    uint32_t args_left;           /* of the announced array; 0 when none is announced */
+    uint32_t line_scanned;        /* bytes after position already searched for the line's end */
 };
 
 enum resp_result {
