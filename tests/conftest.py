@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Fixtures of the protocol stories. `pytest --against redis` tells them to redis-server instead, which shows that a
+story holds for the reference and not only for us; stories of later features are marked forebay_only."""
+import pytest
+
+from tests.lib import server as servers
+
+
+def pytest_addoption(parser):
+    parser.addoption('--against', choices=('forebay', 'redis'), default='forebay',
+                     help='the server that the stories are told to')
+    parser.addoption('--scale', type=float, default=1.0, help='makes long tests longer (2) or shorter (0.2)')
+
+
+def pytest_configure(config):
+    config.addinivalue_line('markers', 'forebay_only: a feature that the reference server does not have')
+    config.addinivalue_line('markers', 'slow: takes more than a few seconds')
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption('--against') == 'redis':
+        skip = pytest.mark.skip(reason='the reference server does not have it')
+        for item in items:
+            if item.get_closest_marker('forebay_only'):
+                item.add_marker(skip)
+
+
+@pytest.fixture(scope='session')
+def kind(request):
+    kind = request.config.getoption('--against')
+    if not servers.binary(kind):
+        pytest.skip('no %s program' % kind)
+    return kind
+
+
+@pytest.fixture(scope='session')
+def scale(request):
+    return request.config.getoption('--scale')
+
+
+@pytest.fixture(scope='session')
+def shared_server(kind):
+    """One server for all stories of a run: they leave it as they found it (no keys, default options)."""
+    with servers.start(kind) as server:
+        yield server
+
+
+@pytest.fixture
+def server(shared_server):
+    if not shared_server.is_alive():
+        pytest.fail('the server died in an earlier story:\n' + shared_server.log_tail(), pytrace=False)
+    with shared_server.client() as client:
+        client.ok('FLUSHALL')
+    yield shared_server
+    assert shared_server.is_alive(), 'the server died in this story:\n' + shared_server.log_tail()
+
+
+@pytest.fixture
+def connect(server):
+    """Opens more connections to the shared server; all are closed in the end."""
+    clients = []
+
+    def connect(**options):
+        clients.append(server.client(**options))
+        return clients[-1]
+    yield connect
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
+def client(connect):
+    """One RESP2 connection to an empty server."""
+    return connect()
+
+
+@pytest.fixture
+def client3(connect):
+    """One RESP3 connection to an empty server."""
+    return connect(protocol=3)
+
+
+@pytest.fixture
+def own_server(kind):
+    """Starts servers of the story's own, with its own directives."""
+    started = []
+
+    def start(**options):
+        started.append(servers.start(kind, **options))
+        return started[-1]
+    yield start
+    for server in started:
+        server.remove()

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Servers under test: a Forebay, or redis-server as the oracle, each on its own port and in its own directory.
+
+    with start('forebay', durability='through') as server:
+        server.client()('PING')
+
+Directives are given as Python names (maxmemory_policy='allkeys-lru' becomes --maxmemory-policy allkeys-lru).
+Nothing here waits for a fixed time: every wait is for a condition, with a limit.
+"""
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+from tests.lib.resp import Client, Error
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+TICKS = os.sysconf('SC_CLK_TCK')
+START_SECONDS = 60
+
+
+def wait_until(condition, seconds=10, what='the condition', interval=0.005):
+    """Polls until condition() is true and returns its value; AssertionError after 'seconds'."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError('%s did not come true within %s seconds' % (what, seconds))
+        time.sleep(interval)
+
+
+def binary(kind):
+    """The program of a kind, or None if it is not there."""
+    if kind == 'forebay':
+        path = os.environ.get('FOREBAY_SERVER', os.path.join(ROOT, 'build', 'forebay-server'))
+        return path if os.access(path, os.X_OK) else None
+    return shutil.which('redis-server')
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        return probe.getsockname()[1]
+
+
+class Server:
+    """One server process and its directory. start(), kill() and stop() may alternate on the same directory."""
+
+    # What makes redis-server a quiet oracle; a test's own directives come after.
+    DEFAULTS = {
+        'forebay': {},
+        'redis': {'save': '', 'appendonly': 'no', 'rdbcompression': 'no', 'enable-debug-command': 'yes'},
+    }
+
+    def __init__(self, kind='forebay', directory=None, prefix=(), program=None, **directives):
+        self.kind = kind
+        self.program = program or binary(kind)
+        if not self.program:
+            raise FileNotFoundError('no %s program: build it, or set FOREBAY_SERVER' % kind)
+        self.prefix = list(prefix)
+        self.owns_directory = directory is None
+        self.directory = directory or tempfile.mkdtemp(prefix=kind + '-')
+        self.directives = dict(self.DEFAULTS[kind])
+        self.directives.update((name.replace('_', '-'), str(value)) for name, value in directives.items())
+        self.port = None
+        self.process = None
+        self.log_path = os.path.join(self.directory, 'server.log')
+
+    def argv(self):
+        argv = self.prefix + [self.program, '--port', str(self.port), '--bind', '127.0.0.1', '--dir', self.directory]
+        for name, value in self.directives.items():
+            argv += ['--' + name, value]
+        return argv
+
+    def start(self, wait=True, **directives):
+        """Starts the process and waits until it answers. A port that somebody took meanwhile is given up."""
+        self.directives.update((name.replace('_', '-'), str(value)) for name, value in directives.items())
+        for attempt in range(5):
+            self.port = free_port()
+            with open(self.log_path, 'ab') as log:
+                self.process = subprocess.Popen(self.argv(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                                cwd=self.directory)
+            if not wait:
+                return self
+            try:
+                self.wait_ready()
+                return self
+            except ChildProcessError:
+                if attempt == 4 or 'in use' not in self.log_tail():
+                    raise
+        return self
+
+    def wait_ready(self, seconds=START_SECONDS):
+        """Until PING is answered with +PONG. ChildProcessError, with the log's tail, if the process ends before."""
+        def answers():
+            if self.process.poll() is not None:
+                raise ChildProcessError('%s ended with %s at start:\n%s\n%s' % (
+                    self.kind, self.process.returncode, ' '.join(self.argv()), self.log_tail()))
+            try:
+                with Client(self.address) as client:
+                    reply = client('PING')
+                return reply == 'PONG' or (isinstance(reply, Error) and reply.code in ('NOAUTH', 'DENIED'))
+            except OSError:
+                return False
+        try:
+            wait_until(answers, seconds, self.kind + ' answering PING')
+        except AssertionError:
+            self.kill()
+            raise ChildProcessError('%s did not answer:\n%s' % (self.kind, self.log_tail()))
+
+    @property
+    def address(self):
+        return ('127.0.0.1', self.port)
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def client(self, protocol=2, **options):
+        return Client(self.address, protocol, **options)
+
+    def is_alive(self):
+        return self.process is not None and self.process.poll() is None
+
+    def kill(self):
+        """kill -9, as a power switch for the process."""
+        if self.is_alive():
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait()
+
+    def stop(self, seconds=30):
+        """SIGTERM; returns the exit status. A server that does not end is killed, and that is an error."""
+        if not self.is_alive():
+            return self.process.returncode if self.process else None
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError('%s did not end within %s seconds of SIGTERM:\n%s' % (
+                self.kind, seconds, self.log_tail()))
+
+    def restart(self, kill=False, **directives):
+        if kill:
+            self.kill()
+        else:
+            self.stop()
+        return self.start(**directives)
+
+    def remove(self):
+        """Ends the process and removes a directory that this object made."""
+        self.kill()
+        if self.owns_directory:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        if kind is not None and os.path.exists(self.log_path):
+            print('---- log of %s ----\n%s' % (self.kind, self.log_tail()))
+        self.remove()
+
+    def log_tail(self, bytes_max=4000):
+        try:
+            with open(self.log_path, 'rb') as log:
+                log.seek(0, os.SEEK_END)
+                log.seek(max(0, log.tell() - bytes_max))
+                return log.read().decode('utf-8', 'replace')
+        except FileNotFoundError:
+            return '(no log)'
+
+    def rss(self):
+        """Resident bytes."""
+        with open('/proc/%d/smaps_rollup' % self.pid) as rollup:
+            for line in rollup:
+                if line.startswith('Rss:'):
+                    return int(line.split()[1]) * 1024
+        return 0
+
+    def rss_peak(self):
+        """The most resident bytes since the process began."""
+        with open('/proc/%d/status' % self.pid) as status:
+            for line in status:
+                if line.startswith('VmHWM:'):
+                    return int(line.split()[1]) * 1024
+        return 0
+
+    def cpu_seconds(self):
+        """User and system time of all threads, ended ones too."""
+        with open('/proc/%d/stat' % self.pid) as stat:
+            fields = stat.read().rsplit(')', 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def start(kind='forebay', **options):
+    """A running server; use as a context, which removes it."""
+    server = Server(kind, **options)
+    try:
+        return server.start()
+    except BaseException:
+        server.remove()
+        raise
