@@ -2,7 +2,8 @@
 #
 #   make                 builds build/forebay-server; installs what is missing for it first (deps/packages)
 #   make run             builds and runs it on 127.0.0.1:6379 with its data in ./data; ARGS='--port 7000' adds flags
-#   make test            builds and runs all tests; the last line is "N passed, N failed"
+#   make test            builds and runs all tests; the last line is "N passed, N failed"; ALSO='address thread'
+#                        adds the unit tests of these sanitizers, TEST_ARGS='-k zadd' goes to pytest
 #   make unit            builds and runs the unit tests alone; UNIT=stream those of one folder
 #   make lint            layout, static analysis, and the arrows between folders
 #   make soak, bench     long runs, and ratios against the peers that are installed
@@ -70,7 +71,7 @@ UNIT_PROGRAMS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SOURCES))
 # Shared by unit tests: fakes and story helpers.
 TEST_LIBRARY := $(if $(wildcard tests/lib/*.c),$(BUILD)/lib/testlib.a)
 
-.PHONY: all deps packages packages-test packages-lint run test unit unit-programs soak bench lint install clean
+.PHONY: all deps packages packages-test packages-lint run test test-programs unit unit-programs soak bench lint install clean
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -98,8 +99,9 @@ $(BUILD)/obj/tests/%.o: tests/%.c | packages-test
 define archive_rule
 $(BUILD)/lib/$(1).a: $(call objects,$(filter-out src/server/main.c,$(wildcard $(2)/*.c))) $(2)
 	@mkdir -p $$(@D)
-	@rm -f $$@
-	$(AR) rcs $$@ $$(filter %.o,$$^)
+	@rm -f $$@.new
+	$(AR) rcs $$@.new $$(filter %.o,$$^)
+	@mv $$@.new $$@
 endef
 $(foreach folder,$(call present,$(FOLDERS)),$(eval $(call archive_rule,$(folder),src/$(folder))))
 $(if $(TEST_LIBRARY),$(eval $(call archive_rule,testlib,tests/lib)))
@@ -118,14 +120,18 @@ $(foreach folder,$(FOLDERS),$(eval $(call unit_rule,$(folder))))
 unit-programs: $(UNIT_PROGRAMS)
 
 unit: unit-programs
-	@$(PYTHON) tests/run --unit $(UNIT_PROGRAMS)
+	@$(PYTHON) tests/run --unit-only --programs $(UNIT_PROGRAMS)
 
 run: all
 	@mkdir -p data
 	exec $(SERVER) $(wildcard conf/forebay.conf) --dir ./data $(ARGS)
 
-test: packages-test all unit-programs
-	@FOREBAY_SERVER=$(abspath $(SERVER)) $(PYTHON) tests/run $(TEST_ARGS) --unit $(UNIT_PROGRAMS)
+test-programs: packages-test all unit-programs
+	@for variant in $(ALSO); do $(MAKE) --no-print-directory SANITIZE=$$variant unit-programs || exit 1; done
+
+test: test-programs
+	@FOREBAY_SERVER=$(abspath $(SERVER)) $(PYTHON) tests/run --programs $(UNIT_PROGRAMS) \
+	    $(foreach variant,$(ALSO),$(patsubst $(BUILD)/%,build/$(variant)/%,$(UNIT_PROGRAMS))) -- $(TEST_ARGS)
 
 soak: packages-test all
 	FOREBAY_SERVER=$(abspath $(SERVER)) tests/soak/run $(ARGS)
@@ -137,7 +143,7 @@ LINT_SOURCES = $(wildcard src/*/*.c tests/unit/*/*.c tests/lib/*.c)
 LINT_HEADERS = $(wildcard src/*/*.h tests/lib/*.h)
 
 lint: packages-lint packages-test
-	@tools/arrows
+	@tools/arrows --quiet
 	clang-format --dry-run -Werror $(LINT_SOURCES) $(LINT_HEADERS)
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --enable=warning,portability \
 	    --suppress=missingIncludeSystem -j2 -Isrc src

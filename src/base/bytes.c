@@ -271,8 +271,8 @@ char *buffer_reserve(struct buffer *buffer, size_t more)
     size_t needed = buffer->length + more;
     check(needed >= more);
     if (needed > buffer->capacity) {
-        size_t grown = buffer->capacity + (buffer->capacity < BUFFER_DOUBLING_MAX ? buffer->capacity
-                                                                                  : buffer->capacity / 2);
+        size_t grown =
+            buffer->capacity + (buffer->capacity < BUFFER_DOUBLING_MAX ? buffer->capacity : buffer->capacity / 2);
         if (grown < needed)
             grown = needed;
         if (grown < BUFFER_CAPACITY_MIN)

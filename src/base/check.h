@@ -3,7 +3,7 @@
 
 /* check() states what only a bug can break. It is on in production: it prints where and what, calls the
  * registered crash hook (a last dump), and aborts. debug_check() is for what is too dear for that. */
-#define check(condition)                                                                                              \
+#define check(condition)                                                                                               \
     (__builtin_expect(!!(condition), 1) ? (void)0 : check_failed(__FILE__, __LINE__, __func__, #condition))
 
 #ifdef FOREBAY_DEBUG

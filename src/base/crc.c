@@ -38,8 +38,7 @@ uint16_t crc16(const void *data, size_t length)
     const unsigned char *at = data;
     uint16_t crc = 0;
     for (; length >= 4; at += 4, length -= 4)
-        crc = table16[3][(crc >> 8) ^ at[0]] ^ table16[2][(crc & 0xff) ^ at[1]] ^ table16[1][at[2]] ^
-              table16[0][at[3]];
+        crc = table16[3][(crc >> 8) ^ at[0]] ^ table16[2][(crc & 0xff) ^ at[1]] ^ table16[1][at[2]] ^ table16[0][at[3]];
     for (; length > 0; at++, length--)
         crc = (uint16_t)(crc << 8 ^ table16[0][(crc >> 8) ^ *at]);
     return crc;

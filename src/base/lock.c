@@ -41,8 +41,8 @@ bool lock_try_slow(struct lock *lock)
 {
     for (int i = 0; i < SPINS; i++) {
         uint32_t state = atomic_load_explicit(&lock->state, memory_order_relaxed);
-        if (state == 0 && atomic_compare_exchange_weak_explicit(&lock->state, &state, 1, memory_order_acquire,
-                                                                memory_order_relaxed))
+        if (state == 0 &&
+            atomic_compare_exchange_weak_explicit(&lock->state, &state, 1, memory_order_acquire, memory_order_relaxed))
             return true;
         spin_pause();
     }

@@ -15,6 +15,7 @@ struct metric {
 #define METRIC_THREADS_MAX 256
 
 /* Every counter of the server; a new one is one line here. */
+/* clang-format off */
 #define METRIC_COUNTERS(row)                                                                                          \
     row(total_connections_received, "connections accepted since start")                                              \
     row(total_commands_processed, "commands executed")                                                               \
@@ -46,6 +47,7 @@ struct metric {
     row(suspended_cold, "requests suspended for a cold key")                                                         \
     row(suspended_lock, "requests parked because a partition was held")                                              \
     row(suspended_memory, "writes suspended for want of memory")
+/* clang-format on */
 
 enum metric_counter {
 #define METRIC_ID(name, help) METRIC_##name,

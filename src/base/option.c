@@ -33,8 +33,8 @@ static bool set_bounded(const struct option *option, int64_t value, char *error,
 {
     bool bounded = option->minimum != 0 || option->maximum != 0;
     if (bounded && (value < option->minimum || value > option->maximum))
-        return refuse(error, error_size, "argument must be between %lld and %lld inclusive",
-                      (long long)option->minimum, (long long)option->maximum);
+        return refuse(error, error_size, "argument must be between %lld and %lld inclusive", (long long)option->minimum,
+                      (long long)option->maximum);
     __atomic_store_n((int64_t *)option->value, value, __ATOMIC_RELAXED);
     return true;
 }
@@ -54,8 +54,8 @@ static bool parse_size(struct bytes text, int64_t *value)
         const char *name;
         int64_t factor;
     } units[] = {
-        {"", 1},        {"b", 1},           {"k", 1000},        {"kb", 1 << 10}, {"m", 1000000},
-        {"mb", 1 << 20}, {"g", 1000000000}, {"gb", 1LL << 30},  {"t", 1000000000000}, {"tb", 1LL << 40},
+        {"", 1},         {"b", 1},          {"k", 1000},       {"kb", 1 << 10},      {"m", 1000000},
+        {"mb", 1 << 20}, {"g", 1000000000}, {"gb", 1LL << 30}, {"t", 1000000000000}, {"tb", 1LL << 40},
     };
     size_t digits = 0;
     if (text.length > 0 && text.data[0] == '-')

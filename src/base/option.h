@@ -30,7 +30,7 @@ struct option {
     const char *name;
     enum option_type type;
     unsigned flags;
-    void *value; /* points to the variable of the type above; workers read it without a lock */
+    void *value;         /* points to the variable of the type above; workers read it without a lock */
     const char *initial; /* the default, as it would be written in the file */
     int64_t minimum, maximum;
     const char *const *names; /* OPTION_ENUM: texts in value order, NULL at the end */
