@@ -44,9 +44,9 @@ static const struct command *const families[] = {
 #define FAMILY_COUNT (sizeof(families) / sizeof(families[0]))
 
 const char *const acl_category_names[] = {
-    "keyspace", "read", "write", "set", "sortedset", "list", "hash", "string", "bitmap", "hyperloglog", "geo",
-    "stream", "pubsub", "admin", "fast", "slow", "blocking", "dangerous", "connection", "transaction", "scripting",
-    NULL,
+    "keyspace", "read",        "write",      "set",         "sortedset", "list",  "hash", "string",
+    "bitmap",   "hyperloglog", "geo",        "stream",      "pubsub",    "admin", "fast", "slow",
+    "blocking", "dangerous",   "connection", "transaction", "scripting", NULL,
 };
 
 /* ---- look-up ---- */
@@ -138,8 +138,7 @@ const struct command_entry *command_by_full_name(struct bytes name)
         return command_lookup(name);
     size_t length = (size_t)(bar - name.data);
     const struct command_entry *parent = command_lookup(bytes_of(name.data, length));
-    return parent == NULL ? NULL
-                          : command_lookup_subcommand(parent, bytes_of(bar + 1, name.length - length - 1));
+    return parent == NULL ? NULL : command_lookup_subcommand(parent, bytes_of(bar + 1, name.length - length - 1));
 }
 
 uint32_t command_count(void)
