@@ -107,17 +107,26 @@ static void line_add_json_string(struct line *line, const char *text, size_t len
     line_add(line, "\"", 1);
 }
 
-/* Finds the end of the value that starts at 'text': a quoted one ends with the quote that a blank or the end
- * follows, so that a stray quote inside it does no harm. */
+/* Whether the text begins with another pair. */
+static bool is_pair(const char *text)
+{
+    size_t key = strspn(text, "abcdefghijklmnopqrstuvwxyz_0123456789");
+    return key > 0 && text[key] == '=';
+}
+
+/* Finds the end of the value that starts at 'text': a quoted one ends with the quote that another pair or the end
+ * follows, so that stray quotes inside it do no harm. */
 static size_t value_length(const char *text)
 {
-    size_t length = 0;
+    size_t length = 1;
     if (text[0] != '"')
         return strcspn(text, " ");
-    do {
-        length++;
-    } while (text[length] != '\0' && !(text[length] == '"' && (text[length + 1] == ' ' || text[length + 1] == '\0')));
-    return text[length] == '"' ? length + 1 : length;
+    for (; text[length] != '\0'; length++) {
+        const char *next = text + length + 1;
+        if (text[length] == '"' && (next[0] == '\0' || (next[0] == ' ' && is_pair(next + 1))))
+            return length + 1;
+    }
+    return length;
 }
 
 static void line_add_json_value(struct line *line, const char *text, size_t length)

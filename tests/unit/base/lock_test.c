@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "base/lock.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/check.h"
+#include "base/thread.h"
+
+#define ROUNDS 50000
+
+static struct lock shared;
+static uint64_t guarded; /* under shared */
+
+static void count_with_acquire(void *argument)
+{
+    (void)argument;
+    for (int i = 0; i < ROUNDS; i++) {
+        lock_acquire(&shared);
+        guarded++;
+        lock_release(&shared);
+    }
+}
+
+static void count_with_try(void *argument)
+{
+    (void)argument;
+    for (int i = 0; i < ROUNDS;) {
+        if (!lock_try(&shared))
+            continue;
+        guarded++;
+        lock_release(&shared);
+        i++;
+    }
+}
+
+static void contention_loses_no_update_and_no_sleeper(void **state)
+{
+    (void)state;
+    struct thread threads[4];
+    lock_init(&shared, LOCK_LEAF, 0);
+    guarded = 0;
+    for (int i = 0; i < 4; i++)
+        thread_start(&threads[i], "counter", i == 0 ? count_with_try : count_with_acquire, NULL);
+    for (int i = 0; i < 4; i++)
+        thread_stop(&threads[i]);
+    assert_int_equal(guarded, 4 * ROUNDS);
+    assert_int_equal(atomic_load(&shared.state), 0);
+}
+
+static void try_and_remember(void *argument)
+{
+    bool *taken = argument;
+    *taken = lock_try(&shared);
+    if (*taken)
+        lock_release(&shared);
+}
+
+static bool another_thread_can_take_it(void)
+{
+    struct thread thread;
+    bool taken = false;
+    thread_start(&thread, "other", try_and_remember, &taken);
+    thread_stop(&thread);
+    return taken;
+}
+
+static void a_held_lock_is_not_taken_and_a_released_one_is(void **state)
+{
+    (void)state;
+    lock_init(&shared, LOCK_STREAM, 0);
+    assert_true(lock_try(&shared));
+    lock_assert_held(&shared);
+    assert_false(another_thread_can_take_it());
+    lock_release(&shared);
+    assert_true(another_thread_can_take_it());
+}
+
+static void allowed_order(void)
+{
+    struct lock gate, low, high, stream, leaf, mailbox;
+    lock_init(&gate, LOCK_GATE, 0);
+    lock_init(&low, LOCK_PARTITION, 3);
+    lock_init(&high, LOCK_PARTITION, 7);
+    lock_init(&stream, LOCK_STREAM, 0);
+    lock_init(&leaf, LOCK_LEAF, 0);
+    lock_init(&mailbox, LOCK_MAILBOX, 0);
+    lock_acquire(&gate);
+    lock_acquire(&low);
+    check(lock_try(&high));
+    lock_acquire(&stream);
+    lock_acquire(&leaf);
+    lock_acquire(&mailbox);
+    /* Releases come in any order. */
+    lock_release(&low);
+    lock_release(&mailbox);
+    lock_release(&gate);
+    lock_release(&leaf);
+    lock_release(&stream);
+    lock_acquire(&stream);
+    lock_release(&stream);
+    lock_release(&high);
+}
+
+#ifdef FOREBAY_DEBUG
+
+static struct lock first, second;
+
+static void take_first_then_second(void)
+{
+    lock_acquire(&first);
+    lock_acquire(&second);
+}
+
+static void try_first_then_second(void)
+{
+    lock_acquire(&first);
+    (void)lock_try(&second);
+}
+
+static void release_what_is_not_held(void)
+{
+    lock_release(&first);
+}
+
+static void assert_held_without_holding(void)
+{
+    lock_assert_held(&first);
+}
+
+/* Leaves with a status of its own instead of a core file. */
+static void leave_with_seven(void)
+{
+    _exit(7);
+}
+
+static bool ends_by_a_check(void (*act)(void))
+{
+    int status = 0;
+    pid_t child = fork();
+    if (child == 0) {
+        check_set_crash_hook(leave_with_seven);
+        if (!freopen("/dev/null", "w", stderr) || !freopen("/dev/null", "w", stdout))
+            _exit(1);
+        act();
+        _exit(0);
+    }
+    waitpid(child, &status, 0);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 7;
+}
+
+static void an_order_violation_aborts(void **state)
+{
+    (void)state;
+    static const struct {
+        enum lock_rank rank1, rank2;
+        uint16_t index1, index2;
+        bool allowed;
+    } cases[] = {
+        {LOCK_PARTITION, LOCK_GATE, 0, 0, false},      {LOCK_STREAM, LOCK_PARTITION, 0, 0, false},
+        {LOCK_MAILBOX, LOCK_LEAF, 0, 0, false},        {LOCK_LEAF, LOCK_LEAF, 0, 1, false},
+        {LOCK_PARTITION, LOCK_PARTITION, 5, 5, false}, {LOCK_PARTITION, LOCK_PARTITION, 5, 4, false},
+        {LOCK_PARTITION, LOCK_PARTITION, 5, 6, true},  {LOCK_GATE, LOCK_STREAM, 0, 0, true},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        lock_init(&first, cases[i].rank1, cases[i].index1);
+        lock_init(&second, cases[i].rank2, cases[i].index2);
+        assert_int_equal(ends_by_a_check(take_first_then_second), !cases[i].allowed);
+        assert_int_equal(ends_by_a_check(try_first_then_second), !cases[i].allowed);
+    }
+}
+
+static void releasing_or_needing_what_is_not_held_aborts(void **state)
+{
+    (void)state;
+    lock_init(&first, LOCK_LEAF, 0);
+    assert_true(ends_by_a_check(release_what_is_not_held));
+    assert_true(ends_by_a_check(assert_held_without_holding));
+}
+
+#endif
+
+static void locks_taken_in_order_are_released_in_any(void **state)
+{
+    (void)state;
+    allowed_order();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(contention_loses_no_update_and_no_sleeper),
+        cmocka_unit_test(a_held_lock_is_not_taken_and_a_released_one_is),
+        cmocka_unit_test(locks_taken_in_order_are_released_in_any),
+#ifdef FOREBAY_DEBUG
+        cmocka_unit_test(an_order_violation_aborts),
+        cmocka_unit_test(releasing_or_needing_what_is_not_held_aborts),
+#endif
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
