@@ -12,6 +12,9 @@
 #   SANITIZE=address (with undefined), undefined or thread, or DEBUG=1, build the same into build/<variant>/.
 
 comma := ,
+# V=1 shows the commands.
+Q := $(if $(V),,@)
+say = $(if $(V),,@echo '  $(1)')
 PYTHON ?= /usr/bin/python3
 PREFIX ?= /usr/local
 CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
@@ -43,9 +46,9 @@ ifeq ($(SANITIZE),thread)
 SANITIZER += $(if $(findstring clang,$(CC)),,-Wno-tsan)
 endif
 
-CPPFLAGS += -Isrc
-CFLAGS += -std=gnu11 $(OPTIMIZE) -g -fno-omit-frame-pointer $(WARNINGS) $(SANITIZER)
-LDFLAGS += -Wl,--as-needed -rdynamic $(SANITIZER)
+# CFLAGS and LDFLAGS of the caller come last, and so have the last word.
+COMPILE = $(CC) -Isrc -std=gnu11 $(OPTIMIZE) -g -fno-omit-frame-pointer $(WARNINGS) $(SANITIZER) $(CPPFLAGS) $(CFLAGS)
+LINK = $(CC) -Wl,--as-needed -rdynamic $(SANITIZER) $(LDFLAGS)
 
 # The folders of src, each an archive. A folder's unit tests are linked with it and with what stands below it, so
 # that they can be built while something above is broken.
@@ -89,30 +92,35 @@ packages-lint:
 
 $(BUILD)/obj/%.o: %.c | packages
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC   $<)
+	$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
 
 $(BUILD)/obj/tests/%.o: tests/%.c | packages-test
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC   $<)
+	$(Q)$(COMPILE) -Itests -MMD -MP -c -o $@ $<
 
 # The directory is a prerequisite because its time changes when a file is removed from it.
 define archive_rule
 $(BUILD)/lib/$(1).a: $(call objects,$(filter-out src/server/main.c,$(wildcard $(2)/*.c))) $(2)
 	@mkdir -p $$(@D)
 	@rm -f $$@.new
-	$(AR) rcs $$@.new $$(filter %.o,$$^)
+	$$(call say,AR   $$@)
+	$(Q)$(AR) rcs $$@.new $$(filter %.o,$$^)
 	@mv $$@.new $$@
 endef
 $(foreach folder,$(call present,$(FOLDERS)),$(eval $(call archive_rule,$(folder),src/$(folder))))
 $(if $(TEST_LIBRARY),$(eval $(call archive_rule,testlib,tests/lib)))
 
 $(SERVER): $(call objects,$(MAIN)) $(call archives,$(FOLDERS))
-	$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBRARIES) $(ALLOCATOR)
+	$(call say,LINK $@)
+	$(Q)$(LINK) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBRARIES) $(ALLOCATOR)
 
 define unit_rule
 $(BUILD)/unit/$(1)/%_test: $(BUILD)/obj/tests/unit/$(1)/%_test.o $(TEST_LIBRARY) $(call archives,$(1) $(below_$(1)))
 	@mkdir -p $$(@D)
-	$(CC) $(LDFLAGS) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group \
+	$$(call say,LINK $$@)
+	$(Q)$(LINK) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group \
 	    -lcmocka $(LIBRARIES) $(ALLOCATOR)
 endef
 $(foreach folder,$(FOLDERS),$(eval $(call unit_rule,$(folder))))
