@@ -24,7 +24,7 @@ struct stream_options {
     enum durability durability;
     const int64_t *interval_ms;  /* of syncs in DURABILITY_BEHIND */
     int64_t segment_bytes;       /* a new segment begins beyond it */
-    int64_t unwritten_bytes_max; /* beyond it stream_must_wait is true */
+    int64_t unwritten_bytes_max; /* of what is not yet on the device; beyond it stream_must_wait is true */
 };
 
 /* Opens the log: cuts a torn tail off, begins a new replication id after an unclean end. 'row_offset_max' is the
@@ -39,9 +39,12 @@ enum status stream_replay(struct stream *stream, uint64_t from,
                           void (*apply)(void *context, const struct effect *effect, uint64_t end_offset),
                           void *context, char *error, size_t error_size) MUST_USE;
 
+/* Whether a directory holds a log to which something was appended. One that does not exist holds none. */
+enum status stream_directory_has_log(const char *directory, bool *has) MUST_USE;
+
 /* Starts the log thread. */
 void stream_start(struct stream *stream);
-/* Writes and syncs everything, marks the log's end clean, stops the thread, frees. */
+/* Writes and syncs everything, marks the log's end clean, stops the thread, mails all waits, frees. */
 void stream_close(struct stream **stream);
 
 /* Appends a batch in one piece, as a bracket if it has more than one effect, and returns its end offset. Takes
@@ -60,7 +63,8 @@ uint64_t stream_reached(const struct stream *stream, enum stream_level level);
  * goes on until nothing is pending. No partition lock may be held. */
 void stream_write(struct stream *stream);
 
-/* True while too much is unwritten or the log has failed; writers are then suspended or refused. */
+/* True while too much is not yet synced (and so kept in memory) or the log has failed; writers are then suspended by
+ * stream_wait_room, or refused with stream_failure. */
 bool stream_must_wait(const struct stream *stream);
 /* NULL, or why durable writes are refused now (disk full, failed sync), as an error text for clients. */
 const char *stream_failure(const struct stream *stream);
@@ -73,8 +77,11 @@ struct stream_wait {
     struct mailbox *home;
     struct mail mail; /* posted to home when reached, or when the stream fails or closes */
 };
-/* False if it is reached already (nothing will be mailed). */
+/* False if it is reached already (nothing will be mailed). A wait for STREAM_SYNCED asks for a sync. While the log
+ * has failed every wait is mailed at once: whoever is mailed looks at the level and at stream_failure. */
 bool stream_wait_start(struct stream *stream, struct stream_wait *wait);
+/* Waits for stream_must_wait to become false; sets the wait's offset and level. False if it is so already. */
+bool stream_wait_room(struct stream *stream, struct stream_wait *wait);
 
 /* Asks the log thread for a sync of everything appended until now. */
 void stream_request_sync(struct stream *stream);

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* An effect is the RESP array of a command and nothing else:
+ *
+ *     *3\r\n $3\r\nset\r\n $1\r\nk\r\n $1\r\nv\r\n        (without the blanks)
+ *
+ * Staging one is on the path of every write, so a word costs one reservation and its digits are made here. Reading
+ * back accepts exactly what writing makes: a shorter language leaves less to go wrong in a replay. */
+#include "stream/effect.h"
+
+#include <string.h>
+
+#include "base/check.h"
+
+/* A batch larger than this gives its memory back when it is cleared. */
+#define BATCH_KEPT_BYTES_MAX (1 << 20)
+
+/* "$" digits "\r\n" before a word's bytes, "\r\n" after them. */
+#define WORD_OVERHEAD_MAX (1 + BYTES_INTEGER_MAX + 2 + 2)
+
+static inline char *batch_room(struct effect_batch *batch, size_t more)
+{
+    struct buffer *bytes = &batch->bytes;
+    if (bytes->capacity - bytes->length >= more)
+        return bytes->data + bytes->length;
+    return buffer_reserve(bytes, more);
+}
+
+/* Writes "<mark><number>\r\n" and returns where it ends. */
+static inline char *write_count(char *at, char mark, uint64_t number)
+{
+    char digits[BYTES_INTEGER_MAX];
+    unsigned count = 0;
+    *at++ = mark;
+    do {
+        digits[count++] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    while (count > 0)
+        *at++ = digits[--count];
+    *at++ = '\r';
+    *at++ = '\n';
+    return at;
+}
+
+static inline char *write_word(char *at, const char *data, size_t length)
+{
+    at = write_count(at, '$', length);
+    if (length > 0)
+        memcpy(at, data, length);
+    at += length;
+    *at++ = '\r';
+    *at++ = '\n';
+    return at;
+}
+
+size_t effect_write_select(char *text, int32_t db)
+{
+    static const char head[] = "*2\r\n$6\r\nSELECT\r\n";
+    char digits[BYTES_INTEGER_MAX];
+    size_t length = bytes_from_int64(digits, db);
+    memcpy(text, head, sizeof(head) - 1);
+    return (size_t)(write_word(text + sizeof(head) - 1, digits, length) - text);
+}
+
+void effect_begin(struct effect_batch *batch, int32_t db, uint32_t argc)
+{
+    check(argc >= 1 && argc <= EFFECT_WORDS_MAX);
+    char *at = batch_room(batch, EFFECT_SELECT_MAX + WORD_OVERHEAD_MAX);
+    if (batch->count == 0)
+        batch->first_db = db;
+    else if (db != batch->last_db)
+        at += effect_write_select(at, db);
+    batch->last_db = db;
+    batch->count++;
+    batch->bytes.length = (size_t)(write_count(at, '*', argc) - batch->bytes.data);
+}
+
+void effect_word(struct effect_batch *batch, struct bytes word)
+{
+    char *at = batch_room(batch, word.length + WORD_OVERHEAD_MAX);
+    batch->bytes.length = (size_t)(write_word(at, word.data, word.length) - batch->bytes.data);
+}
+
+void effect_word_integer(struct effect_batch *batch, int64_t value)
+{
+    char digits[BYTES_INTEGER_MAX];
+    effect_word(batch, bytes_of(digits, bytes_from_int64(digits, value)));
+}
+
+void effect_batch_clear(struct effect_batch *batch)
+{
+    batch->count = 0;
+    batch->bytes.length = 0;
+    if (batch->bytes.capacity > BATCH_KEPT_BYTES_MAX)
+        buffer_deinit(&batch->bytes);
+}
+
+void effect_batch_deinit(struct effect_batch *batch)
+{
+    buffer_deinit(&batch->bytes);
+    batch->count = 0;
+}
+
+/* Reads "<mark><number>\r\n"; returns where it ends, or NULL. */
+static inline const char *read_count(const char *at, const char *end, char mark, uint64_t *number)
+{
+    if (end - at < 4 || *at != mark)
+        return NULL;
+    uint64_t value = 0;
+    const char *digits = ++at;
+    while (at < end && (unsigned char)(*at - '0') <= 9) {
+        value = value * 10 + (uint64_t)(*at - '0');
+        if (at++ - digits >= 15)
+            return NULL;
+    }
+    if (at == digits || (*digits == '0' && at - digits > 1) || end - at < 2 || at[0] != '\r' || at[1] != '\n')
+        return NULL;
+    *number = value;
+    return at + 2;
+}
+
+bool effect_decode(struct bytes input, struct effect *effect, size_t *consumed)
+{
+    const char *end = input.data + input.length;
+    uint64_t count, length;
+    const char *at = read_count(input.data, end, '*', &count);
+    if (!at || count == 0 || count > EFFECT_WORDS_MAX)
+        return false;
+    for (uint64_t i = 0; i < count; i++) {
+        at = read_count(at, end, '$', &length);
+        if (!at || (uint64_t)(end - at) < length + 2 || at[length] != '\r' || at[length + 1] != '\n')
+            return false;
+        effect->words[i] = bytes_of(at, length);
+        at += length + 2;
+    }
+    effect->count = (uint32_t)count;
+    *consumed = (size_t)(at - input.data);
+    return true;
+}

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The door: appending, offsets, waiting. Appending copies a batch behind what is pending, which begins with room for
+ * a frame header so that the writer need not copy it again. The writer swaps it for an empty buffer under the same
+ * lock (stream_log.c). With no log the offset advances and nothing is kept: it orders rows and node-wide effects.
+ *
+ * The ring from which replicas are fed belongs here too, filled by the same copy. */
+#include "stream/stream.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/random.h"
+#include "stream/stream_private.h"
+
+/* So much unsynced asks for a sync before its time, so that little has to be kept. */
+#define SYNC_BYTES_MAX (16 << 20)
+
+static const char bracket_open[] = "*1\r\n$5\r\nMULTI\r\n";
+static const char bracket_close[] = "*1\r\n$4\r\nEXEC\r\n";
+
+#define BRACKET_OPEN_BYTES (sizeof(bracket_open) - 1)
+#define BRACKET_CLOSE_BYTES (sizeof(bracket_close) - 1)
+
+/* Opening and closing. */
+
+static enum status stream_open_directory(struct stream *stream, char *error, size_t error_size)
+{
+    if (mkdir(stream->directory, 0750) < 0 && errno != EEXIST) {
+        snprintf(error, error_size, "cannot create the log's directory %s: %s", stream->directory, strerror(errno));
+        return status_from_errno(errno);
+    }
+    stream->directory_fd = open(stream->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (stream->directory_fd < 0) {
+        snprintf(error, error_size, "cannot open the log's directory %s: %s", stream->directory, strerror(errno));
+        return status_from_errno(errno);
+    }
+    if (flock(stream->directory_fd, LOCK_EX | LOCK_NB) < 0) {
+        snprintf(error, error_size, "another process uses the log in %s: stop it, or give this one a directory of "
+                 "its own", stream->directory);
+        return STATUS_BUSY;
+    }
+    return STATUS_OK;
+}
+
+static struct stream *stream_create(const struct stream_options *options)
+{
+    struct stream *stream = memory_allocate_zeroed(sizeof(*stream));
+    stream->options = *options;
+    stream->recording = options->durability != DURABILITY_NONE;
+    stream->directory_fd = -1;
+    stream->directory = stream->recording ? strdup(options->directory) : NULL;
+    stream->sync_bytes = (uint64_t)options->unwritten_bytes_max / 2;
+    if (stream->sync_bytes > SYNC_BYTES_MAX)
+        stream->sync_bytes = SYNC_BYTES_MAX;
+    lock_init(&stream->lock, LOCK_STREAM, 0);
+    stream->db = stream->pending_db = -1;
+    stream_waits_init(&stream->waits);
+    stream_log_init(stream);
+    return stream;
+}
+
+static void stream_destroy(struct stream **stream_pointer)
+{
+    struct stream *stream = *stream_pointer;
+    *stream_pointer = NULL;
+    stream_waits_mail_all(&stream->waits);
+    while (!list_is_empty(&stream->segments)) {
+        struct segment *segment = list_entry(stream->segments.next, struct segment, node);
+        list_remove(&segment->node);
+        segment_destroy(&segment);
+    }
+    while (stream->failures) {
+        struct failure_text *next = stream->failures->next;
+        memory_free(stream->failures);
+        stream->failures = next;
+    }
+    if (stream->directory_fd >= 0)
+        close(stream->directory_fd);
+    kept_deinit(&stream->kept);
+    buffer_deinit(&stream->pending);
+    buffer_deinit(&stream->taken);
+    pthread_cond_destroy(&stream->kick);
+    pthread_cond_destroy(&stream->progress);
+    pthread_mutex_destroy(&stream->mutex);
+    free(stream->directory);
+    memory_free(stream);
+}
+
+enum status stream_open(struct stream **stream_pointer, const struct stream_options *options, uint64_t row_offset_max,
+                        char *error, size_t error_size)
+{
+    struct stream *stream = stream_create(options);
+    enum status status = STATUS_OK;
+    if (stream->recording) {
+        status = stream_open_directory(stream, error, error_size);
+        if (status == STATUS_OK)
+            status = stream_recover(stream, row_offset_max, error, error_size);
+    } else {
+        random_hex(stream->identity.id, REPLICATION_ID_LENGTH);
+        memset(stream->identity.id2, '0', REPLICATION_ID_LENGTH);
+        atomic_store(&stream->end, row_offset_max);
+    }
+    if (status != STATUS_OK) {
+        stream_destroy(&stream);
+        return status;
+    }
+    stream->pending_first = atomic_load(&stream->end);
+    buffer_reserve(&stream->pending, FRAME_HEADER_BYTES);
+    stream->pending.length = FRAME_HEADER_BYTES;
+    *stream_pointer = stream;
+    return STATUS_OK;
+}
+
+void stream_start(struct stream *stream)
+{
+    if (stream->recording)
+        stream_log_start(stream);
+}
+
+void stream_close(struct stream **stream)
+{
+    if (!*stream)
+        return;
+    if ((*stream)->recording) {
+        stream_log_stop(*stream);
+        stream_log_finish(*stream);
+    }
+    stream_destroy(stream);
+}
+
+void stream_abandon(struct stream **stream)
+{
+    stream_log_stop(*stream);
+    stream_destroy(stream);
+}
+
+enum status stream_directory_has_log(const char *directory, bool *has)
+{
+    *has = false;
+    DIR *entries = opendir(directory);
+    if (!entries)
+        return errno == ENOENT ? STATUS_OK : status_from_errno(errno);
+    struct dirent *entry;
+    while (!*has && (entry = readdir(entries))) {
+        uint64_t first;
+        struct stat information;
+        if (!segment_name_parse(entry->d_name, &first))
+            continue;
+        /* A log that was opened and never appended to holds nothing that could be lost. */
+        bool empty = first == 0 && fstatat(dirfd(entries), entry->d_name, &information, 0) == 0 &&
+                     information.st_size <= SEGMENT_HEADER_BYTES + FRAME_HEADER_BYTES;
+        *has = !empty;
+    }
+    closedir(entries);
+    return STATUS_OK;
+}
+
+/* Appending. */
+
+static inline char *append_piece(char *at, const void *data, size_t length)
+{
+    memcpy(at, data, length);
+    return at + length;
+}
+
+uint64_t stream_append(struct stream *stream, const struct effect_batch *batch)
+{
+    size_t length = batch->bytes.length;
+    if (batch->count == 0)
+        return stream_end(stream);
+    if (!stream->recording)
+        return atomic_fetch_add(&stream->end, length) + length;
+
+    lock_acquire(&stream->lock);
+    struct buffer *pending = &stream->pending;
+    size_t extra = EFFECT_SELECT_MAX + BRACKET_OPEN_BYTES + BRACKET_CLOSE_BYTES;
+    char *room = buffer_reserve(pending, length + extra), *at = room;
+    if (batch->first_db != stream->db)
+        at += effect_write_select(at, batch->first_db);
+    if (batch->count > 1)
+        at = append_piece(at, bracket_open, BRACKET_OPEN_BYTES);
+    at = append_piece(at, batch->bytes.data, length);
+    if (batch->count > 1)
+        at = append_piece(at, bracket_close, BRACKET_CLOSE_BYTES);
+    pending->length += (size_t)(at - room);
+    stream->db = batch->last_db;
+    uint64_t end = atomic_load_explicit(&stream->end, memory_order_relaxed) + (uint64_t)(at - room);
+    atomic_store(&stream->end, end);
+    lock_release(&stream->lock);
+    return end;
+}
+
+bool stream_is_recording(const struct stream *stream)
+{
+    return stream->recording;
+}
+
+uint64_t stream_end(const struct stream *stream)
+{
+    return atomic_load(&stream->end);
+}
+
+uint64_t stream_reached(const struct stream *stream, enum stream_level level)
+{
+    if (!stream->recording || level == STREAM_APPENDED)
+        return atomic_load(&stream->end);
+    return level == STREAM_WRITTEN ? atomic_load(&stream->written) : atomic_load(&stream->synced);
+}
+
+/* Waiting. */
+
+bool stream_must_wait(const struct stream *stream)
+{
+    if (!stream->recording)
+        return false;
+    uint64_t synced = atomic_load(&stream->synced); /* before the end, which may only grow meanwhile */
+    return atomic_load(&stream->end) - synced > (uint64_t)stream->options.unwritten_bytes_max ||
+           atomic_load(&stream->state) == LOG_FAILED;
+}
+
+const char *stream_failure(const struct stream *stream)
+{
+    return atomic_load(&stream->failure);
+}
+
+bool stream_wait_start(struct stream *stream, struct stream_wait *wait)
+{
+    debug_check(wait->offset <= stream_end(stream));
+    enum stream_level level = wait->level;
+    uint64_t offset = wait->offset;
+    if (stream_reached(stream, level) >= offset)
+        return false;
+    stream_waits_add(&stream->waits, wait);
+    /* From here on the wait may be mailed and gone. */
+    if (level == STREAM_SYNCED)
+        stream_log_want_sync(stream, offset);
+    stream_waits_mail(&stream->waits, level, stream_reached(stream, level));
+    if (atomic_load(&stream->state) == LOG_FAILED)
+        stream_waits_mail_all(&stream->waits);
+    return true;
+}
+
+bool stream_wait_room(struct stream *stream, struct stream_wait *wait)
+{
+    if (!stream_must_wait(stream))
+        return false;
+    wait->offset = stream_end(stream);
+    wait->level = STREAM_SYNCED;
+    return stream_wait_start(stream, wait);
+}
+
+void stream_request_sync(struct stream *stream)
+{
+    if (stream->recording)
+        stream_log_want_sync(stream, stream_end(stream));
+}
+
+enum status stream_sync_wait(struct stream *stream, uint64_t offset)
+{
+    check(offset <= stream_end(stream));
+    if (stream_reached(stream, STREAM_SYNCED) >= offset)
+        return STATUS_OK;
+    stream_log_want_sync(stream, offset);
+    if (!stream->started)
+        stream_log_turn(stream, clock_monotonic_us());
+    pthread_mutex_lock(&stream->mutex);
+    while (stream->started && atomic_load(&stream->synced) < offset && atomic_load(&stream->state) != LOG_FAILED)
+        pthread_cond_wait(&stream->progress, &stream->mutex);
+    pthread_mutex_unlock(&stream->mutex);
+    return atomic_load(&stream->synced) >= offset ? STATUS_OK : status_from_errno(atomic_load(&stream->error));
+}
+
+/* Segments and what is told about them. */
+
+void stream_drop_before(struct stream *stream, uint64_t offset)
+{
+    char name[SEGMENT_NAME_MAX];
+    for (;;) {
+        struct segment *segment = NULL;
+        lock_acquire(&stream->log_lock);
+        struct list *first = stream->segments.next, *second = first->next;
+        /* An empty list, or one that holds the current segment alone, ends here. */
+        if (second != &stream->segments && list_entry(second, struct segment, node)->first <= offset) {
+            segment = list_entry(first, struct segment, node);
+            list_remove(first);
+        }
+        lock_release(&stream->log_lock);
+        if (!segment)
+            return;
+        segment_name(name, segment->first);
+        unlinkat(stream->directory_fd, name, 0);
+        segment_destroy(&segment);
+    }
+}
+
+void stream_read_info(struct stream *stream, struct stream_info *info)
+{
+    *info = (struct stream_info){
+        .id2_offset = stream->identity.id2_offset,
+        .synced = stream_reached(stream, STREAM_SYNCED),
+        .last_sync_us = atomic_load(&stream->last_sync_us),
+        .sync_us_max = atomic_load(&stream->sync_us_max),
+    };
+    memcpy(info->replication_id, stream->identity.id, sizeof(info->replication_id));
+    memcpy(info->replication_id2, stream->identity.id2, sizeof(info->replication_id2));
+    /* In this order, so that synced <= written <= end holds in what is told as well. */
+    info->written = stream_reached(stream, STREAM_WRITTEN);
+    info->first = info->end = stream_end(stream);
+    lock_acquire(&stream->log_lock);
+    for (struct list *node = stream->segments.previous; node != &stream->segments; node = node->previous) {
+        struct segment *segment = list_entry(node, struct segment, node);
+        info->first = segment->first;
+        info->log_bytes += atomic_load(&segment->bytes);
+    }
+    info->ring_bytes = stream->kept.bytes;
+    lock_release(&stream->log_lock);
+    lock_acquire(&stream->lock);
+    info->ring_bytes += stream->pending.capacity;
+    lock_release(&stream->lock);
+}

@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Writing the log. There are two parties:
+ *
+ * - Whoever holds the claim ('claimed' set) takes what is pending and writes it to the current segment. That is mostly
+ *   a worker in its log pass. It never waits for a sync and never opens a file.
+ * - The log thread syncs, begins segments, and mends what failed. For the latter two it takes the claim as well.
+ *
+ *   L1  written and synced are ends of brackets, synced <= written <= end; a frame holds whole brackets.
+ *   L2  all frames of a segment that is not the current one are synced: a torn tail is in the last segment only.
+ *   L3  every byte in [synced, end) is in memory: in kept, taken or pending.
+ *   L4  while the state is not LOG_GOOD nothing is written to the current segment, and written and synced stand.
+ *   L5  whoever fails to get the claim has appended before it tried; the holder looks at the end again after it
+ *       has released the claim. So what is appended is written without a wait, or the state is not LOG_GOOD.
+ *
+ * States: GOOD -> BROKEN by a failed write or sync; then the log thread writes all of L3 that was taken to a new
+ * segment that begins at 'synced': BROKEN or FAILED -> GOOD; or that fails as well -> FAILED, clients are told, and it
+ * is tried again. What the old segment has at and above 'synced' counts for nothing from then on: a reader leaves a
+ * segment where the next one begins. */
+#define _GNU_SOURCE
+#include "stream/stream_private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/metric.h"
+
+/* A worker that wrote so often in one pass hands over, or it would never serve its clients again. */
+#define WORKER_ROUNDS_MAX 8
+/* The log thread looks whether a sync is due after so many. */
+#define THREAD_ROUNDS_MAX 64
+#define RETRY_US 1000000
+#define INTERVAL_MS_DEFAULT 1000
+/* What is set aside on the device at a time, so that a sync need not find room. */
+#define ALLOCATION_BYTES ((uint64_t)8 << 20)
+#define CLAIM_POLL_NS 20000
+
+static enum log_state log_state(const struct stream *stream)
+{
+    return (enum log_state)atomic_load(&stream->state);
+}
+
+static bool log_has_pending(const struct stream *stream)
+{
+    return atomic_load(&stream->end) != atomic_load(&stream->written) && log_state(stream) == LOG_GOOD;
+}
+
+void stream_log_kick(struct stream *stream)
+{
+    if (atomic_load(&stream->kicked) || atomic_exchange(&stream->kicked, true))
+        return;
+    pthread_mutex_lock(&stream->mutex);
+    pthread_cond_signal(&stream->kick);
+    pthread_mutex_unlock(&stream->mutex);
+}
+
+void stream_log_want_sync(struct stream *stream, uint64_t offset)
+{
+    uint64_t wanted = atomic_load(&stream->sync_wanted);
+    while (wanted < offset && !atomic_compare_exchange_weak(&stream->sync_wanted, &wanted, offset))
+        ;
+    if (atomic_load(&stream->synced) < offset)
+        stream_log_kick(stream);
+}
+
+static void publish_written(struct stream *stream, uint64_t offset)
+{
+    atomic_store(&stream->written, offset);
+    stream_waits_mail(&stream->waits, STREAM_WRITTEN, offset);
+    uint64_t synced = atomic_load(&stream->synced);
+    if (atomic_load(&stream->sync_wanted) > synced || offset - synced >= stream->sync_bytes)
+        stream_log_kick(stream);
+}
+
+static void publish_synced(struct stream *stream, uint64_t offset)
+{
+    atomic_store(&stream->synced, offset);
+    lock_acquire(&stream->log_lock);
+    struct kept_block *blocks = kept_remove_synced(&stream->kept, offset);
+    lock_release(&stream->log_lock);
+    kept_free(blocks);
+    stream_waits_mail(&stream->waits, STREAM_SYNCED, offset);
+    pthread_mutex_lock(&stream->mutex);
+    pthread_cond_broadcast(&stream->progress);
+    pthread_mutex_unlock(&stream->mutex);
+}
+
+static void log_break(struct stream *stream, int error, const char *what)
+{
+    int good = LOG_GOOD;
+    atomic_store(&stream->error, error);
+    if (!atomic_compare_exchange_strong(&stream->state, &good, LOG_BROKEN))
+        return;
+    log_warning("log_error", "what=%s error=\"%s\" directory=\"%s\" written=%" PRIu64 " synced=%" PRIu64, what,
+                strerrordesc_np(error), stream->directory, atomic_load(&stream->written),
+                atomic_load(&stream->synced));
+    stream_log_kick(stream);
+}
+
+/* Writing, under the claim. */
+
+static bool log_take(struct stream *stream, struct frame *frame)
+{
+    struct buffer *taken = &stream->taken;
+    taken->length = 0;
+    buffer_reserve(taken, FRAME_HEADER_BYTES);
+    taken->length = FRAME_HEADER_BYTES;
+    lock_acquire(&stream->lock);
+    bool any = stream->pending.length > FRAME_HEADER_BYTES;
+    if (any) {
+        struct buffer empty = *taken;
+        *taken = stream->pending;
+        stream->pending = empty;
+        frame->offset = stream->pending_first;
+        frame->db = stream->pending_db;
+        stream->pending_first = atomic_load_explicit(&stream->end, memory_order_relaxed);
+        stream->pending_db = stream->db;
+    }
+    lock_release(&stream->lock);
+    frame->payload = bytes_of(taken->data + FRAME_HEADER_BYTES, taken->length - FRAME_HEADER_BYTES);
+    frame->synced = atomic_load(&stream->synced);
+    return any;
+}
+
+/* False when there is nothing to write or it cannot be written. */
+static bool log_write_frame(struct stream *stream)
+{
+    struct frame frame = {.clean = false};
+    struct segment *segment = stream->current;
+    if (log_state(stream) != LOG_GOOD || !log_take(stream, &frame))
+        return false;
+    size_t length = stream->taken.length;
+    uint64_t end = frame.offset + frame.payload.length;
+    frame_seal(stream->taken.data, stream->salt, &frame);
+    int error = segment_write(segment->fd, stream->taken.data, length, atomic_load(&segment->bytes));
+    lock_acquire(&stream->log_lock);
+    kept_add(&stream->kept, &stream->taken, end);
+    lock_release(&stream->log_lock);
+    if (error) {
+        log_break(stream, error, "write");
+        return false;
+    }
+    atomic_store(&segment->bytes, atomic_load(&segment->bytes) + length);
+    metric_add(METRIC_log_bytes_written, length);
+    publish_written(stream, end);
+    return true;
+}
+
+/* Leaves to the log thread what comes after rounds_max frames, if that thread is free for it. */
+static void log_write(struct stream *stream, unsigned rounds_max, bool is_worker)
+{
+    unsigned rounds = 0;
+    while (log_has_pending(stream) && !atomic_exchange(&stream->claimed, true)) {
+        bool hand_over = false;
+        while (!hand_over && log_write_frame(stream))
+            hand_over = ++rounds >= rounds_max && (!is_worker || atomic_load(&stream->asleep));
+        atomic_store(&stream->claimed, false);
+        if (hand_over) {
+            stream_log_kick(stream);
+            return;
+        }
+    }
+}
+
+void stream_write(struct stream *stream)
+{
+    if (stream->recording)
+        log_write(stream, WORKER_ROUNDS_MAX, true);
+}
+
+/* Waits for a write(2) of somebody else at most. */
+static void log_claim(struct stream *stream)
+{
+    struct timespec pause = {.tv_nsec = CLAIM_POLL_NS};
+    while (atomic_exchange(&stream->claimed, true))
+        nanosleep(&pause, NULL);
+}
+
+static void log_unclaim(struct stream *stream)
+{
+    atomic_store(&stream->claimed, false);
+}
+
+/* Syncing. */
+
+/* Failure does no harm: the writes themselves will then find the room, or none. */
+static void segment_allocate(struct stream *stream, struct segment *segment)
+{
+    uint64_t step = ALLOCATION_BYTES;
+    if ((uint64_t)stream->options.segment_bytes < step)
+        step = (uint64_t)stream->options.segment_bytes;
+    uint64_t bytes = atomic_load(&segment->bytes);
+    if (segment->allocated_bytes > bytes + step / 2)
+        return;
+    if (segment->allocated_bytes < bytes)
+        segment->allocated_bytes = bytes;
+    (void)!fallocate(segment->fd, FALLOC_FL_KEEP_SIZE, (off_t)segment->allocated_bytes, (off_t)step);
+    segment->allocated_bytes += step;
+}
+
+static bool log_sync(struct stream *stream)
+{
+    struct segment *segment = stream->current;
+    uint64_t target = atomic_load(&stream->written);
+    uint64_t bytes = atomic_load(&segment->bytes);
+    int64_t start_us = clock_monotonic_us();
+    if (stream_io.sync(segment->fd) < 0) {
+        metric_add(METRIC_log_sync_errors, 1);
+        log_break(stream, errno, "sync");
+        return false;
+    }
+    int64_t now_us = clock_monotonic_us();
+    metric_add(METRIC_log_syncs, 1);
+    atomic_store(&stream->last_sync_us, now_us - start_us);
+    if (now_us - start_us > atomic_load(&stream->sync_us_max))
+        atomic_store(&stream->sync_us_max, now_us - start_us);
+    stream->synced_at_us = now_us;
+    segment->synced_bytes = bytes;
+    publish_synced(stream, target);
+    segment_allocate(stream, segment);
+    return true;
+}
+
+static int64_t log_interval_us(const struct stream *stream)
+{
+    int64_t interval_ms = INTERVAL_MS_DEFAULT;
+    if (stream->options.interval_ms)
+        interval_ms = __atomic_load_n(stream->options.interval_ms, __ATOMIC_RELAXED);
+    return (interval_ms < 1 ? 1 : interval_ms) * 1000;
+}
+
+static bool log_sync_is_due(const struct stream *stream, int64_t now_us)
+{
+    uint64_t written = atomic_load(&stream->written), synced = atomic_load(&stream->synced);
+    if (written == synced || log_state(stream) != LOG_GOOD)
+        return false;
+    return atomic_load(&stream->sync_wanted) > synced || written - synced >= stream->sync_bytes ||
+           now_us - stream->synced_at_us >= log_interval_us(stream);
+}
+
+/* Segments. */
+
+/* Puts 'next' in the place of the current segment, or after it. */
+static void log_set_current(struct stream *stream, struct segment *next, bool replaces)
+{
+    struct segment *old = stream->current;
+    lock_acquire(&stream->log_lock);
+    if (replaces)
+        list_remove(&old->node);
+    list_append(&stream->segments, &next->node);
+    stream->current = next;
+    lock_release(&stream->log_lock);
+    if (replaces) {
+        segment_destroy(&old);
+        return;
+    }
+    close(old->fd);
+    old->fd = -1;
+}
+
+static void log_roll(struct stream *stream, int64_t now_us)
+{
+    struct segment *next, *old = stream->current;
+    if (!log_sync(stream)) /* most of it, while others write on */
+        return;
+    log_claim(stream);
+    uint64_t end = atomic_load(&stream->written);
+    bool synced = log_state(stream) == LOG_GOOD && (atomic_load(&stream->synced) == end || log_sync(stream));
+    int error = synced ? segment_create(stream, end, end, NULL, &next) : 0;
+    if (synced && !error) {
+        (void)!ftruncate(old->fd, (off_t)atomic_load(&old->bytes));
+        log_set_current(stream, next, false);
+    }
+    log_unclaim(stream);
+    if (error) {
+        log_warning("log_segment_error", "error=\"%s\" directory=\"%s\"", strerrordesc_np(error), stream->directory);
+        stream->roll_at_us = now_us + RETRY_US;
+    }
+}
+
+/* Mending. */
+
+static const char *log_failure_text(struct stream *stream, int error)
+{
+    struct failure_text **place = &stream->failures;
+    while (*place && (*place)->error != error)
+        place = &(*place)->next;
+    if (*place)
+        return (*place)->text;
+    const char *advice = error == ENOSPC || error == EDQUOT ? "free space in" : "check the device of";
+    const char *format = "MISCONF the log cannot be written (%s): %s %s; writes resume by themselves";
+    int length = snprintf(NULL, 0, format, strerrordesc_np(error), advice, stream->directory);
+    struct failure_text *failure = memory_allocate_zeroed(sizeof(*failure) + (size_t)length + 1);
+    snprintf(failure->text, (size_t)length + 1, format, strerrordesc_np(error), advice, stream->directory);
+    failure->error = error;
+    *place = failure;
+    return failure->text;
+}
+
+static void log_fail(struct stream *stream, int error, int64_t now_us)
+{
+    stream->retry_at_us = now_us + RETRY_US;
+    atomic_store(&stream->error, error);
+    atomic_store(&stream->failure, log_failure_text(stream, error));
+    if (atomic_exchange(&stream->state, LOG_FAILED) != LOG_FAILED)
+        log_warning("log_failed", "error=\"%s\" directory=\"%s\" synced=%" PRIu64, strerrordesc_np(error),
+                    stream->directory, atomic_load(&stream->synced));
+    stream_waits_mail_all(&stream->waits);
+    pthread_mutex_lock(&stream->mutex);
+    pthread_cond_broadcast(&stream->progress);
+    pthread_mutex_unlock(&stream->mutex);
+}
+
+/* Writes what is kept to a new segment at 'synced', which is synced when it is made. */
+static void log_repair(struct stream *stream, int64_t now_us)
+{
+    log_claim(stream);
+    struct segment *next, *old = stream->current;
+    uint64_t synced = atomic_load(&stream->synced), end = synced;
+    bool replaces = old->first == synced;
+    if (stream->kept.tail)
+        end = stream->kept.tail->end;
+    /* Gives back what was set aside, and half a frame: a full device may need it. */
+    (void)!ftruncate(old->fd, (off_t)atomic_load(&old->bytes));
+    old->allocated_bytes = 0;
+    int error = segment_create(stream, synced, replaces ? old->previous_end : synced, &stream->kept, &next);
+    if (error) {
+        log_unclaim(stream);
+        log_fail(stream, error, now_us);
+        return;
+    }
+    if (!replaces)
+        (void)!ftruncate(old->fd, (off_t)old->synced_bytes);
+    atomic_store(&old->bytes, old->synced_bytes);
+    log_set_current(stream, next, replaces);
+    stream->retry_at_us = 0;
+    stream->synced_at_us = now_us;
+    atomic_store(&stream->failure, NULL);
+    atomic_store(&stream->state, LOG_GOOD);
+    log_notice("log_repaired", "segment=%" PRIu64 " end=%" PRIu64, synced, end);
+    publish_written(stream, end);
+    publish_synced(stream, end);
+    log_unclaim(stream);
+}
+
+/* The log thread. */
+
+void stream_log_turn(struct stream *stream, int64_t now_us)
+{
+    if (log_state(stream) != LOG_GOOD && now_us >= stream->retry_at_us)
+        log_repair(stream, now_us);
+    log_write(stream, THREAD_ROUNDS_MAX, false);
+    if (log_sync_is_due(stream, now_us))
+        log_sync(stream);
+    if (log_state(stream) == LOG_BROKEN) {
+        log_repair(stream, now_us);
+        log_write(stream, THREAD_ROUNDS_MAX, false);
+    }
+    if (log_state(stream) == LOG_GOOD && now_us >= stream->roll_at_us &&
+        atomic_load(&stream->current->bytes) >= (uint64_t)stream->options.segment_bytes) {
+        log_roll(stream, now_us);
+        log_write(stream, THREAD_ROUNDS_MAX, false);
+    }
+}
+
+static void log_sleep(struct stream *stream)
+{
+    int64_t now_us = clock_monotonic_us(), interval_us = log_interval_us(stream);
+    int64_t pause_us = stream->synced_at_us + interval_us - now_us;
+    if (pause_us <= 0)
+        pause_us = interval_us;
+    if (log_state(stream) != LOG_GOOD && pause_us > RETRY_US)
+        pause_us = RETRY_US;
+    struct timespec deadline;
+    clock_gettime(CLOCK_MONOTONIC, &deadline);
+    int64_t nanoseconds = deadline.tv_nsec + pause_us % 1000000 * 1000;
+    deadline.tv_sec += pause_us / 1000000 + nanoseconds / 1000000000;
+    deadline.tv_nsec = nanoseconds % 1000000000;
+
+    pthread_mutex_lock(&stream->mutex);
+    atomic_store(&stream->asleep, true);
+    while (!atomic_load(&stream->kicked))
+        if (pthread_cond_timedwait(&stream->kick, &stream->mutex, &deadline) == ETIMEDOUT)
+            break;
+    atomic_store(&stream->asleep, false);
+    pthread_mutex_unlock(&stream->mutex);
+    atomic_store(&stream->kicked, false);
+}
+
+static void log_run(void *argument)
+{
+    struct stream *stream = argument;
+    while (!atomic_load(&stream->stopping)) {
+        stream_log_turn(stream, clock_monotonic_us());
+        log_sleep(stream);
+    }
+}
+
+void stream_log_init(struct stream *stream)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&stream->kick, &attributes);
+    pthread_cond_init(&stream->progress, NULL);
+    pthread_condattr_destroy(&attributes);
+    pthread_mutex_init(&stream->mutex, NULL);
+    lock_init(&stream->log_lock, LOCK_LEAF, 1);
+    list_init(&stream->segments);
+}
+
+void stream_log_start(struct stream *stream)
+{
+    stream->started = true;
+    stream->synced_at_us = clock_monotonic_us();
+    thread_start(&stream->thread, "log", log_run, stream);
+}
+
+void stream_log_stop(struct stream *stream)
+{
+    if (!stream->started)
+        return;
+    atomic_store(&stream->stopping, true);
+    stream_log_kick(stream);
+    thread_stop(&stream->thread);
+    stream->started = false;
+}
+
+void stream_log_finish(struct stream *stream)
+{
+    stream->retry_at_us = 0;
+    atomic_store(&stream->sync_wanted, atomic_load(&stream->end));
+    stream_log_turn(stream, clock_monotonic_us());
+    struct segment *segment = stream->current;
+    uint64_t end = atomic_load(&stream->end), bytes = atomic_load(&segment->bytes);
+    int error = atomic_load(&stream->error);
+    if (log_state(stream) == LOG_GOOD && atomic_load(&stream->synced) == end) {
+        char mark[FRAME_HEADER_BYTES];
+        struct frame frame = {.clean = true, .offset = end, .synced = end, .db = -1};
+        frame_seal(mark, stream->salt, &frame);
+        (void)!ftruncate(segment->fd, (off_t)bytes);
+        error = segment_write(segment->fd, mark, sizeof(mark), bytes);
+        if (!error && stream_io.sync(segment->fd) == 0)
+            return;
+    }
+    log_warning("log_not_closed_clean", "error=\"%s\" directory=\"%s\"", strerrordesc_np(error), stream->directory);
+}

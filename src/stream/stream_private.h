@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/types.h>
+
+#include "base/list.h"
+#include "base/lock.h"
+#include "base/thread.h"
+#include "stream/stream.h"
+#include "stream/stream_frame.h"
+
+/* The calls that may fail for want of space or health of a device; tests put their own here. */
+struct stream_io {
+    ssize_t (*write_at)(int fd, const void *data, size_t length, off_t position);
+    int (*sync)(int fd);
+};
+extern struct stream_io stream_io;
+
+/* A file of the log. Only the current one, the last, is ever written to; all others are synced. */
+struct segment {
+    struct list node;      /* under log_lock */
+    uint64_t first;        /* immutable, as the next */
+    uint64_t previous_end;
+    int fd;                /* of the current one, else -1 */
+    _Atomic uint64_t bytes; /* of header and whole frames; changed under the claim */
+    uint64_t synced_bytes; /* log thread only */
+    uint64_t allocated_bytes; /* log thread only: set aside on the device */
+};
+
+/* Copies of the frames that are not known to be synced, in order, in blocks; the device may lose its own. */
+struct kept_block {
+    struct kept_block *next;
+    uint64_t end;
+    struct buffer bytes;
+};
+struct kept {
+    struct kept_block *head, *tail;
+    struct kept_block *spare;
+    uint64_t bytes;
+};
+
+/* Takes the frame's bytes, which end at offset 'end': copies them and empties the buffer, or keeps the buffer
+ * itself if it is large and leaves an empty one. */
+void kept_add(struct kept *kept, struct buffer *frame, uint64_t end);
+/* Unlinks the blocks that end at or below the offset and returns them for kept_free. */
+struct kept_block *kept_remove_synced(struct kept *kept, uint64_t synced);
+void kept_free(struct kept_block *blocks);
+void kept_deinit(struct kept *kept);
+
+/* Waits for one level, in the order of their offsets. */
+struct wait_list {
+    struct stream_wait *head, *tail;  /* under the lock of stream_waits */
+    _Atomic uint64_t lowest;          /* the head's offset, UINT64_MAX if there is none */
+};
+struct stream_waits {
+    struct lock lock;
+    struct wait_list written, synced;
+};
+
+void stream_waits_init(struct stream_waits *waits);
+void stream_waits_add(struct stream_waits *waits, struct stream_wait *wait);
+/* Mails those of a level whose offset is at or below 'reached'. No leaf lock is held. */
+void stream_waits_mail(struct stream_waits *waits, enum stream_level level, uint64_t reached);
+void stream_waits_mail_all(struct stream_waits *waits);
+
+/* Who the stream's bytes belong to; kept in a small file beside the segments. */
+struct stream_identity {
+    char id[REPLICATION_ID_LENGTH + 1], id2[REPLICATION_ID_LENGTH + 1];
+    uint64_t id2_offset;
+};
+
+/* Why the log cannot be written, one a kind of error, so that a text lives as long as the stream. */
+struct failure_text {
+    struct failure_text *next;
+    int error;
+    char text[];
+};
+
+enum log_state {
+    LOG_GOOD,
+    LOG_BROKEN, /* a write or sync failed; the log thread is about to write it again elsewhere */
+    LOG_FAILED, /* that failed too; it is tried again from time to time */
+};
+
+struct stream {
+    /* immutable after open */
+    struct stream_options options;
+    char *directory;
+    int directory_fd; /* locked against other processes */
+    bool recording;
+    uint64_t salt;
+    uint64_t sync_bytes; /* so much unsynced asks for a sync before its time */
+    struct stream_identity identity;
+
+    /* under lock, LOCK_STREAM */
+    struct lock lock;
+    int32_t db; /* selected at the end; -1: the next append selects */
+    int32_t pending_db;
+    uint64_t pending_first;
+    struct buffer pending; /* room for a frame header, then what was appended and not taken */
+    _Atomic uint64_t end;  /* read by all */
+
+    /* whoever has set 'claimed' writes */
+    char band1[64];
+    _Atomic bool claimed;
+    struct buffer taken; /* swaps with pending */
+    _Atomic uint64_t written; /* read by all */
+
+    /* log thread (or, when it does not run, whoever calls stream_log_turn); atomics read by all */
+    char band2[64];
+    _Atomic uint64_t synced;
+    _Atomic int state; /* enum log_state; also set, from GOOD to BROKEN, by the claim's holder */
+    _Atomic int error; /* errno of the failure */
+    struct segment *current; /* read under the claim; changed under the claim and log_lock */
+    int64_t synced_at_us, retry_at_us, roll_at_us;
+    _Atomic int64_t last_sync_us, sync_us_max;
+    _Atomic(const char *) failure; /* text for clients while state is LOG_FAILED */
+    struct failure_text *failures;
+
+    /* under log_lock, a leaf */
+    char band3[64];
+    struct lock log_lock;
+    struct list segments;
+    struct kept kept;
+
+    struct stream_waits waits;
+
+    /* waking the log thread, and those who sleep for a sync */
+    _Atomic uint64_t sync_wanted;
+    _Atomic bool kicked, asleep, stopping;
+    bool started;
+    struct thread thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t kick, progress;
+};
+
+/* stream_segment.c: files. Each returns 0 or an errno value unless it says otherwise. */
+
+#define SEGMENT_NAME_MAX 40
+void segment_name(char name[SEGMENT_NAME_MAX], uint64_t first);
+/* Whether a file's name is a segment's. */
+bool segment_name_parse(const char *name, uint64_t *first);
+/* Writes the whole at a position, or fails. */
+int segment_write(int fd, const void *data, size_t length, uint64_t position);
+/* Makes a segment that begins with the frames of 'kept' (may be NULL) from offset 'first' on. When it returns 0
+ * the file and its name are on the device; on failure nothing of it is left. Replaces a file of that name. */
+int segment_create(struct stream *stream, uint64_t first, uint64_t previous_end, const struct kept *kept,
+                   struct segment **made);
+/* Closes and frees; the file stays. */
+void segment_destroy(struct segment **segment);
+/* Writes a small file by rename, so that it is the old or the new one after any crash. */
+int directory_write_file(int directory_fd, const char *name, struct bytes content);
+
+/* stream_recover.c: reads the log's end, cuts it, sets identity, offsets, segments and current. */
+enum status stream_recover(struct stream *stream, uint64_t row_offset_max, char *error, size_t error_size) MUST_USE;
+
+/* stream_log.c */
+void stream_log_init(struct stream *stream);
+/* One round of the log thread: repairs, writes, syncs what is due, begins a new segment. */
+void stream_log_turn(struct stream *stream, int64_t now_us);
+/* Wakes the log thread. Any thread. */
+void stream_log_kick(struct stream *stream);
+void stream_log_want_sync(struct stream *stream, uint64_t offset);
+void stream_log_start(struct stream *stream);
+void stream_log_stop(struct stream *stream);
+/* Writes and syncs all and marks the end clean, unless the log has failed. */
+void stream_log_finish(struct stream *stream);
+
+/* Stops and frees, and leaves the files as a killed process would. */
+void stream_abandon(struct stream **stream);

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A segment comes into being under another name, is synced, and is renamed: a file that has a segment's name always
+ * has a whole header. */
+#include "stream/stream_private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+
+#define OFFSET_DIGITS 20
+
+struct stream_io stream_io = {.write_at = pwrite, .sync = fdatasync};
+
+void segment_name(char name[SEGMENT_NAME_MAX], uint64_t first)
+{
+    snprintf(name, SEGMENT_NAME_MAX, "log-%0*" PRIu64 ".seg", OFFSET_DIGITS, first);
+}
+
+bool segment_name_parse(const char *name, uint64_t *first)
+{
+    if (strlen(name) != 4 + OFFSET_DIGITS + 4 || strncmp(name, "log-", 4) != 0 ||
+        strcmp(name + 4 + OFFSET_DIGITS, ".seg") != 0)
+        return false;
+    for (int i = 0; i < OFFSET_DIGITS; i++)
+        if (name[4 + i] < '0' || name[4 + i] > '9')
+            return false;
+    errno = 0;
+    *first = strtoull(name + 4, NULL, 10);
+    return errno == 0;
+}
+
+int segment_write(int fd, const void *data, size_t length, uint64_t position)
+{
+    const char *at = data;
+    while (length > 0) {
+        ssize_t count = stream_io.write_at(fd, at, length, (off_t)position);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count <= 0)
+            return count < 0 ? errno : EIO;
+        at += count;
+        position += (uint64_t)count;
+        length -= (size_t)count;
+    }
+    return 0;
+}
+
+/* Where in the block the first frame at or above the offset begins. */
+static size_t block_position(const struct kept_block *block, uint64_t salt, uint64_t first)
+{
+    struct frame frame;
+    size_t length, at = 0;
+    while (at < block->bytes.length) {
+        struct bytes rest = bytes_of(block->bytes.data + at, block->bytes.length - at);
+        if (frame_read(rest, salt, &frame, &length) != FRAME_GOOD || frame.offset >= first)
+            return at;
+        at += length;
+    }
+    return at;
+}
+
+static int segment_fill(struct stream *stream, int fd, struct segment *segment, const struct kept *kept)
+{
+    char bytes[SEGMENT_HEADER_BYTES];
+    struct segment_header header = {.first = segment->first, .previous_end = segment->previous_end,
+                                    .salt = stream->salt};
+    memcpy(header.replication_id, stream->identity.id, sizeof(header.replication_id));
+    segment_header_encode(bytes, &header);
+    int error = segment_write(fd, bytes, sizeof(bytes), 0);
+    uint64_t position = sizeof(bytes);
+    for (struct kept_block *block = kept ? kept->head : NULL; block && !error; block = block->next) {
+        size_t skip = block_position(block, stream->salt, segment->first);
+        error = segment_write(fd, block->bytes.data + skip, block->bytes.length - skip, position);
+        position += block->bytes.length - skip;
+    }
+    if (!error && stream_io.sync(fd) < 0)
+        error = errno;
+    segment->bytes = segment->synced_bytes = segment->allocated_bytes = position;
+    return error;
+}
+
+int segment_create(struct stream *stream, uint64_t first, uint64_t previous_end, const struct kept *kept,
+                   struct segment **made)
+{
+    char name[SEGMENT_NAME_MAX];
+    static const char name_new[] = "log-new";
+    segment_name(name, first);
+    int fd = openat(stream->directory_fd, name_new, O_CREAT | O_TRUNC | O_RDWR | O_CLOEXEC, 0640);
+    if (fd < 0)
+        return errno;
+    struct segment *segment = memory_allocate_zeroed(sizeof(*segment));
+    list_init(&segment->node);
+    segment->first = first;
+    segment->previous_end = previous_end;
+    segment->fd = fd;
+    int error = segment_fill(stream, fd, segment, kept);
+    if (!error && renameat(stream->directory_fd, name_new, stream->directory_fd, name) < 0)
+        error = errno;
+    if (error)
+        unlinkat(stream->directory_fd, name_new, 0);
+    else if (fsync(stream->directory_fd) < 0)
+        error = errno;
+    if (error)
+        segment_destroy(&segment);
+    else
+        *made = segment;
+    return error;
+}
+
+void segment_destroy(struct segment **segment)
+{
+    if ((*segment)->fd >= 0)
+        close((*segment)->fd);
+    memory_free(*segment);
+    *segment = NULL;
+}
+
+int directory_write_file(int directory_fd, const char *name, struct bytes content)
+{
+    char name_new[64];
+    snprintf(name_new, sizeof(name_new), "%s-new", name);
+    int fd = openat(directory_fd, name_new, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0640);
+    if (fd < 0)
+        return errno;
+    int error = segment_write(fd, content.data, content.length, 0);
+    if (!error && stream_io.sync(fd) < 0)
+        error = errno;
+    close(fd);
+    if (!error && (renameat(directory_fd, name_new, directory_fd, name) < 0 || fsync(directory_fd) < 0))
+        error = errno;
+    return error;
+}

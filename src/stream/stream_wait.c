@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Who waits for which offset. A list a level, in the order of offsets; nearly every wait is for the newest offset, so
+ * it is put at the tail. The one who raises a level stores it and then looks at 'lowest'; the one who waits stores
+ * 'lowest' and then looks at the level: with sequentially consistent atomics one of the two sees the other. */
+#include "stream/stream_private.h"
+
+#include "base/check.h"
+
+void stream_waits_init(struct stream_waits *waits)
+{
+    lock_init(&waits->lock, LOCK_LEAF, 0);
+    waits->written = (struct wait_list){.lowest = UINT64_MAX};
+    waits->synced = (struct wait_list){.lowest = UINT64_MAX};
+}
+
+static struct wait_list *waits_of_level(struct stream_waits *waits, enum stream_level level)
+{
+    check(level == STREAM_WRITTEN || level == STREAM_SYNCED);
+    return level == STREAM_WRITTEN ? &waits->written : &waits->synced;
+}
+
+void stream_waits_add(struct stream_waits *waits, struct stream_wait *wait)
+{
+    struct wait_list *list = waits_of_level(waits, wait->level);
+    lock_acquire(&waits->lock);
+    struct stream_wait **place = &list->head;
+    if (list->tail && list->tail->offset <= wait->offset)
+        place = &list->tail->next;
+    while (*place && (*place)->offset <= wait->offset)
+        place = &(*place)->next;
+    wait->next = *place;
+    *place = wait;
+    if (!wait->next)
+        list->tail = wait;
+    atomic_store(&list->lowest, list->head->offset);
+    lock_release(&waits->lock);
+}
+
+static struct stream_wait *list_take_locked(struct wait_list *list, uint64_t reached)
+{
+    struct stream_wait *taken = list->head, **place = &taken;
+    while (*place && (*place)->offset <= reached)
+        place = &(*place)->next;
+    list->head = *place;
+    *place = NULL;
+    if (!list->head)
+        list->tail = NULL;
+    atomic_store(&list->lowest, list->head ? list->head->offset : UINT64_MAX);
+    return taken;
+}
+
+void stream_waits_mail(struct stream_waits *waits, enum stream_level level, uint64_t reached)
+{
+    struct wait_list *list = waits_of_level(waits, level);
+    if (atomic_load(&list->lowest) > reached)
+        return;
+    lock_acquire(&waits->lock);
+    struct stream_wait *wait = list_take_locked(list, reached);
+    lock_release(&waits->lock);
+    while (wait) {
+        struct stream_wait *next = wait->next; /* the waiter may be gone once it is mailed */
+        mailbox_post(wait->home, &wait->mail);
+        wait = next;
+    }
+}
+
+void stream_waits_mail_all(struct stream_waits *waits)
+{
+    stream_waits_mail(waits, STREAM_WRITTEN, UINT64_MAX - 1);
+    stream_waits_mail(waits, STREAM_SYNCED, UINT64_MAX - 1);
+}
