@@ -6,6 +6,7 @@
 #                        adds the unit tests of these sanitizers, TEST_ARGS='-k zadd' goes to pytest
 #   make unit            builds and runs the unit tests alone; UNIT=stream those of one folder
 #   make lint            layout, static analysis, and the arrows between folders
+#   make fuzz            FUZZ_SECONDS=60 of every fuzzer of tests/fuzz
 #   make soak, bench     long runs, and ratios against the peers that are installed
 #   make install         into $(DESTDIR)$(PREFIX)
 #
@@ -74,7 +75,8 @@ UNIT_PROGRAMS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SOURCES))
 # Shared by unit tests: fakes and story helpers.
 TEST_LIBRARY := $(if $(wildcard tests/lib/*.c),$(BUILD)/lib/testlib.a)
 
-.PHONY: all deps packages packages-test packages-lint run test test-programs unit unit-programs soak bench lint install clean
+.PHONY: all deps packages packages-test packages-lint run test test-programs unit unit-programs fuzz \
+    fuzz-programs soak bench lint install clean
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -141,13 +143,32 @@ test: test-programs
 	@FOREBAY_SERVER=$(abspath $(SERVER)) $(PYTHON) tests/run --programs $(UNIT_PROGRAMS) \
 	    $(foreach variant,$(ALSO),$(patsubst $(BUILD)/%,build/$(variant)/%,$(UNIT_PROGRAMS))) -- $(TEST_ARGS)
 
+# Every tests/fuzz/*_fuzz.c for some time, instrumented by clang.
+FUZZ_SECONDS ?= 60
+FUZZ_PROGRAMS := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/fuzz/*_fuzz.c))
+FUZZ_FOLDERS ?= base resp object keyspace stream tier command
+
+$(BUILD)/fuzz/%_fuzz: $(BUILD)/obj/tests/fuzz/%_fuzz.o $(call archives,$(FUZZ_FOLDERS))
+	@mkdir -p $(@D)
+	$(call say,LINK $@)
+	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBRARIES)
+
+fuzz-programs: $(FUZZ_PROGRAMS)
+
+fuzz: packages-lint
+	@$(MAKE) --no-print-directory CC=clang SANITIZE=address BUILD=build/fuzz CFLAGS=-fsanitize=fuzzer-no-link fuzz-programs
+	@for program in $(patsubst $(BUILD)/%,build/fuzz/%,$(FUZZ_PROGRAMS)); do \
+	    mkdir -p $$program.corpus; \
+	    $$program -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -artifact_prefix=$$program. $$program.corpus || exit 1; \
+	done
+
 soak: packages-test all
 	FOREBAY_SERVER=$(abspath $(SERVER)) tests/soak/run $(ARGS)
 
 bench: packages-test all
 	FOREBAY_SERVER=$(abspath $(SERVER)) tools/bench $(ARGS)
 
-LINT_SOURCES = $(wildcard src/*/*.c tests/unit/*/*.c tests/lib/*.c)
+LINT_SOURCES = $(wildcard src/*/*.c tests/unit/*/*.c tests/fuzz/*.c tests/lib/*.c)
 LINT_HEADERS = $(wildcard src/*/*.h tests/lib/*.h)
 
 lint: packages-lint packages-test
