@@ -5,7 +5,7 @@
 #   make test            builds and runs all tests; the last line is "N passed, N failed"; ALSO='address thread'
 #                        adds the unit tests of these sanitizers, TEST_ARGS='-k zadd' goes to pytest
 #   make unit            builds and runs the unit tests alone; UNIT=stream those of one folder
-#   make lint            layout, static analysis, and the arrows between folders
+#   make lint            layout, static analysis, and the arrows between folders; make format mends the layout
 #   make fuzz            FUZZ_SECONDS=60 of every fuzzer of tests/fuzz
 #   make soak, bench     long runs, and ratios against the peers that are installed
 #   make install         into $(DESTDIR)$(PREFIX)
@@ -76,7 +76,7 @@ UNIT_PROGRAMS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SOURCES))
 TEST_LIBRARY := $(if $(wildcard tests/lib/*.c),$(BUILD)/lib/testlib.a)
 
 .PHONY: all deps packages packages-test packages-lint run test test-programs unit unit-programs fuzz \
-    fuzz-programs soak bench lint install clean
+    fuzz-programs soak bench lint format install clean
 .SECONDARY:
 .DELETE_ON_ERROR:
 
@@ -178,6 +178,9 @@ lint: packages-lint packages-test
 	    --suppress=missingIncludeSystem -j2 -Isrc src
 	printf '%s\n' $(filter src/%,$(LINT_SOURCES)) | \
 	    xargs -P2 -n4 sh -c 'clang-tidy --quiet "$$@" -- -std=gnu11 -Isrc 2>/dev/null' clang-tidy
+
+format: packages-lint
+	clang-format -i $(LINT_SOURCES) $(LINT_HEADERS)
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/forebay
