@@ -27,7 +27,8 @@ struct execution {
     bool recording;         /* effects must be staged */
     bool touch;             /* look-ups count as accesses */
     bool suspended;         /* the handler (or a gate) suspended the session: it starts over later */
-    uint8_t wait_level;     /* of the classes of its keys */
+    uint8_t wait_level;     /* what the reply must wait for: enum stream_level */
+    bool waits_for_reads;   /* a key of a class that waits: what was shown must last, too */
 };
 
 /* Executes one request from its start: look-up, gates, MULTI's queue, keys, locks, run, effects. Returns false if the
@@ -35,8 +36,30 @@ struct execution {
 bool dispatch(struct worker *worker, struct session *session, const struct bytes *argv, size_t argc,
               const struct command_entry *command, const struct key *simple_key);
 
+/* ---- for EXEC, which is a command made of commands ---- */
+
+enum hold_kind { HOLD_NOTHING, HOLD_ONE, HOLD_SEVERAL, HOLD_ALL };
+struct holding {
+    enum hold_kind kind;
+    uint32_t partition;
+    struct partition_set set;
+};
+/* Takes the partitions of the keys (or all) and makes the keys present. False: nothing is held and the session is
+ * suspended. */
+bool execution_hold(struct execution *x, struct holding *holding, const struct key *keys, size_t count, bool all);
+/* Appends the staged effects in one piece, then releases. */
+void execution_release(struct execution *x, struct holding *holding);
+/* Runs the handler, with statistics, monitor and slow log; locks are held already. */
+void execution_run(struct execution *x);
+/* Collects the command's keys into the worker's array, after those that are there; false if malformed. */
+bool execution_add_keys(struct worker *worker, int db, const struct command_entry *command, const struct bytes *argv,
+                        size_t argc);
+/* Asks the gates. */
+enum gate_answer execution_ask_gates(struct execution *x);
+
 /* Suspends the session; the request starts over after session_resume. For handlers and gates: then return at once. */
 void execution_suspend(struct execution *x, enum suspension why);
+void session_suspend(struct session *session, enum suspension why);
 void session_resume(struct session *session);
 
 /* Work that must not run on a loop (walks over rows). On the first call it starts 'run(offload)' on a reader thread,
@@ -59,6 +82,8 @@ struct offload *execution_offload(struct execution *x, size_t size, void (*run)(
                                   void (*prepare)(struct execution *x, struct offload *offload),
                                   void (*destroy)(struct offload *offload));
 void offload_end(struct execution *x, struct offload **offload);
+/* The client is gone: the work ends by itself and frees itself. */
+void offload_abandon(struct offload **offload);
 
 /* "wrong number of arguments for 'get' command" and its like. */
 void reply_arity_error(struct execution *x);

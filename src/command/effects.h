@@ -30,8 +30,8 @@ struct entry *store_expire(struct execution *x, const struct key *key, struct en
 /* Deletes a live entry. */
 void delete_key(struct execution *x, const struct key *key, struct entry *entry);
 
-/* Node-wide effects: staged, then appended at once so that their end offset is known. Return that offset. */
-uint64_t append_node_effect(struct execution *x, const char *name, int64_t first, int64_t second, int arguments);
+/* Node-wide effects (FLUSHDB, FLUSHALL, SWAPDB a b), staged in order with the others. */
+void stage_node_effect(struct execution *x, const char *name, const int64_t *numbers, uint32_t count);
 
 /* Gives the sink of keys that expire or are evicted by themselves. */
 struct sink;

@@ -24,6 +24,8 @@ struct engine {
     int eviction;                   /* enum eviction_policy */
     int64_t memory_wait_ms;         /* a write that finds no room waits so long before -OOM */
     _Atomic size_t allocation_limit; /* what may be allocated so that RSS stays below maxmemory; set by the ticker */
+    void (*want_clean)(void *context); /* asks the tier for clean entries; NULL without one */
+    void *want_clean_context;
     int64_t slowlog_slower_than_us, slowlog_length_max;
     bool latency_tracking;
     int64_t bulk_bytes_max;         /* proto-max-bulk-len */

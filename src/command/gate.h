@@ -12,7 +12,7 @@ enum gate_answer {
 
 struct gate {
     const char *name;
-    enum gate_answer (*check)(struct execution *x);
+    enum gate_answer (*ask)(struct execution *x);
 };
 
 void gate_register(const struct gate *gate);

@@ -56,6 +56,8 @@ enum session_flags {
     SESSION_CLOSING = 1 << 9,
     SESSION_SUSPENDED = 1 << 10,
     SESSION_EXECUTING_MULTI = 1 << 11, /* inside EXEC */
+    SESSION_HELD = 1 << 12,            /* its output waits for the stream; nothing more of it is parsed */
+    SESSION_STOPPED = SESSION_SUSPENDED | SESSION_HELD | SESSION_CLOSING,
 };
 
 /* Why a session is suspended; a request that is, has changed nothing and starts over when resumed. */
@@ -79,6 +81,8 @@ struct session {
     uint64_t wait_offset;            /* the reply may leave when the stream has come so far ... */
     uint8_t wait_level;              /* ... at this level */
     bool wait_listed;                /* in the worker's list for the log pass */
+    bool retry_wanted;               /* to be put into the retry list once it has left the waiting list */
+    uint8_t load_status;             /* enum status of the fetch it was resumed from */
     _Atomic bool watch_touched;      /* (shared) a watched key changed */
     const struct command_entry *last_command;
     struct list registry_node;       /* (shared) in the registry of all sessions */
@@ -103,6 +107,8 @@ void session_destroy(struct session **session);
 /* RESET: back to the state of a new connection. */
 void session_reset(struct session *session);
 
+/* Once, before the first session. */
+void session_registry_setup(void);
 /* The registry of all sessions: leaf lock. visit must not block; the session cannot go away during it. */
 void session_each(void (*visit)(void *context, struct session *session), void *context);
 uint32_t session_count(void);

@@ -4,16 +4,17 @@
 #include "base/mailbox.h"
 #include "base/random.h"
 #include "command/session.h"
+#include "keyspace/keyspace.h"
 #include "stream/effect.h"
 
 struct engine;
 struct request;
 
 /* Times of one command on one worker; written by it alone, read by INFO as they are. */
-#define LATENCY_BUCKETS 64
+#define LATENCY_BUCKETS 128
 struct command_stats {
     uint64_t calls, ticks, failed, rejected;
-    uint32_t *buckets; /* LATENCY_BUCKETS counts by power-of-two-and-a-half of a microsecond; NULL until used */
+    uint32_t *buckets; /* LATENCY_BUCKETS counts, see statistics.h; NULL until used */
 };
 
 /* What one loop thread needs to execute requests. Its thread only, except where said. */
@@ -28,13 +29,19 @@ struct worker {
     struct request *requests;       /* of the present batch */
     struct list retry;              /* sessions to resume when a lock or memory may be free */
     struct list waiting;            /* sessions whose replies wait for the stream in this turn */
+    struct list stalled;            /* sessions whose wait a failing stream sent back */
     struct command_stats *stats;    /* by command id */
     bool memory_short;              /* this turn found no room */
-    size_t evict_partition;         /* where the next eviction step goes */
-    void (*turn_again)(void *loop); /* asks the loop for another turn at once */
-    void (*retry_later)(void *loop);/* ... or in a millisecond */
+    bool retry_soon;                /* retry after this turn, not only when the timer fires */
+    uint32_t evict_partition;       /* where the next eviction step goes */
+    uint32_t expire_partition;      /* where the next expiry step looks */
+    uint64_t slow_ticks;            /* slowlog-log-slower-than in ticks */
+    void (*retry_later)(void *loop); /* has worker_retry called in a millisecond */
     void *loop;
-    /* Staged under locks, sent after: see stage.h's users. */
+    struct key *keys;               /* scratch: keys of the present execution */
+    uint32_t *key_arguments;        /* the argument each key stands at */
+    uint16_t *key_flags;
+    size_t key_count, key_capacity;
 };
 
 struct worker *worker_create(struct engine *engine, uint32_t number, struct mailbox *mailbox);

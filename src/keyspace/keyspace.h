@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/list.h"
 #include "base/lock.h"
+#include "base/mailbox.h"
 #include "keyspace/entry.h"
 #include "object/object.h"
 
@@ -79,9 +80,10 @@ void keyspace_acquire_all(struct keyspace *keyspace, uint32_t worker);
 
 /* ---- hot path hints: no lock needed, never fault ---- */
 
-/* Stage 1 prefetches the partition's lock and the slot's table. Stage 2 takes the lock shortly (or gives up) and
- * prefetches the key's segment and then its entry. */
+/* Stage 1 prefetches the partition's lock and the slot's table, stage 2 the key's segment; stage 3 takes the lock
+ * shortly (or gives up) and prefetches the entry. Each reads what the one before it has fetched. */
 void keyspace_prefetch_table(const struct keyspace *keyspace, const struct key *key);
+void keyspace_prefetch_segment(const struct keyspace *keyspace, const struct key *key);
 void keyspace_prefetch_entry(struct keyspace *keyspace, const struct key *key);
 
 /* ---- one key (lock) ---- */

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+#include "base/option.h"
+#include "command/dispatch.h"
+
+/* Keyspace classes: keys under a prefix choose what their replies wait for. The longest matching prefix decides; keys
+ * of no class follow the node's durability. */
+struct keyspace_class {
+    char *name;
+    char *prefix;
+    size_t prefix_length;
+    bool through;            /* replies wait for the sync of the log */
+    _Atomic uint64_t reads, writes;
+};
+
+extern const struct option class_options[];
+
+/* The class of a name, or NULL. */
+struct keyspace_class *class_find(struct bytes name);
+/* Sets what the execution's reply must wait for, from the node's durability and the classes of its keys. */
+void class_prepare(struct execution *x);
+/* Visits the classes, for INFO. */
+void class_each(void (*visit)(void *context, const struct keyspace_class *class), void *context);

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The way of a request: look-up, arity, gates, MULTI's queue, keys, locks, presence, run, effects, release. Whatever
+ * cannot go on at once (a partition held elsewhere, a cold key, no memory) suspends the session before anything was
+ * changed; the request then starts over from its first byte. New rules on requests are gates, not lines here. */
+#include "command/dispatch.h"
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "base/metric.h"
+#include "base/ticks.h"
+#include "command/class.h"
+#include "command/monitor.h"
+#include "command/reply_wait.h"
+#include "command/slowlog.h"
+#include "command/statistics.h"
+#include "command/transaction.h"
+
+#define GATES_MAX 16
+/* Tries of a held partition that follow each other at once; later ones wait for the retry timer. */
+#define LOCK_TRIES_AT_ONCE 3
+
+static const struct gate *gates[GATES_MAX];
+static uint32_t gate_count;
+
+void gate_register(const struct gate *gate)
+{
+    check(gate_count < GATES_MAX);
+    gates[gate_count++] = gate;
+}
+
+enum gate_answer execution_ask_gates(struct execution *x)
+{
+    for (uint32_t i = 0; i < gate_count; i++) {
+        enum gate_answer answer = gates[i]->ask(x);
+        if (answer != GATE_PASS)
+            return answer;
+    }
+    return GATE_PASS;
+}
+
+/* ---- suspending ---- */
+
+void session_suspend(struct session *session, enum suspension why)
+{
+    if (!(session->flags & (SESSION_SUSPENDED | SESSION_HELD)))
+        session->transport->suspend(session->connection);
+    session->flags |= SESSION_SUSPENDED;
+    if (session->suspension != why) {
+        session->suspension = (uint8_t)why;
+        session->suspended_at_ms = session->worker->now_ms;
+    }
+    resp_parser_reset(&session->parser);
+}
+
+void session_resume(struct session *session)
+{
+    if (!(session->flags & SESSION_SUSPENDED))
+        return;
+    session->flags &= ~(uint32_t)SESSION_SUSPENDED;
+    if (!(session->flags & SESSION_HELD))
+        session->transport->resume(session->connection);
+}
+
+void execution_suspend(struct execution *x, enum suspension why)
+{
+    struct session *session = x->session;
+    struct worker *worker = x->worker;
+    session_suspend(session, why);
+    x->suspended = true;
+    if (why == SUSPENDED_LOCK || why == SUSPENDED_MEMORY || why == SUSPENDED_PAUSE) {
+        /* Earlier replies of this turn may still have it in the waiting list; the log pass moves it on. */
+        if (session->wait_listed)
+            session->retry_wanted = true;
+        else
+            list_append(&worker->retry, &session->worker_node);
+        if (why == SUSPENDED_LOCK && session->retries++ < LOCK_TRIES_AT_ONCE)
+            worker->retry_soon = true;
+        else
+            worker->retry_later(worker->loop);
+        metric_add(why == SUSPENDED_LOCK ? METRIC_suspended_lock : METRIC_suspended_memory, why != SUSPENDED_PAUSE);
+    }
+}
+
+/* ---- keys ---- */
+
+struct key_collector {
+    struct worker *worker;
+    const struct bytes *argv;
+    int db;
+};
+
+static void collect_key(void *context, size_t index, uint16_t flags)
+{
+    struct key_collector *collector = context;
+    struct worker *worker = collector->worker;
+    if (worker->key_count == worker->key_capacity) {
+        worker->key_capacity = worker->key_capacity ? worker->key_capacity * 2 : 64;
+        worker->keys = memory_resize(worker->keys, worker->key_capacity * sizeof(struct key));
+        worker->key_arguments = memory_resize(worker->key_arguments, worker->key_capacity * sizeof(uint32_t));
+        worker->key_flags = memory_resize(worker->key_flags, worker->key_capacity * sizeof(uint16_t));
+    }
+    worker->keys[worker->key_count] = keyspace_key(worker->engine->keyspace, collector->argv[index], collector->db);
+    worker->key_arguments[worker->key_count] = (uint32_t)index;
+    worker->key_flags[worker->key_count++] = flags;
+}
+
+bool execution_add_keys(struct worker *worker, int db, const struct command_entry *command, const struct bytes *argv,
+                        size_t argc)
+{
+    struct key_collector collector = {.worker = worker, .argv = argv, .db = db};
+    return command_keys(command, argv, argc, collect_key, &collector);
+}
+
+/* ---- holding ---- */
+
+static void execution_unlock(struct execution *x, struct holding *holding)
+{
+    if (holding->kind == HOLD_ONE)
+        keyspace_release_one(x->keyspace, holding->partition);
+    else if (holding->kind == HOLD_SEVERAL)
+        keyspace_release_several(x->keyspace, &holding->set, x->worker->number);
+    else if (holding->kind == HOLD_ALL)
+        keyspace_release_all(x->keyspace, x->worker->number);
+    x->holding_all = false;
+}
+
+static bool execution_lock(struct execution *x, struct holding *holding, const struct key *keys, size_t count, bool all)
+{
+    if (all) {
+        holding->kind = HOLD_ALL;
+        return x->holding_all = keyspace_try_all(x->keyspace, x->worker->number);
+    }
+    if (count == 0) {
+        holding->kind = HOLD_NOTHING;
+        return true;
+    }
+    holding->partition = key_partition(&keys[0]);
+    size_t same = 1;
+    while (same < count && key_partition(&keys[same]) == holding->partition)
+        same++;
+    if (same == count) {
+        holding->kind = HOLD_ONE;
+        return keyspace_try_one(x->keyspace, holding->partition);
+    }
+    holding->kind = HOLD_SEVERAL;
+    holding->set = (struct partition_set){0};
+    for (size_t i = 0; i < count; i++)
+        partition_set_add(&holding->set, key_partition(&keys[i]));
+    return keyspace_try_several(x->keyspace, &holding->set, x->worker->number);
+}
+
+static void load_delivered(void *owner, int status)
+{
+    struct session *session = owner;
+    session->load_status = (uint8_t)status;
+    session_resume(session);
+}
+
+/* Makes the keys present: true if RAM decides about all of them now. */
+static bool execution_warm(struct execution *x, struct holding *holding, const struct key *keys, size_t count)
+{
+    struct session *session = x->session;
+    struct load *load = load_begin(x->keyspace, keys, count, x->worker->mailbox, load_delivered, session);
+    if (!load)
+        return true;
+    execution_unlock(x, holding);
+    if (session->load)
+        load_end(&session->load);
+    session->load = load;
+    session_suspend(session, SUSPENDED_COLD);
+    x->suspended = true;
+    metric_add(METRIC_suspended_cold, 1);
+    load_submit(load);
+    return false;
+}
+
+bool execution_hold(struct execution *x, struct holding *holding, const struct key *keys, size_t count, bool all)
+{
+    if (!execution_lock(x, holding, keys, count, all)) {
+        execution_suspend(x, SUSPENDED_LOCK);
+        return false;
+    }
+    if (x->engine->tier && count > 0 && !execution_warm(x, holding, keys, count))
+        return false;
+    x->session->retries = 0;
+    return true;
+}
+
+void execution_release(struct execution *x, struct holding *holding)
+{
+    struct effect_batch *effects = &x->worker->effects;
+    uint64_t offset = 0;
+    enum stream_level level = x->wait_level;
+    if (effects->count > 0) {
+        offset = stream_append(x->engine->stream, effects);
+        effect_batch_clear(effects);
+    } else if (x->waits_for_reads)
+        offset = stream_end(x->engine->stream);
+    execution_unlock(x, holding);
+    if (offset && level > STREAM_APPENDED)
+        reply_wait_note(x->session, offset, level);
+}
+
+/* ---- running ---- */
+
+static void execution_account(struct execution *x, uint64_t started, uint32_t errors_before)
+{
+    struct worker *worker = x->worker;
+    uint64_t now = ticks_now(), ticks = now - started;
+    struct command_stats *stats = &worker->stats[x->command->id];
+    worker->now_ticks = now;
+    stats->calls++;
+    stats->ticks += ticks;
+    if (__builtin_expect(x->reply->errors != errors_before, 0)) {
+        stats->failed++;
+        metric_add(METRIC_total_error_replies, 1);
+    }
+    if (x->engine->latency_tracking) {
+        if (!stats->buckets)
+            stats->buckets = memory_allocate_zeroed(LATENCY_BUCKETS * sizeof(*stats->buckets));
+        stats->buckets[latency_bucket((uint64_t)ticks_to_us(ticks))]++;
+    }
+    if (__builtin_expect(ticks > worker->slow_ticks, 0) && !(x->command->flags & COMMAND_SKIP_SLOWLOG))
+        slowlog_push(x, (int64_t)ticks_to_us(ticks));
+}
+
+void execution_run(struct execution *x)
+{
+    uint64_t started = x->worker->now_ticks;
+    uint32_t errors_before = x->reply->errors;
+    if (__builtin_expect(atomic_load_explicit(&monitor_count, memory_order_relaxed) > 0, 0) &&
+        !(x->command->flags & (COMMAND_SKIP_MONITOR | COMMAND_ADMIN)))
+        monitor_feed(x);
+    x->command->row->run(x);
+    if (x->suspended)
+        return;
+    metric_add(METRIC_total_commands_processed, 1);
+    execution_account(x, started, errors_before);
+}
+
+static void reply_unknown_command(struct execution *x)
+{
+    struct buffer text = {0};
+    int shown = x->argv[0].length > 128 ? 128 : (int)x->argv[0].length;
+    buffer_append_format(&text, "ERR unknown command '%.*s', with args beginning with: ", shown, x->argv[0].data);
+    for (size_t i = 1; i < x->argc && text.length < 128; i++) {
+        int room = 128 - (int)text.length;
+        int length = x->argv[i].length > (size_t)room ? room : (int)x->argv[i].length;
+        buffer_append_format(&text, "'%.*s' ", length, x->argv[i].data);
+    }
+    buffer_append(&text, "", 1);
+    reply_error(x->reply, text.data);
+    buffer_deinit(&text);
+}
+
+/* Refusals before a command runs: they abort a transaction that is being queued. */
+static enum gate_answer execution_admit(struct execution *x)
+{
+    enum gate_answer answer = GATE_REFUSE;
+    if (!x->command)
+        reply_unknown_command(x);
+    else if ((x->command->arity > 0 && x->argc != (size_t)x->command->arity) ||
+             x->argc < (size_t)(x->command->arity < 0 ? -x->command->arity : x->command->arity))
+        reply_arity_error(x);
+    else if ((x->command->flags & COMMAND_NO_MULTI) && (x->session->flags & SESSION_MULTI))
+        reply_error_format(x->reply, "ERR Command not allowed inside a transaction");
+    else
+        answer = execution_ask_gates(x);
+    if (answer == GATE_REFUSE) {
+        metric_add(METRIC_total_error_replies, 1);
+        if (x->command)
+            x->worker->stats[x->command->id].rejected++;
+        transaction_fail(x->session);
+    }
+    return answer;
+}
+
+static bool execution_find_keys(struct execution *x, const struct key *simple_key, struct key *own_key)
+{
+    if (x->command->simple_key) {
+        *own_key = *simple_key;
+        own_key->db = x->db;
+        x->keys = own_key;
+        x->key_count = 1;
+        return true;
+    }
+    x->worker->key_count = 0;
+    if ((x->command->first_key || (x->command->flags & COMMAND_MOVABLEKEYS)) &&
+        !execution_add_keys(x->worker, x->db, x->command, x->argv, x->argc))
+        x->worker->key_count = 0; /* malformed: the handler says how */
+    x->keys = x->worker->keys;
+    x->key_count = x->worker->key_count;
+    return true;
+}
+
+static void execution_take_load(struct execution *x)
+{
+    struct session *session = x->session;
+    if (session->load)
+        load_end(&session->load);
+    session->load_status = 0;
+}
+
+/* Between taking the request and its end: locks, presence, the handler, its effects. */
+static void execution_perform(struct execution *x)
+{
+    struct holding holding;
+    bool all = x->command->flags & COMMAND_ALL_KEYS;
+    if (__builtin_expect(x->session->load_status != 0, 0)) {
+        execution_take_load(x);
+        reply_error(x->reply, "ERR the value could not be read from disk; see the server's log, then try again");
+        return;
+    }
+    if (!execution_hold(x, &holding, x->keys, x->key_count, all))
+        return;
+    class_prepare(x);
+    execution_run(x);
+    if (x->suspended)
+        effect_batch_clear(&x->worker->effects);
+    execution_release(x, &holding);
+    if (__builtin_expect(x->session->load != NULL, 0))
+        execution_take_load(x);
+}
+
+static void session_update_reply_mode(struct session *session)
+{
+    session->reply.silent = session->flags & (SESSION_REPLY_OFF | SESSION_REPLY_SKIP);
+}
+
+bool dispatch(struct worker *worker, struct session *session, const struct bytes *argv, size_t argc,
+              const struct command_entry *command, const struct key *simple_key)
+{
+    struct key own_key;
+    struct engine *engine = worker->engine;
+    struct execution x = {.engine = engine,
+                          .keyspace = engine->keyspace,
+                          .worker = worker,
+                          .session = session,
+                          .reply = &session->reply,
+                          .command = command,
+                          .argv = argv,
+                          .argc = argc,
+                          .now_ms = worker->now_ms,
+                          .db = session->db,
+                          .recording = stream_is_recording(engine->stream),
+                          .touch = !(session->flags & SESSION_NO_TOUCH)};
+    struct output_mark mark = output_mark(session->reply.output);
+    session_update_reply_mode(session);
+    enum gate_answer answer = execution_admit(&x);
+    if (answer == GATE_PASS) {
+        session->last_command = command;
+        if ((session->flags & SESSION_MULTI) && !(command->flags & COMMAND_IMMEDIATE))
+            transaction_queue(&x);
+        else {
+            execution_find_keys(&x, simple_key, &own_key);
+            execution_perform(&x);
+        }
+    }
+    if (x.suspended || answer == GATE_SUSPEND) {
+        output_rewind(session->reply.output, mark);
+        return false;
+    }
+    session->suspension = SUSPENDED_NOT;
+    if (session->flags & SESSION_REPLY_SKIP_NEXT)
+        session->flags = (session->flags & ~(uint32_t)SESSION_REPLY_SKIP_NEXT) | SESSION_REPLY_SKIP;
+    else
+        session->flags &= ~(uint32_t)SESSION_REPLY_SKIP;
+    return true;
+}

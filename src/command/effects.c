@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Effects are of one key each and deterministic: absolute times, whole values. An effect that creates its key has its
+ * name in lower case (see stream/effect.h). A long value that is changed in a small part is told as APPEND or
+ * SETRANGE; everything else about a string is a SET, which replay applies without looking. */
+#include "command/effects.h"
+
+#include "base/metric.h"
+#include "keyspace/sink.h"
+#include "object/string_object.h"
+
+static struct entry *lookup_live(struct execution *x, const struct key *key)
+{
+    struct entry *entry = keyspace_find(x->keyspace, key);
+    if (__builtin_expect(entry && entry_is_expired(entry, x->now_ms), 0)) {
+        metric_add(METRIC_expired_keys, 1);
+        delete_key(x, key, entry);
+        return NULL;
+    }
+    return entry;
+}
+
+struct entry *lookup_peek(struct execution *x, const struct key *key)
+{
+    return lookup_live(x, key);
+}
+
+struct entry *lookup_write(struct execution *x, const struct key *key)
+{
+    struct entry *entry = lookup_live(x, key);
+    if (entry && x->touch)
+        keyspace_touch(x->keyspace, entry);
+    return entry;
+}
+
+struct entry *lookup_read(struct execution *x, const struct key *key)
+{
+    struct entry *entry = lookup_write(x, key);
+    metric_add(entry ? METRIC_keyspace_hits : METRIC_keyspace_misses, 1);
+    return entry;
+}
+
+bool require_type(struct execution *x, const struct entry *entry, enum object_type type)
+{
+    if (!entry || entry_type(entry) == type)
+        return true;
+    reply_error(x->reply, "WRONGTYPE Operation against a key holding the wrong kind of value");
+    return false;
+}
+
+static void stage_begin(struct execution *x, const struct key *key, const char *name, uint32_t argc)
+{
+    effect_begin(&x->worker->effects, key->db, argc);
+    effect_word(&x->worker->effects, bytes_of_text(name));
+    effect_word(&x->worker->effects, key->name);
+}
+
+void stage_set(struct execution *x, const struct key *key, const struct object *value, int64_t expire_at_ms,
+               bool creates)
+{
+    char digits[BYTES_INTEGER_MAX];
+    if (!x->recording)
+        return;
+    stage_begin(x, key, creates ? "set" : "SET", expire_at_ms == ENTRY_NO_EXPIRE ? 3 : 5);
+    effect_word(&x->worker->effects, string_object_bytes(value, digits));
+    if (expire_at_ms == ENTRY_NO_EXPIRE)
+        return;
+    effect_word(&x->worker->effects, BYTES("PXAT"));
+    effect_word_integer(&x->worker->effects, expire_at_ms);
+}
+
+struct entry *store(struct execution *x, const struct key *key, struct entry *old, const struct object *value,
+                    int64_t expire_at_ms)
+{
+    stage_set(x, key, value, expire_at_ms, old == NULL);
+    return keyspace_put(x->keyspace, key, value, expire_at_ms);
+}
+
+void stage_append(struct execution *x, const struct key *key, struct bytes suffix)
+{
+    if (!x->recording)
+        return;
+    stage_begin(x, key, "APPEND", 3);
+    effect_word(&x->worker->effects, suffix);
+}
+
+void stage_setrange(struct execution *x, const struct key *key, int64_t offset, struct bytes piece)
+{
+    if (!x->recording)
+        return;
+    stage_begin(x, key, "SETRANGE", 4);
+    effect_word_integer(&x->worker->effects, offset);
+    effect_word(&x->worker->effects, piece);
+}
+
+struct entry *store_expire(struct execution *x, const struct key *key, struct entry *entry, int64_t expire_at_ms)
+{
+    if (expire_at_ms != ENTRY_NO_EXPIRE && expire_at_ms <= x->now_ms) {
+        delete_key(x, key, entry);
+        return NULL;
+    }
+    if (x->recording) {
+        stage_begin(x, key, expire_at_ms == ENTRY_NO_EXPIRE ? "PERSIST" : "PEXPIREAT",
+                    expire_at_ms == ENTRY_NO_EXPIRE ? 2 : 3);
+        if (expire_at_ms != ENTRY_NO_EXPIRE)
+            effect_word_integer(&x->worker->effects, expire_at_ms);
+    }
+    return keyspace_set_expire(x->keyspace, key, entry, expire_at_ms);
+}
+
+void delete_key(struct execution *x, const struct key *key, struct entry *entry)
+{
+    if (x->recording)
+        stage_begin(x, key, "DEL", 2);
+    keyspace_remove(x->keyspace, key, entry);
+}
+
+void stage_node_effect(struct execution *x, const char *name, const int64_t *numbers, uint32_t count)
+{
+    struct effect_batch *effects = &x->worker->effects;
+    effect_begin(effects, x->db, 1 + count);
+    effect_word(effects, bytes_of_text(name));
+    for (uint32_t i = 0; i < count; i++)
+        effect_word_integer(effects, numbers[i]);
+}
+
+/* Expiry and eviction happen outside of any execution, so their effects go to the stream at once. */
+static void append_deletion(void *context, const struct key *key)
+{
+    struct engine *engine = context;
+    if (!stream_is_recording(engine->stream))
+        return;
+    static _Thread_local struct effect_batch batch;
+    effect_batch_clear(&batch);
+    effect_begin(&batch, key->db, 2);
+    effect_word(&batch, BYTES("DEL"));
+    effect_word(&batch, key->name);
+    stream_append(engine->stream, &batch);
+}
+
+const struct sink *effects_sink(struct engine *engine)
+{
+    static struct sink sink;
+    sink = (struct sink){.context = engine, .expired = append_deletion, .evicted = append_deletion};
+    return &sink;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Room in memory. The ticker keeps allocation_limit such that the process's resident bytes stay below maxmemory; here
+ * allocation is brought under it between requests, a partition at a time, before any lock of a request is taken. */
+#include "command/engine.h"
+
+#include "base/memory.h"
+#include "command/worker.h"
+
+/* What one eviction step is asked for, and how many partitions one call visits at most: bounds its time. */
+#define EVICT_STEP_BYTES (64 * 1024)
+#define EVICT_PARTITIONS_MAX 32
+
+static size_t engine_excess(struct engine *engine)
+{
+    size_t limit = atomic_load_explicit(&engine->allocation_limit, memory_order_relaxed);
+    size_t allocated = memory_allocated();
+    return allocated > limit ? allocated - limit : 0;
+}
+
+bool engine_make_room(struct engine *engine, struct worker *worker)
+{
+    size_t excess = engine_excess(engine);
+    if (__builtin_expect(excess == 0, 1))
+        return true;
+    bool may_delete = !engine->tier && engine->eviction != EVICT_NOEVICTION && engine->eviction != EVICT_TIER;
+    if (!engine->tier && !may_delete)
+        return false;
+    size_t dirty = 0;
+    for (uint32_t visited = 0; excess > 0 && visited < EVICT_PARTITIONS_MAX; visited++) {
+        size_t wanted = excess < EVICT_STEP_BYTES ? excess : EVICT_STEP_BYTES;
+        worker->evict_partition = (worker->evict_partition + 1) % PARTITION_COUNT;
+        size_t freed = keyspace_evict_step(engine->keyspace, worker->evict_partition, wanted,
+                                           (enum eviction_policy)engine->eviction, may_delete, worker->now_ms, &dirty);
+        excess = freed >= excess ? 0 : excess - freed;
+    }
+    if (dirty > 0 && engine->want_clean)
+        engine->want_clean(engine->want_clean_context);
+    return excess == 0 || engine_excess(engine) == 0;
+}

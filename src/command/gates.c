@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The gates that every node has; other modules register their own. */
+#include "command/gates.h"
+
+#include "command/dispatch.h"
+
+static enum gate_answer check_authentication(struct execution *x)
+{
+    if ((x->session->flags & SESSION_AUTHENTICATED) || (x->command->flags & COMMAND_NO_AUTH))
+        return GATE_PASS;
+    if (x->engine->requirepass[0] == '\0') {
+        x->session->flags |= SESSION_AUTHENTICATED;
+        return GATE_PASS;
+    }
+    reply_error(x->reply, "NOAUTH Authentication required.");
+    return GATE_REFUSE;
+}
+
+static enum gate_answer check_pause(struct execution *x)
+{
+    int64_t until_ms = atomic_load_explicit(&x->engine->pause_until_ms, memory_order_relaxed);
+    if (until_ms <= x->now_ms || (x->command->flags & COMMAND_ADMIN) ||
+        bytes_equal_text(bytes_of_text(x->command->full_name), "client|unpause"))
+        return GATE_PASS;
+    bool writes = x->command->flags & (COMMAND_WRITE | COMMAND_MAY_REPLICATE);
+    if (atomic_load_explicit(&x->engine->pause_writes_only, memory_order_relaxed) && !writes &&
+        x->command->flags != COMMAND_IMMEDIATE)
+        return GATE_PASS;
+    execution_suspend(x, SUSPENDED_PAUSE);
+    return GATE_SUSPEND;
+}
+
+/* A write that finds no room waits for the tier to make some; without one, or after memory_wait_ms, it is refused. */
+static enum gate_answer check_memory(struct execution *x)
+{
+    struct session *session = x->session;
+    if (!x->worker->memory_short || !(x->command->flags & COMMAND_DENYOOM))
+        return GATE_PASS;
+    bool waited = session->suspension == SUSPENDED_MEMORY &&
+                  x->now_ms - session->suspended_at_ms >= x->engine->memory_wait_ms;
+    if (!x->engine->tier || waited || (session->flags & SESSION_MULTI)) {
+        reply_error(x->reply, "OOM command not allowed when used memory > 'maxmemory'.");
+        return GATE_REFUSE;
+    }
+    execution_suspend(x, SUSPENDED_MEMORY);
+    return GATE_SUSPEND;
+}
+
+/* With the log full or failing, writes are refused before they change anything. */
+static enum gate_answer check_stream(struct execution *x)
+{
+    if (!(x->command->flags & COMMAND_WRITE) || !stream_must_wait(x->engine->stream))
+        return GATE_PASS;
+    const char *failure = stream_failure(x->engine->stream);
+    if (failure) {
+        reply_error(x->reply, failure);
+        return GATE_REFUSE;
+    }
+    execution_suspend(x, SUSPENDED_MEMORY);
+    return GATE_SUSPEND;
+}
+
+void gates_register_own(void)
+{
+    static const struct gate authentication = {"authentication", check_authentication};
+    static const struct gate pause = {"pause", check_pause};
+    static const struct gate memory = {"memory", check_memory};
+    static const struct gate stream = {"stream", check_stream};
+    gate_register(&authentication);
+    gate_register(&pause);
+    gate_register(&memory);
+    gate_register(&stream);
+}

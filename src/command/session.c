@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "command/session.h"
+
+#include "base/memory.h"
+#include "command/dispatch.h"
+#include "command/monitor.h"
+#include "command/reply_wait.h"
+#include "command/transaction.h"
+
+static struct {
+    struct lock lock;
+    struct list sessions;
+    uint32_t count;
+    _Atomic uint64_t next_id;
+} registry;
+
+void session_registry_setup(void)
+{
+    lock_init(&registry.lock, LOCK_LEAF, 0);
+    list_init(&registry.sessions);
+    atomic_store(&registry.next_id, 1);
+}
+
+struct session *session_create(struct worker *worker, void *connection, const struct transport *transport,
+                               struct output *output)
+{
+    struct session *session = memory_allocate_zeroed(sizeof(*session));
+    session->id = atomic_fetch_add(&registry.next_id, 1);
+    session->worker = worker;
+    session->connection = connection;
+    session->transport = transport;
+    session->reply = (struct reply){.output = output, .protocol = 2};
+    session->created_at_ms = worker->now_ms;
+    list_init(&session->worker_node);
+    if (worker->engine->requirepass[0] == '\0') {
+        session->flags |= SESSION_AUTHENTICATED;
+        transport->set_trusted(connection, true);
+    }
+    lock_acquire(&registry.lock);
+    list_append(&registry.sessions, &session->registry_node);
+    registry.count++;
+    lock_release(&registry.lock);
+    return session;
+}
+
+static void session_free_names(struct session *session)
+{
+    if (!session->names)
+        return;
+    memory_free(session->names->name);
+    memory_free(session->names->library_name);
+    memory_free(session->names->library_version);
+    memory_free(session->names);
+    session->names = NULL;
+}
+
+void session_destroy(struct session **taken)
+{
+    struct session *session = *taken;
+    *taken = NULL;
+    lock_acquire(&registry.lock);
+    list_remove(&session->registry_node);
+    registry.count--;
+    lock_release(&registry.lock);
+
+    list_remove(&session->worker_node);
+    if (session->flags & SESSION_MONITOR)
+        monitor_stop(session);
+    transaction_unwatch(session);
+    transaction_discard(session);
+    if (session->load)
+        load_abandon(&session->load);
+    if (session->offload)
+        offload_abandon(&session->offload);
+    reply_wait_abandon(session);
+    keyspace_abandon_all(session->worker->engine->keyspace, session->worker->number);
+    resp_parser_reset(&session->parser);
+    session_free_names(session);
+    memory_free(session);
+}
+
+void session_reset(struct session *session)
+{
+    if (session->flags & SESSION_MONITOR)
+        monitor_stop(session);
+    transaction_discard(session);
+    transaction_unwatch(session);
+    session->flags &= SESSION_CLOSING | SESSION_SUSPENDED;
+    if (session->worker->engine->requirepass[0] == '\0')
+        session->flags |= SESSION_AUTHENTICATED;
+    session->reply.protocol = 2;
+    session->reply.silent = false;
+    session->db = 0;
+    if (session->names) {
+        memory_free(session->names->name);
+        session->names->name = NULL;
+    }
+}
+
+void session_each(void (*visit)(void *context, struct session *session), void *context)
+{
+    lock_acquire(&registry.lock);
+    for (struct list *node = registry.sessions.next; node != &registry.sessions; node = node->next)
+        visit(context, list_entry(node, struct session, registry_node));
+    lock_release(&registry.lock);
+}
+
+uint32_t session_count(void)
+{
+    lock_acquire(&registry.lock);
+    uint32_t count = registry.count;
+    lock_release(&registry.lock);
+    return count;
+}
+
+/* A letter that finds its session again by id on arrival, since the session may have gone meanwhile. */
+struct session_order {
+    struct mail mail;
+    uint64_t id;
+    void (*act)(struct session *session, int64_t argument);
+    int64_t argument;
+};
+
+static struct session *session_find_locked(uint64_t id)
+{
+    for (struct list *node = registry.sessions.next; node != &registry.sessions; node = node->next) {
+        struct session *session = list_entry(node, struct session, registry_node);
+        if (session->id == id)
+            return session;
+    }
+    return NULL;
+}
+
+static void session_order_deliver(struct mail *mail)
+{
+    struct session_order *order = list_entry(mail, struct session_order, mail);
+    lock_acquire(&registry.lock);
+    struct session *session = session_find_locked(order->id);
+    lock_release(&registry.lock);
+    /* Sessions die on their own thread only, which is this one. */
+    if (session)
+        order->act(session, order->argument);
+    memory_free(order);
+}
+
+bool session_act(uint64_t id, void (*act)(struct session *session, int64_t argument), int64_t argument)
+{
+    struct session_order *order = memory_allocate(sizeof(*order));
+    *order = (struct session_order){
+        .mail.deliver = session_order_deliver, .id = id, .act = act, .argument = argument};
+    lock_acquire(&registry.lock);
+    struct session *session = session_find_locked(id);
+    struct mailbox *home = session ? session->worker->mailbox : NULL;
+    lock_release(&registry.lock);
+    if (home)
+        mailbox_post(home, &order->mail);
+    else
+        memory_free(order);
+    return home != NULL;
+}

@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* MULTI, EXEC, DISCARD, WATCH, UNWATCH. A queued command keeps a copy of its words. EXEC takes the partitions of all keys
+ * of all queued commands and of the watched ones at once, makes the keys present, and only then looks whether a watched
+ * key was touched: nobody can touch one between that look and the last command. The effects of the whole go to the stream
+ * in one bracket. */
+#include "command/transaction.h"
+
+#include "base/memory.h"
+#include "command/class.h"
+#include "command/effects.h"
+
+struct queued {
+    const struct command_entry *command;
+    size_t argc;
+    struct bytes *argv; /* one allocation with the words behind it */
+};
+
+struct session_watch {
+    struct watch watch;
+    struct list node;
+    bool was_expired; /* at WATCH: its removal later is then no change */
+};
+
+struct transaction {
+    struct queued *queue;
+    size_t count, capacity, bytes;
+    struct list watches;
+};
+
+static struct transaction *transaction_of(struct session *session)
+{
+    if (!session->transaction) {
+        session->transaction = memory_allocate_zeroed(sizeof(struct transaction));
+        list_init(&session->transaction->watches);
+    }
+    return session->transaction;
+}
+
+static void transaction_free_if_idle(struct session *session)
+{
+    struct transaction *transaction = session->transaction;
+    if (!transaction || (session->flags & SESSION_MULTI) || transaction->count > 0 ||
+        !list_is_empty(&transaction->watches))
+        return;
+    memory_free(transaction->queue);
+    memory_free(transaction);
+    session->transaction = NULL;
+}
+
+static struct bytes *copy_words(const struct bytes *argv, size_t argc, size_t *size)
+{
+    *size = argc * sizeof(struct bytes);
+    for (size_t i = 0; i < argc; i++)
+        *size += argv[i].length;
+    struct bytes *copy = memory_allocate(*size);
+    char *place = (char *)(copy + argc);
+    for (size_t i = 0; i < argc; i++) {
+        memcpy(place, argv[i].data, argv[i].length);
+        copy[i] = bytes_of(place, argv[i].length);
+        place += argv[i].length;
+    }
+    return copy;
+}
+
+void transaction_queue(struct execution *x)
+{
+    struct transaction *transaction = transaction_of(x->session);
+    if (transaction->count == transaction->capacity) {
+        transaction->capacity = transaction->capacity ? transaction->capacity * 2 : 8;
+        transaction->queue = memory_resize(transaction->queue, transaction->capacity * sizeof(struct queued));
+    }
+    size_t size;
+    struct bytes *words = copy_words(x->argv, x->argc, &size);
+    transaction->bytes += size;
+    transaction->queue[transaction->count++] =
+        (struct queued){.command = x->command, .argc = x->argc, .argv = words};
+    reply_status(x->reply, "QUEUED");
+}
+
+void transaction_fail(struct session *session)
+{
+    if (session->flags & SESSION_MULTI)
+        session->flags |= SESSION_MULTI_FAILED;
+}
+
+static void transaction_clear(struct session *session)
+{
+    struct transaction *transaction = session->transaction;
+    session->flags &= ~(uint32_t)(SESSION_MULTI | SESSION_MULTI_FAILED);
+    if (!transaction)
+        return;
+    for (size_t i = 0; i < transaction->count; i++)
+        memory_free(transaction->queue[i].argv);
+    transaction->count = 0;
+    transaction->bytes = 0;
+    transaction_free_if_idle(session);
+}
+
+void transaction_discard(struct session *session)
+{
+    transaction_clear(session);
+}
+
+int transaction_length(const struct session *session)
+{
+    if (!(session->flags & SESSION_MULTI))
+        return -1;
+    return session->transaction ? (int)session->transaction->count : 0;
+}
+
+size_t transaction_bytes(const struct session *session)
+{
+    return session->transaction ? session->transaction->bytes : 0;
+}
+
+static void watch_free(struct session_watch *watch)
+{
+    list_remove(&watch->node);
+    memory_free((char *)watch->watch.key.name.data);
+    memory_free(watch);
+}
+
+/* 'held': the caller holds the watched partitions already. */
+static void unwatch_all(struct session *session, bool held)
+{
+    struct transaction *transaction = session->transaction;
+    if (transaction) {
+        struct keyspace *keyspace = session->worker->engine->keyspace;
+        while (!list_is_empty(&transaction->watches)) {
+            struct session_watch *watch = list_entry(transaction->watches.next, struct session_watch, node);
+            uint32_t partition = key_partition(&watch->watch.key);
+            if (!held)
+                lock_acquire(keyspace_partition_lock(keyspace, partition));
+            keyspace_unwatch(keyspace, &watch->watch);
+            if (!held)
+                keyspace_release_one(keyspace, partition);
+            watch_free(watch);
+        }
+        transaction_free_if_idle(session);
+    }
+    atomic_store_explicit(&session->watch_touched, false, memory_order_relaxed);
+}
+
+void transaction_unwatch(struct session *session)
+{
+    unwatch_all(session, false);
+}
+
+static void multi_command(struct execution *x)
+{
+    if (x->session->flags & SESSION_MULTI) {
+        reply_error(x->reply, "ERR MULTI calls can not be nested");
+        return;
+    }
+    x->session->flags |= SESSION_MULTI;
+    reply_status(x->reply, "OK");
+}
+
+static void discard_command(struct execution *x)
+{
+    if (!(x->session->flags & SESSION_MULTI)) {
+        reply_error(x->reply, "ERR DISCARD without MULTI");
+        return;
+    }
+    transaction_clear(x->session);
+    transaction_unwatch(x->session);
+    reply_status(x->reply, "OK");
+}
+
+static bool is_watched(const struct transaction *transaction, const struct key *key)
+{
+    for (struct list *node = transaction->watches.next; node != &transaction->watches; node = node->next) {
+        const struct key *other = &list_entry(node, struct session_watch, node)->watch.key;
+        if (other->hash == key->hash && other->db == key->db && bytes_equal(other->name, key->name))
+            return true;
+    }
+    return false;
+}
+
+static void watch_command(struct execution *x)
+{
+    if (x->session->flags & SESSION_MULTI) {
+        reply_error(x->reply, "ERR WATCH inside MULTI is not allowed");
+        return;
+    }
+    struct transaction *transaction = transaction_of(x->session);
+    for (size_t i = 0; i < x->key_count; i++) {
+        const struct key *key = &x->keys[i];
+        if (is_watched(transaction, key))
+            continue;
+        struct entry *entry = keyspace_find(x->keyspace, key);
+        struct session_watch *watch = memory_allocate_zeroed(sizeof(*watch));
+        char *name = memory_allocate(key->name.length + 1);
+        memcpy(name, key->name.data, key->name.length);
+        watch->watch.key = *key;
+        watch->watch.key.name.data = name;
+        watch->watch.touched = &x->session->watch_touched;
+        watch->was_expired = entry && entry_is_expired(entry, x->now_ms);
+        list_append(&transaction->watches, &watch->node);
+        keyspace_watch(x->keyspace, &watch->watch);
+    }
+    reply_status(x->reply, "OK");
+}
+
+static void unwatch_command(struct execution *x)
+{
+    transaction_unwatch(x->session);
+    reply_status(x->reply, "OK");
+}
+
+/* The keys of everything queued and watched; *all if a command cannot know its keys. */
+static void exec_collect(struct execution *x, struct transaction *transaction, bool *all)
+{
+    int db = x->session->db;
+    x->worker->key_count = 0;
+    for (size_t i = 0; i < transaction->count; i++) {
+        struct queued *queued = &transaction->queue[i];
+        if (queued->command->flags & (COMMAND_ALL_KEYS | COMMAND_WALKS))
+            *all = true;
+        /* SELECT changes the db of what follows; a bad index fails when it runs, and changes nothing then. */
+        int64_t selected;
+        if (queued->argc == 2 && strcmp(queued->command->full_name, "select") == 0 &&
+            bytes_to_int64(queued->argv[1], &selected) && selected >= 0 && selected < DATABASE_COUNT)
+            db = (int)selected;
+        execution_add_keys(x->worker, db, queued->command, queued->argv, queued->argc);
+    }
+}
+
+static void exec_collect_watched(struct execution *x, struct transaction *transaction)
+{
+    struct worker *worker = x->worker;
+    for (struct list *node = transaction->watches.next; node != &transaction->watches; node = node->next) {
+        const struct key *key = &list_entry(node, struct session_watch, node)->watch.key;
+        static const struct command_entry *touch;
+        if (!touch)
+            touch = command_lookup(BYTES("TOUCH"));
+        struct bytes words[2] = {BYTES("TOUCH"), key->name};
+        execution_add_keys(worker, key->db, touch, words, 2);
+    }
+}
+
+static bool exec_watches_hold(struct execution *x, struct transaction *transaction)
+{
+    if (atomic_load_explicit(&x->session->watch_touched, memory_order_acquire))
+        return false;
+    for (struct list *node = transaction->watches.next; node != &transaction->watches; node = node->next) {
+        struct session_watch *watch = list_entry(node, struct session_watch, node);
+        struct entry *entry = keyspace_find(x->keyspace, &watch->watch.key);
+        if (entry && entry_is_expired(entry, x->now_ms) && !watch->was_expired)
+            return false;
+    }
+    return true;
+}
+
+/* Runs one queued command with its own view of arguments and keys. */
+static void exec_run_one(struct execution *x, struct queued *queued)
+{
+    struct execution inner = *x;
+    inner.command = queued->command;
+    inner.argv = queued->argv;
+    inner.argc = queued->argc;
+    inner.db = x->session->db;
+    x->worker->key_count = 0;
+    execution_add_keys(x->worker, inner.db, queued->command, queued->argv, queued->argc);
+    inner.keys = x->worker->keys;
+    inner.key_count = x->worker->key_count;
+    x->session->last_command = queued->command;
+    execution_run(&inner);
+}
+
+static void exec_run(struct execution *x, struct transaction *transaction)
+{
+    reply_array(x->reply, transaction->count);
+    x->session->flags |= SESSION_EXECUTING_MULTI;
+    for (size_t i = 0; i < transaction->count; i++)
+        exec_run_one(x, &transaction->queue[i]);
+    x->session->flags &= ~(uint32_t)SESSION_EXECUTING_MULTI;
+}
+
+static void exec_command(struct execution *x)
+{
+    struct session *session = x->session;
+    if (!(session->flags & SESSION_MULTI)) {
+        reply_error(x->reply, "ERR EXEC without MULTI");
+        return;
+    }
+    if (session->flags & SESSION_MULTI_FAILED) {
+        transaction_clear(session);
+        transaction_unwatch(session);
+        reply_error(x->reply, "EXECABORT Transaction discarded because of previous errors.");
+        return;
+    }
+    struct transaction *transaction = transaction_of(session);
+    struct holding holding;
+    bool all = false;
+    exec_collect(x, transaction, &all);
+    exec_collect_watched(x, transaction);
+    x->keys = x->worker->keys;
+    x->key_count = x->worker->key_count;
+    if (!execution_hold(x, &holding, x->keys, x->key_count, all))
+        return;
+    class_prepare(x);
+    bool unchanged = exec_watches_hold(x, transaction);
+    unwatch_all(session, true); /* before an UNWATCH in the queue, which would ask for locks that are held */
+    if (unchanged)
+        exec_run(x, transaction);
+    else
+        reply_null_array(x->reply);
+    execution_release(x, &holding);
+    transaction_clear(session);
+}
+
+const struct command transaction_commands[] = {
+    {
+        .name = "MULTI",
+        .run = multi_command,
+        .arity = 1,
+        .flags = COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST | COMMAND_ALLOW_BUSY |
+                 COMMAND_NO_MULTI | COMMAND_IMMEDIATE,
+        .group = "transactions",
+        .since = "1.2.0",
+        .complexity = "O(1)",
+        .summary = "Begins a transaction: the commands that follow are queued.",
+    },
+    {
+        .name = "EXEC",
+        .run = exec_command,
+        .arity = 1,
+        .flags = COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE | COMMAND_SKIP_SLOWLOG | COMMAND_IMMEDIATE,
+        .group = "transactions",
+        .since = "1.2.0",
+        .complexity = "Depends on the commands in the transaction",
+        .summary = "Executes all queued commands as one.",
+    },
+    {
+        .name = "DISCARD",
+        .run = discard_command,
+        .arity = 1,
+        .flags = COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST | COMMAND_ALLOW_BUSY |
+                 COMMAND_IMMEDIATE,
+        .group = "transactions",
+        .since = "2.0.0",
+        .complexity = "O(N), when N is the number of queued commands",
+        .summary = "Forgets the queued commands and ends the transaction.",
+    },
+    {
+        .name = "WATCH",
+        .run = watch_command,
+        .arity = -2,
+        .flags = COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST | COMMAND_ALLOW_BUSY |
+                 COMMAND_NO_MULTI | COMMAND_IMMEDIATE,
+        .keys = {KEY_RANGE(1, -1, 1, KEY_RO)},
+        .group = "transactions",
+        .since = "2.2.0",
+        .complexity = "O(1) for every key.",
+        .summary = "Makes the next EXEC depend on these keys staying as they are.",
+        .arguments = ARGUMENTS({.name = "key", .type = ARGUMENT_KEY, .flags = ARGUMENT_MULTIPLE}),
+    },
+    {
+        .name = "UNWATCH",
+        .run = unwatch_command,
+        .arity = 1,
+        .flags = COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST | COMMAND_ALLOW_BUSY,
+        .group = "transactions",
+        .since = "2.2.0",
+        .complexity = "O(1)",
+        .summary = "Forgets all watched keys.",
+    },
+    {.name = NULL},
+};

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The turn of a worker, passes two to four: parse and prefetch a batch of requests from all ready sessions, execute it,
+ * until all input is consumed or suspended; then the log. What one turn executes of a connection is bounded by what one
+ * receive reads. Requests after one that was suspended are forgotten: they will be parsed again. */
+#include "command/worker.h"
+
+#include "base/memory.h"
+#include "base/metric.h"
+#include "base/ticks.h"
+#include "command/dispatch.h"
+#include "command/reply_wait.h"
+#include "command/request.h"
+#include "command/transaction.h"
+
+/* A client that has not said who it is gets to announce only little. */
+static const struct resp_limits strangers_limits = {
+    .bulk_bytes_max = 16384, .args_max = 10, .inline_bytes_max = 65536};
+
+struct worker *worker_create(struct engine *engine, uint32_t number, struct mailbox *mailbox)
+{
+    struct worker *worker = memory_allocate_zeroed(sizeof(*worker));
+    worker->engine = engine;
+    worker->number = number;
+    worker->mailbox = mailbox;
+    worker->evict_partition = number * 37 % PARTITION_COUNT;
+    uint64_t seed;
+    random_secure(&seed, sizeof(seed));
+    random_init(&worker->random, seed);
+    list_init(&worker->retry);
+    list_init(&worker->waiting);
+    list_init(&worker->stalled);
+    worker->requests = memory_allocate_zeroed(REQUESTS_PER_BATCH * sizeof(struct request));
+    worker->stats = memory_allocate_zeroed(command_count() * sizeof(struct command_stats));
+    return worker;
+}
+
+void worker_destroy(struct worker **taken)
+{
+    struct worker *worker = *taken;
+    *taken = NULL;
+    for (size_t i = 0; i < REQUESTS_PER_BATCH; i++)
+        resp_args_deinit(&worker->requests[i].args);
+    for (uint32_t i = 0; i < command_count(); i++)
+        memory_free(worker->stats[i].buckets);
+    effect_batch_deinit(&worker->effects);
+    memory_free(worker->requests);
+    memory_free(worker->stats);
+    memory_free(worker->keys);
+    memory_free(worker->key_arguments);
+    memory_free(worker->key_flags);
+    memory_free(worker);
+}
+
+/* Parses the next request of the item at 'parsed'; false if there is no complete one. */
+static bool worker_parse(struct worker *worker, struct turn_item *item, size_t *parsed, struct request *request)
+{
+    struct session *session = item->session;
+    struct resp_limits limits = {.bulk_bytes_max = (size_t)worker->engine->bulk_bytes_max,
+                                 .args_max = 1024 * 1024,
+                                 .inline_bytes_max = 65536};
+    if (!(session->flags & SESSION_AUTHENTICATED))
+        limits = strangers_limits;
+    struct bytes rest = bytes_of(item->input.data + *parsed, item->input.length - *parsed);
+    request->item = item;
+    request->protocol_error = NULL;
+    request->command = NULL;
+    enum resp_result result = resp_parse(&session->parser, &limits, rest, &request->args, &request->length,
+                                         &request->protocol_error);
+    if (result == RESP_INCOMPLETE)
+        return false;
+    if (result == RESP_ERROR) {
+        request->args.count = 0;
+        request->length = rest.length;
+    }
+    *parsed += request->length;
+    if (request->args.count == 0)
+        return true;
+    request->command = command_resolve(request->args.values, request->args.count);
+    if (request->command && request->command->simple_key && request->args.count > 1) {
+        request->key = keyspace_key(worker->engine->keyspace, request->args.values[1], session->db);
+        keyspace_prefetch_table(worker->engine->keyspace, &request->key);
+    }
+    return true;
+}
+
+static void worker_execute(struct worker *worker, struct request *request)
+{
+    struct turn_item *item = request->item;
+    struct session *session = item->session;
+    if (session->flags & SESSION_STOPPED)
+        return;
+    if (request->protocol_error) {
+        reply_error_format(&session->reply, "ERR Protocol error: %s", request->protocol_error);
+        session->flags |= SESSION_CLOSING;
+        session->transport->close_after_send(session->connection);
+        item->consumed += request->length;
+        return;
+    }
+    if (request->args.count == 0 ||
+        dispatch(worker, session, request->args.values, request->args.count, request->command, &request->key))
+        item->consumed += request->length;
+}
+
+/* Fills a batch from the items, from *next on; an item without a complete request left is passed. */
+static size_t worker_fill(struct worker *worker, struct turn_item *items, size_t count, size_t *next, size_t *parsed)
+{
+    size_t filled = 0;
+    while (filled < REQUESTS_PER_BATCH && *next < count) {
+        struct turn_item *item = &items[*next];
+        bool more = !(item->session->flags & SESSION_STOPPED) &&
+                    *parsed < item->input.length &&
+                    worker_parse(worker, item, parsed, &worker->requests[filled]);
+        if (more && !worker->requests[filled++].protocol_error)
+            continue;
+        (*next)++;
+        *parsed = *next < count ? items[*next].consumed : 0;
+    }
+    return filled;
+}
+
+static void worker_run_batch(struct worker *worker, size_t filled)
+{
+    if (filled > 1)
+        for (size_t i = 0; i < filled; i++) {
+            struct request *request = &worker->requests[i];
+            if (request->command && request->command->simple_key && request->args.count > 1)
+                keyspace_prefetch_entry(worker->engine->keyspace, &request->key);
+        }
+    for (size_t i = 0; i < filled; i++)
+        worker_execute(worker, &worker->requests[i]);
+}
+
+void worker_turn(struct worker *worker, struct turn_item *items, size_t count, int64_t now_ms)
+{
+    worker->now_ms = now_ms;
+    worker->memory_short = !engine_make_room(worker->engine, worker);
+    worker->slow_ticks = worker->engine->slowlog_slower_than_us < 0
+                             ? UINT64_MAX
+                             : (uint64_t)((double)worker->engine->slowlog_slower_than_us * ticks_per_us);
+    for (size_t i = 0; i < count; i++)
+        items[i].consumed = 0;
+    size_t next = 0, parsed = 0;
+    worker->now_ticks = ticks_now();
+    while (next < count) {
+        size_t filled = worker_fill(worker, items, count, &next, &parsed);
+        worker_run_batch(worker, filled);
+        if (filled == REQUESTS_PER_BATCH)
+            worker->memory_short = !engine_make_room(worker->engine, worker);
+    }
+    reply_wait_pass(worker);
+    if (worker->retry_soon) {
+        worker->retry_soon = false;
+        worker_retry(worker);
+    }
+}
+
+void worker_retry(struct worker *worker)
+{
+    struct list ready;
+    list_init(&ready);
+    while (!list_is_empty(&worker->retry)) {
+        struct list *node = worker->retry.next;
+        list_remove(node);
+        list_append(&ready, node);
+    }
+    while (!list_is_empty(&ready)) {
+        struct session *session = list_entry(ready.next, struct session, worker_node);
+        list_remove(&session->worker_node);
+        session_resume(session);
+    }
+    reply_wait_retry(worker);
+}
