@@ -323,10 +323,10 @@ static uint64_t entry_categories(const struct command_entry *entry)
     return of_group | categories_of_flags(entry->row->flags, of_group == ACL_SCRIPTING);
 }
 
-/* A spec that the legacy triple can say something of: a plain range from a fixed place. */
+/* A spec that the legacy triple can say something of: a range from a fixed place. */
 static bool spec_is_plain(const struct key_spec *spec)
 {
-    return spec->keyword == NULL && spec->count_at == 0 && !(spec->flags & KEY_NOT_KEY);
+    return spec->first > 0 && spec->keyword == NULL && spec->count_at == 0;
 }
 
 /* The triple that Redis had before key specs: one range that covers what it can of the plain specs; what it cannot
