@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Whether two replies to the same command are the same reply.
+
+Equal bytes are. Where bytes may differ although both servers are right, a comparer for that command decides:
+remaining times have a tolerance, keys have no order, ids and clocks only have a type. Replies of queued commands
+inside EXEC are compared by the comparer of each queued command.
+"""
+from tests.differential import deviations
+from tests.lib import payload
+from tests.lib.resp import Error, Status
+
+SECONDS_TOLERANCE = 3
+NESTED = 'MULTI calls can not be nested'
+
+
+def near(tolerance):
+    def compare(words, reference, ours):
+        if not isinstance(reference, int) or not isinstance(ours, int):
+            return False
+        return reference >= 0 and ours >= 0 and abs(reference - ours) <= tolerance
+    return compare
+
+
+def same_type(words, reference, ours):
+    return type(reference) is type(ours) and not isinstance(ours, Error)
+
+
+def same_members(words, reference, ours):
+    return isinstance(reference, list) and isinstance(ours, list) and sorted(reference) == sorted(ours)
+
+
+def same_scan_shape(words, reference, ours):
+    """One step of a scan may return any part of the keys; whole scans are compared as sets in run.py."""
+    return (isinstance(reference, list) and isinstance(ours, list) and len(reference) == len(ours) == 2
+            and isinstance(ours[0], bytes) and ours[0].isdigit() and isinstance(ours[1], list))
+
+
+def same_dump(words, reference, ours):
+    """The value's bytes; the version behind them may differ, and with it the CRC."""
+    return isinstance(reference, bytes) and isinstance(ours, bytes) and payload.body(reference) == payload.body(ours)
+
+
+def same_keys_of_map(words, reference, ours):
+    def keys(reply):
+        if isinstance(reply, dict):
+            return list(reply)
+        return reply[::2] if isinstance(reply, list) else None
+    return type(reference) is type(ours) and keys(reference) == keys(ours)
+
+
+def same_command_info(words, reference, ours):
+    """Name, arity and key positions of each command; flags and categories are compared by tests/command. Without
+    names it is a list of all commands, which is longer or shorter elsewhere."""
+    if len(words) < 3:
+        return type(reference) is type(ours)
+    def essence(reply):
+        return [entry and [entry[0], entry[1], entry[3:6]] for entry in reply]
+    return isinstance(reference, list) and isinstance(ours, list) and essence(reference) == essence(ours)
+
+
+def same_pairs(words, reference, ours):
+    """A flat array of pairs, or a map, in any order."""
+    def pairs(reply):
+        return sorted(reply.items() if isinstance(reply, dict) else zip(reply[::2], reply[1::2]))
+    return type(reference) is type(ours) and isinstance(ours, (list, dict)) and pairs(reference) == pairs(ours)
+
+
+def same_text_fields(words, reference, ours):
+    """CLIENT INFO: our fields begin as the reference's do."""
+    return isinstance(reference, bytes) and isinstance(ours, bytes) and ours.startswith(b'id=')
+
+
+COMPARERS = {
+    b'TTL': near(SECONDS_TOLERANCE),
+    b'PTTL': near(SECONDS_TOLERANCE * 1000),
+    b'EXPIRETIME': near(SECONDS_TOLERANCE),
+    b'PEXPIRETIME': near(SECONDS_TOLERANCE * 1000),
+    b'RANDOMKEY': same_type,
+    b'KEYS': same_members,
+    b'SCAN': same_scan_shape,
+    b'DUMP': same_dump,
+    b'OBJECT IDLETIME': near(SECONDS_TOLERANCE),
+    b'OBJECT REFCOUNT': same_type,
+    b'OBJECT HELP': same_type,
+    b'CLIENT ID': same_type,
+    b'CLIENT INFO': same_text_fields,
+    b'CLIENT LIST': same_text_fields,
+    b'HELLO': same_keys_of_map,
+    b'TIME': same_type,
+    b'LASTSAVE': same_type,
+    b'MEMORY USAGE': same_type,
+    b'CONFIG GET': same_pairs,
+    b'COMMAND': same_type,
+    b'COMMAND COUNT': same_type,
+    b'COMMAND DOCS': same_type,
+    b'COMMAND INFO': same_command_info,
+    b'COMMAND LIST': same_members,
+    b'ROLE': same_type,
+}
+
+CONTAINERS = {b'OBJECT', b'CLIENT', b'MEMORY', b'COMMAND', b'CONFIG', b'SLOWLOG', b'LATENCY'}
+
+
+def name_of(words):
+    """The command's name in upper case, with its subcommand if it has some."""
+    name = words[0].upper()
+    if name in CONTAINERS and len(words) > 1:
+        return name + b' ' + words[1].upper()
+    return name
+
+
+class Connection:
+    """What must be remembered of one connection: the commands queued since MULTI."""
+
+    def __init__(self):
+        self.queued = []
+
+    def differs(self, words, reference, ours):
+        """None if the replies agree; else what is wrong, as text. 'reference' and 'ours' are (parsed, bytes)."""
+        queued = self.queued
+        if reference[0] == 'QUEUED' and isinstance(reference[0], Status):
+            self.queued = queued + [words]
+        elif words[0].upper() in (b'MULTI', b'EXEC', b'DISCARD', b'RESET') and reference[0] != Error('ERR ' + NESTED):
+            self.queued = []
+        if reference[1] == ours[1]:
+            return None
+        if words[0].upper() == b'EXEC' and isinstance(reference[0], list) and isinstance(ours[0], list) \
+                and len(reference[0]) == len(ours[0]) == len(queued):
+            for command, expected, got in zip(queued, reference[0], ours[0]):
+                if not self._agree(command, expected, got):
+                    return 'EXEC: %r expected %r, got %r' % (command, expected, got)
+            return None
+        if self._agree(words, reference[0], ours[0], compare_bytes=True):
+            return None
+        return 'expected %s, got %s' % (shorten(reference[1]), shorten(ours[1]))
+
+    @staticmethod
+    def _agree(words, reference, ours, compare_bytes=False):
+        # Parsed replies of single commands may be equal where bytes are not (a null of another kind): not good enough.
+        if not compare_bytes and type(reference) is type(ours) and reference == ours:
+            return True
+        compare = COMPARERS.get(name_of(words))
+        if compare and compare(words, reference, ours):
+            return True
+        return deviations.explain([words[0].upper()] + words[1:], reference, ours) is not None
+
+
+def shorten(data, most=300):
+    return repr(data) if len(data) <= most else '%r... (%d bytes)' % (data[:most], len(data))

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""One generator per command family: from shapes to one command, a list of words.
+
+To add a family, write a function that returns such a list and give it a weight in FAMILIES.
+"""
+
+
+def pick(shapes, table):
+    """A command of a table {name: maker of its arguments}."""
+    name = shapes.random.choice(list(table))
+    return [shapes.cased(name)] + table[name]()
+
+
+def string_family(s):
+    # The reference keeps a key that SET gave a past expiry until somebody looks, so DBSIZE would depend on timing.
+    set_options = {b'EX': s.seconds, b'PX': s.milliseconds, b'EXAT': s.ahead_seconds, b'PXAT': s.ahead_milliseconds,
+                   b'NX': None, b'XX': None, b'KEEPTTL': None, b'GET': None}
+    get_options = {b'EX': s.seconds, b'PX': s.milliseconds, b'EXAT': s.at_seconds, b'PXAT': s.at_milliseconds,
+                   b'PERSIST': None}
+    lcs_options = {b'LEN': None, b'IDX': None, b'WITHMATCHLEN': None, b'MINMATCHLEN': s.number}
+
+    def pairs():
+        return [word for _ in range(s.random.randint(1, 4)) for word in (s.key(), s.value())]
+
+    def offset():
+        if s.chance(0.85):
+            return str(s.up_to(40)).encode()
+        return s.one_of(b'-1', b'536870912', b'536870911000', b'9223372036854775807', b'5000', s.not_an_integer())
+
+    return pick(s, {
+        b'SET': lambda: [s.key(), s.value()] + s.options(set_options),
+        b'GET': lambda: [s.key()],
+        b'GETEX': lambda: [s.key()] + s.options(get_options, 2),
+        b'GETDEL': lambda: [s.key()],
+        b'GETSET': lambda: [s.key(), s.value()],
+        b'SETNX': lambda: [s.key(), s.value()],
+        b'SETEX': lambda: [s.key(), s.seconds(), s.value()],
+        b'PSETEX': lambda: [s.key(), s.milliseconds(), s.value()],
+        b'MGET': lambda: s.keys(1, 6),
+        b'MSET': pairs,
+        b'MSETNX': pairs,
+        b'APPEND': lambda: [s.key(), s.value()],
+        b'STRLEN': lambda: [s.key()],
+        b'SETRANGE': lambda: [s.key(), offset(), s.value()],
+        b'GETRANGE': lambda: [s.key(), s.index(), s.index()],
+        b'SUBSTR': lambda: [s.key(), s.index(), s.index()],
+        b'INCR': lambda: [s.key()],
+        b'DECR': lambda: [s.key()],
+        b'INCRBY': lambda: [s.key(), s.number()],
+        b'DECRBY': lambda: [s.key(), s.number()],
+        b'INCRBYFLOAT': lambda: [s.key(), s.float()],
+        b'LCS': lambda: [s.key(), s.key()] + s.options(lcs_options),
+    })
+
+
+def key_family(s):
+    conditions = {b'NX': None, b'XX': None, b'GT': None, b'LT': None}
+    # With a relative time GT and LT would compare two clocks.
+    unconditional = {b'NX': None, b'XX': None}
+    copy_options = {b'DB': s.database, b'REPLACE': None}
+    restore_options = {b'REPLACE': None, b'ABSTTL': None, b'IDLETIME': s.number, b'FREQ': s.number}
+    scan_options = {b'MATCH': s.pattern, b'COUNT': s.number, b'TYPE': lambda: s.one_of(b'string', b'list', b'STRING', b'x')}
+    sort_options = {b'ASC': None, b'DESC': None, b'ALPHA': None, b'BY': s.pattern, b'GET': s.pattern, b'STORE': s.key}
+
+    def restore():
+        options = s.options(restore_options)
+        absolute = any(word.upper() == b'ABSTTL' for word in options)
+        return [s.key(), s.at_milliseconds() if absolute else s.one_of(b'0', s.milliseconds()), s.dump()] + options
+
+    return pick(s, {
+        b'DEL': s.keys,
+        b'UNLINK': s.keys,
+        b'EXISTS': s.keys,
+        b'TOUCH': s.keys,
+        b'TYPE': lambda: [s.key()],
+        b'RENAME': lambda: [s.key(), s.key()],
+        b'RENAMENX': lambda: [s.key(), s.key()],
+        b'COPY': lambda: [s.key(), s.key()] + s.options(copy_options),
+        b'MOVE': lambda: [s.key(), s.database()],
+        b'KEYS': lambda: [s.pattern()],
+        b'SCAN': lambda: [s.one_of(b'0', b'0', b'0', s.not_an_integer())] + s.options(scan_options),
+        b'RANDOMKEY': lambda: [],
+        b'EXPIRE': lambda: [s.key(), s.seconds()] + s.options(unconditional, 2),
+        b'PEXPIRE': lambda: [s.key(), s.milliseconds()] + s.options(unconditional, 2),
+        b'EXPIREAT': lambda: [s.key(), s.at_seconds()] + s.options(conditions, 2),
+        b'PEXPIREAT': lambda: [s.key(), s.at_milliseconds()] + s.options(conditions, 2),
+        b'PERSIST': lambda: [s.key()],
+        b'TTL': lambda: [s.key()],
+        b'PTTL': lambda: [s.key()],
+        b'EXPIRETIME': lambda: [s.key()],
+        b'PEXPIRETIME': lambda: [s.key()],
+        b'DUMP': lambda: [s.key()],
+        b'RESTORE': restore,
+        b'OBJECT': lambda: [s.cased(s.one_of(b'ENCODING', b'ENCODING', b'IDLETIME', b'REFCOUNT', b'FREQ', b'NONE')), s.key()],
+        b'SORT': lambda: [s.key()] + s.options(sort_options),
+        b'SORT_RO': lambda: [s.key()] + s.options({**sort_options, b'LIMIT': s.index}),
+    })
+
+
+def transaction_family(s):
+    return pick(s, {
+        b'MULTI': lambda: [],
+        b'EXEC': lambda: [],
+        b'DISCARD': lambda: [b'x'] if s.chance(0.02) else [],
+        b'WATCH': s.keys,
+        b'UNWATCH': lambda: [],
+    })
+
+
+def connection_family(s):
+    hello_options = {b'SETNAME': lambda: s.one_of(b'me', b'a b', b''), b'AUTH': lambda: b'default'}
+    client = {
+        b'GETNAME': lambda: [], b'SETNAME': lambda: [s.one_of(b'me', b'you', b'a b', b'', b'x\n')],
+        b'ID': lambda: [], b'NO-EVICT': lambda: [s.one_of(b'on', b'off', b'maybe')], b'INFO': lambda: [],
+        b'UNBLOCK': lambda: [s.one_of(b'x', b'999999999')] + s.options({b'TIMEOUT': None, b'ERROR': None, b'X': None}, 1),
+        b'KILL': lambda: s.one_of([b'ID', b'999999999'], [b'ID', b'x'], [b'TYPE', b'none'], [b'1.2.3.4:5'], [b'USER', b'nobody'],
+                                  [b'ADDR', b'1.2.3.4:5'], [b'SKIPME', b'maybe'], [b'ID']),
+        b'REPLY': lambda: [s.one_of(b'ON', b'maybe')], b'NOTHING': lambda: [], b'UNPAUSE': lambda: [],
+        b'PAUSE': lambda: s.one_of([b'x'], [b'-1'], [b'0', b'EVER'], [b'0']),
+        b'LIST': lambda: s.one_of([b'TYPE', b'none'], [b'ID', b'x'], [b'ID'], [b'TYPE']),
+        b'CACHING': lambda: [s.one_of(b'YES', b'NO', b'X')], b'GETREDIR': lambda: [], b'TRACKINGINFO': lambda: [],
+    }
+
+    def hello():
+        return s.one_of([], [b'2'], [b'3'], [b'2'], [b'3'], [b'1'], [b'4'], [b'x'],
+                        [s.one_of(b'2', b'3')] + s.options(hello_options))
+
+    return pick(s, {
+        b'PING': lambda: [] if s.chance(0.5) else [s.value()],
+        b'ECHO': lambda: [s.value()],
+        b'SELECT': lambda: [s.database()],
+        b'HELLO': hello,
+        b'RESET': lambda: [],
+        b'AUTH': lambda: s.one_of([b'x'], [b'default', b'x'], [b'nobody', b'x'], [b'a', b'b', b'c']),
+        b'CLIENT': lambda: (lambda name: [s.cased(name)] + client[name]())(s.random.choice(list(client))),
+        b'READONLY': lambda: [], b'READWRITE': lambda: [], b'ASKING': lambda: [],
+    })
+
+
+def server_family(s):
+    commands = [b'get', b'set', b'mset', b'object|encoding', b'object', b'nothing', b'config|get', b'msetnx', b'copy', b'lcs']
+    return pick(s, {
+        b'DBSIZE': lambda: [],
+        b'SWAPDB': lambda: [s.database(), s.database()],
+        b'FLUSHDB': lambda: s.one_of([], [], [b'SYNC'], [b'ASYNC'], [b'x'], [b'SYNC', b'x']) if s.chance(0.2) else [b'x'],
+        b'FLUSHALL': lambda: s.one_of([], [b'ASYNC']) if s.chance(0.03) else [b'maybe'],
+        b'TIME': lambda: [],
+        b'LASTSAVE': lambda: [],
+        b'ROLE': lambda: [],
+        b'WAIT': lambda: s.one_of([b'0', b'0'], [b'0', b'10'], [b'x', b'0'], [b'0', b'-1'], [b'0', b'x']),
+        b'CONFIG': lambda: s.one_of([b'GET', b'maxmemory-policy'], [b'GET', b'no-such-*'], [b'SET', b'no-such', b'1'],
+                                    [b'GET'], [b'SET', b'maxmemory'], [b'NOTHING'], [b'SET', b'maxmemory', b'x'],
+                                    [b'RESETSTAT'], [b'GET', b'maxmemory', b'proto-max-bulk-len']),
+        b'COMMAND': lambda: s.one_of([b'GETKEYS', b'GET', s.key()], [b'GETKEYS', b'MSET', s.key(), b'v', s.key(), b'v'],
+                                     [b'GETKEYS', b'PING'], [b'GETKEYS', b'NOTHING', b'a'], [b'GETKEYS', b'GET'],
+                                     [b'GETKEYSANDFLAGS', b'SET', s.key(), b'v'], [b'GETKEYSANDFLAGS', b'COPY', b'a', b'b'],
+                                     [b'GETKEYS', b'SORT', b'a', b'STORE', b'b'], [b'NOTHING'], [b'INFO', b'nothing'],
+                                     [b'GETKEYS', b'OBJECT', b'ENCODING', b'k'], [b'INFO', s.random.choice(commands)],
+                                     [b'LIST', b'FILTERBY', b'PATTERN', b'ms*'], [b'LIST', b'FILTERBY', b'X', b'y']),
+        b'SLOWLOG': lambda: s.one_of([b'LEN'], [b'RESET'], [b'GET', b'x'], [b'GET', b'-2'], [b'NOTHING']),
+        b'LATENCY': lambda: s.one_of([b'NOTHING'], [b'LATEST'], [b'HISTORY', b'command'], [b'RESET']),
+        b'MEMORY': lambda: s.one_of([b'USAGE', s.key()], [b'USAGE', s.key(), b'SAMPLES', s.number()], [b'NOTHING'],
+                                    [b'USAGE', s.key(), b'X', b'1']),
+        b'OBJECT': lambda: [b'HELP'],
+    })
+
+
+def nonsense_family(s):
+    """What is no command at all, or has a wrong number of arguments."""
+    if s.chance(0.3):
+        return [s.value() or b'x'] + [s.value() for _ in range(s.up_to(3))]
+    family = s.random.choice((string_family, key_family, connection_family, server_family))
+    words = family(s)
+    if s.chance(0.5) and len(words) > 1:
+        del words[s.random.randrange(1, len(words))]
+    else:
+        words.insert(s.random.randint(1, len(words)), s.value())
+    return words
+
+
+# (family, weight)
+FAMILIES = [
+    (string_family, 45),
+    (key_family, 33),
+    (transaction_family, 9),
+    (connection_family, 5),
+    (server_family, 5),
+    (nonsense_family, 3),
+]
+
+# Not to be sent in random streams, whatever nonsense_family makes: they end or block connections, or the server.
+FORBIDDEN = {b'SHUTDOWN', b'QUIT', b'MONITOR', b'SUBSCRIBE', b'PSUBSCRIBE', b'SSUBSCRIBE', b'SYNC', b'PSYNC', b'DEBUG',
+             b'SAVE', b'BGSAVE', b'BGREWRITEAOF', b'REPLICAOF', b'SLAVEOF', b'FAILOVER', b'MIGRATE', b'MODULE'}
