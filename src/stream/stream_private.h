@@ -15,6 +15,7 @@
 struct stream_io {
     ssize_t (*write_at)(int fd, const void *data, size_t length, off_t position);
     int (*sync)(int fd);
+    int (*sync_directory)(int fd);
 };
 extern struct stream_io stream_io;
 

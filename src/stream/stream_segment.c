@@ -15,7 +15,7 @@
 
 #define OFFSET_DIGITS 20
 
-struct stream_io stream_io = {.write_at = pwrite, .sync = fdatasync};
+struct stream_io stream_io = {.write_at = pwrite, .sync = fdatasync, .sync_directory = fsync};
 
 void segment_name(char name[SEGMENT_NAME_MAX], uint64_t first)
 {
@@ -104,7 +104,7 @@ int segment_create(struct stream *stream, uint64_t first, uint64_t previous_end,
         error = errno;
     if (error)
         unlinkat(stream->directory_fd, name_new, 0);
-    else if (fsync(stream->directory_fd) < 0)
+    else if (stream_io.sync_directory(stream->directory_fd) < 0)
         error = errno;
     if (error)
         segment_destroy(&segment);
@@ -132,7 +132,9 @@ int directory_write_file(int directory_fd, const char *name, struct bytes conten
     if (!error && stream_io.sync(fd) < 0)
         error = errno;
     close(fd);
-    if (!error && (renameat(directory_fd, name_new, directory_fd, name) < 0 || fsync(directory_fd) < 0))
+    if (!error && renameat(directory_fd, name_new, directory_fd, name) < 0)
+        error = errno;
+    if (!error && stream_io.sync_directory(directory_fd) < 0)
         error = errno;
     return error;
 }

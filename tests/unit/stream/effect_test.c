@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "stream/effect.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "base/random.h"
+
+static struct effect decode(struct bytes input, size_t *consumed)
+{
+    struct effect effect = {0};
+    if (!effect_decode(input, &effect, consumed))
+        fail_msg("not decoded: %.*s", (int)input.length, input.data);
+    return effect;
+}
+
+static void an_effect_is_the_array_of_a_command(void **state)
+{
+    (void)state;
+    struct effect_batch batch = {0};
+    effect_begin(&batch, 0, 3);
+    effect_word(&batch, BYTES("set"));
+    effect_word(&batch, BYTES("k"));
+    effect_word_integer(&batch, -12345678901);
+    assert_true(bytes_equal(buffer_bytes(&batch.bytes),
+                            BYTES("*3\r\n$3\r\nset\r\n$1\r\nk\r\n$12\r\n-12345678901\r\n")));
+    assert_int_equal(batch.count, 1);
+    effect_batch_deinit(&batch);
+}
+
+static void a_change_of_db_puts_a_select_between(void **state)
+{
+    (void)state;
+    struct effect_batch batch = {0};
+    int32_t dbs[] = {3, 3, 12};
+    for (int i = 0; i < 3; i++) {
+        effect_begin(&batch, dbs[i], 1);
+        effect_word(&batch, BYTES("FLUSHDB"));
+    }
+    assert_int_equal(batch.count, 3);
+    assert_int_equal(batch.first_db, 3);
+    assert_int_equal(batch.last_db, 12);
+    assert_true(bytes_equal(buffer_bytes(&batch.bytes),
+                            BYTES("*1\r\n$7\r\nFLUSHDB\r\n*1\r\n$7\r\nFLUSHDB\r\n"
+                                  "*2\r\n$6\r\nSELECT\r\n$2\r\n12\r\n*1\r\n$7\r\nFLUSHDB\r\n")));
+    effect_batch_clear(&batch);
+    effect_begin(&batch, 0, 1);
+    effect_word(&batch, BYTES("x"));
+    assert_int_equal(batch.first_db, 0);
+    assert_true(bytes_equal(buffer_bytes(&batch.bytes), BYTES("*1\r\n$1\r\nx\r\n")));
+    effect_batch_deinit(&batch);
+}
+
+static void effects_of_any_bytes_are_read_back_as_they_were(void **state)
+{
+    (void)state;
+    struct random random;
+    random_init(&random, 1);
+    char data[2000];
+    for (size_t i = 0; i < sizeof(data); i++)
+        data[i] = (char)random_next(&random);
+    for (int round = 0; round < 2000; round++) {
+        struct effect_batch batch = {0};
+        struct bytes words[EFFECT_WORDS_MAX];
+        uint32_t count = 1 + (uint32_t)random_below(&random, EFFECT_WORDS_MAX);
+        effect_begin(&batch, 0, count);
+        for (uint32_t i = 0; i < count; i++) {
+            size_t length = random_below(&random, round % 2 ? 12 : sizeof(data));
+            words[i] = bytes_of(data + random_below(&random, sizeof(data) - length), length);
+            effect_word(&batch, words[i]);
+        }
+        size_t consumed;
+        struct effect effect = decode(buffer_bytes(&batch.bytes), &consumed);
+        assert_int_equal(consumed, batch.bytes.length);
+        assert_int_equal(effect.count, count);
+        for (uint32_t i = 0; i < count; i++)
+            assert_true(bytes_equal(effect.words[i], words[i]));
+        effect_batch_deinit(&batch);
+    }
+}
+
+static void a_cut_effect_is_not_read_at_any_byte(void **state)
+{
+    (void)state;
+    struct bytes whole = BYTES("*3\r\n$3\r\nset\r\n$0\r\n\r\n$11\r\nhello world\r\n");
+    struct effect effect;
+    size_t consumed;
+    for (size_t length = 0; length < whole.length; length++) {
+        char *copy = malloc(length + 1);
+        memcpy(copy, whole.data, length);
+        assert_false(effect_decode(bytes_of(copy, length), &effect, &consumed));
+        free(copy);
+    }
+    assert_true(effect_decode(whole, &effect, &consumed));
+    assert_int_equal(effect.words[1].length, 0);
+}
+
+static void what_is_not_written_so_is_not_read(void **state)
+{
+    (void)state;
+    static const char *const refused[] = {
+        "*0\r\n", "*9\r\n$1\r\na\r\n", "*01\r\n$1\r\na\r\n", "*1\r\n$01\r\na\r\n", "*-1\r\n", "*1\r\n$-1\r\n",
+        "*1\r\n$1\r\nab\n", "*1\n$1\r\na\r\n", "$1\r\na\r\n", "*1\r\n$99999999999999999999\r\na\r\n", "PING\r\n",
+        "*1\r\n$9223372036854775807\r\na\r\n", "*1\r\n$2\r\na\r\n\r", "*\r\n$1\r\na\r\n", "*1\r\n$\r\na\r\n",
+    };
+    struct effect effect;
+    size_t consumed;
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+        if (effect_decode(bytes_of_text(refused[i]), &effect, &consumed))
+            fail_msg("read \"%s\"", refused[i]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_effect_is_the_array_of_a_command),
+        cmocka_unit_test(a_change_of_db_puts_a_select_between),
+        cmocka_unit_test(effects_of_any_bytes_are_read_back_as_they_were),
+        cmocka_unit_test(a_cut_effect_is_not_read_at_any_byte),
+        cmocka_unit_test(what_is_not_written_so_is_not_read),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
