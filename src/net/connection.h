@@ -7,36 +7,47 @@
 
 /* Limits that the owner may change while running; shared by all connections, read by all loops. */
 struct connection_limits {
-    int64_t query_bytes_max;          /* client-query-buffer-limit */
-    int64_t output_bytes_hard;        /* 0: none; the connection is closed beyond it */
-    int64_t output_bytes_soft;        /* 0: none; closed when beyond it for soft_seconds */
+    int64_t query_bytes_max;   /* client-query-buffer-limit */
+    int64_t output_bytes_hard; /* 0: none; the connection is closed beyond it */
+    int64_t output_bytes_soft; /* 0: none; closed when beyond it for soft_seconds */
     int64_t output_soft_seconds;
     int64_t unauthenticated_bytes_max; /* of query and of output while 'trusted' is false */
 };
 extern struct connection_limits connection_limits;
 
-/* One client's socket. Loop thread only. A connection with nothing pending owns no buffers: they are borrowed
- * from its loop's pool during a turn and returned when empty. The fields below may be read by the owner. */
+/* One client's socket. Loop thread only. A connection with nothing pending owns no buffers. The fields below may be
+ * read by the owner; those that it sets say so. */
 struct connection {
-    struct buffer input;   /* received and not consumed */
-    struct output output;  /* append replies here */
+    struct buffer input;  /* received and not consumed; may lie elsewhere in the next turn */
+    struct output output; /* append replies here; a mark of it holds for the present turn */
     struct loop *loop;
-    void *owner;           /* the handler's */
+    void *owner; /* set by the owner */
     int fd;
-    bool trusted;          /* set by the owner once authenticated: the larger limits hold */
-    bool local;            /* unix socket or loopback peer */
+    bool trusted; /* set by the owner once authenticated: the larger limits hold */
+    bool blocked; /* set by the owner when it suspends without a bound in time (BLPOP), cleared by resume: a peer that
+                   * hangs up meanwhile is closed at once, and not only after what it asked is answered */
+    bool local;   /* unix socket or loopback peer */
     bool unix_socket;
-    bool suspended, held, closing;
-    uint8_t flags;         /* net's own */
-    int64_t active_at_ms;  /* last bytes received */
+    bool suspended, held;
+    bool closing;         /* by either close: nothing more is read or given to turn */
+    uint16_t flags;       /* net's own */
+    int64_t active_at_ms; /* last bytes received */
     uint64_t bytes_in, bytes_out;
-    struct connection_private *private; /* net's own: watcher, list links, soft limit's clock */
 };
 
-/* The first 'length' bytes of input are done with. */
+/* Any thread. Gives a connected, non-blocking socket to a loop, which owns it from now on and counts it at once;
+ * 'opened' follows on the loop's thread. */
+void connection_hand_over(struct loop *loop, int fd, bool local, bool unix_socket);
+
+/* The first 'length' bytes of input are done with. They stay where they are until this turn's send pass. */
 void connection_consume(struct connection *connection, size_t length);
 
-/* Not read, not given to turn, until connection_resume; then in the next turn even without new bytes. */
+/* The request that begins at input's first byte has at least 'length' bytes. A hint that keeps a large buffer from
+ * growing past what is needed; allocates nothing. */
+void connection_expect(struct connection *connection, size_t length);
+
+/* Not given to turn until connection_resume; then in the next turn even without new bytes. It is read no further
+ * than one small buffer, so that a peer that hangs up is noticed. */
 void connection_suspend(struct connection *connection);
 void connection_resume(struct connection *connection);
 
@@ -51,6 +62,10 @@ void connection_wants_send(struct connection *connection);
 void connection_close_after_send(struct connection *connection);
 /* Closes at the end of this turn; output is dropped. Safe to call any number of times. */
 void connection_close(struct connection *connection);
+
+/* Closes if its output is beyond the limits. Net looks whenever it sends; the owner calls it now and then for those
+ * to whom nothing is sent any more. */
+void connection_check_limits(struct connection *connection);
 
 /* "ip:port" or "/path:0" of either side, into 'text'. */
 void connection_peer(const struct connection *connection, char *text, size_t size);

@@ -15,9 +15,9 @@ struct listener_options {
     const char *unix_path;        /* "": none; created with its final permission before it is visible */
     uint32_t unix_permission;     /* 0700 */
     int backlog;
-    struct loop **loops;          /* accepted connections go to the one with the fewest */
+    struct loop **loops; /* accepted connections go to the one with the fewest */
     uint32_t loop_count;
-    const int64_t *clients_max;   /* read at each accept; beyond it: an error line and close */
+    const int64_t *clients_max; /* read at each accept; beyond it: an error line and close */
     const int64_t *keepalive_seconds;
     /* Asked for each accepted peer, on the acceptor's thread: NULL admits it, a text ("DENIED ...") is sent as
      * an error before closing. */

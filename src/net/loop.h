@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "base/mailbox.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 struct connection;
 struct loop;
 
-/* What a loop tells its owner. All calls come on the loop's thread. A turn of the loop is: receive from all
- * readable connections; deliver mail and timers; turn(ready), in which the owner parses, executes and logs;
+/* What a loop tells its owner. All calls come on the loop's thread. A turn of the loop is: deliver timers and mail;
+ * receive from the readable connections, 128 at most; turn(ready), in which the owner parses, executes and logs;
  * send, one writev per connection that has output and is not held. */
 struct loop_handlers {
     void *context;
     /* A connection was handed to this loop. 'owner' of the connection is the handler's to set. */
     void (*opened)(void *context, struct connection *connection);
-    /* Connections that received bytes, or were resumed, since the last turn; each once. */
+    /* Connections that received bytes, or were resumed, since the last turn; each once. Called in every turn, with
+     * count 0 when only mail or timers came. */
     void (*turn)(void *context, struct connection **ready, size_t count);
     /* The connection is about to be freed; nothing may refer to it afterwards. Never called inside turn for a
      * connection of the same turn: closing is deferred to the turn's end. */
@@ -24,7 +26,8 @@ struct loop_handlers {
 };
 
 struct loop *loop_create(const struct loop_handlers *handlers);
-/* Closes what is left and frees; not from its own thread. */
+/* Delivers what mail is left, closes what connections are left and frees; after loop_run has returned, and when
+ * nobody posts any more. 'closed' is called on the caller's thread. */
 void loop_destroy(struct loop **loop);
 /* Runs until loop_stop. Called on the thread that becomes the loop's. */
 void loop_run(struct loop *loop);
@@ -38,7 +41,8 @@ int64_t loop_now_us(const struct loop *loop);
 /* Connections open, for balancing; any thread. */
 uint32_t loop_connection_count(const struct loop *loop);
 /* Calls 'visit' for every open connection; loop thread. */
-void loop_each_connection(struct loop *loop, void (*visit)(void *context, struct connection *connection), void *context);
+void loop_each_connection(struct loop *loop, void (*visit)(void *context, struct connection *connection),
+                          void *context);
 
 /* A timer of the loop, embedded in what it is about; all zero before the first start. Loop thread only. */
 struct loop_timer {
