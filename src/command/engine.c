@@ -6,6 +6,8 @@
 #include "base/memory.h"
 #include "command/worker.h"
 
+struct engine_hooks engine_hooks;
+
 /* What one eviction step is asked for, and how many partitions one call visits at most: bounds its time. */
 #define EVICT_STEP_BYTES (64 * 1024)
 #define EVICT_PARTITIONS_MAX 32
@@ -22,8 +24,8 @@ bool engine_make_room(struct engine *engine, struct worker *worker)
     size_t excess = engine_excess(engine);
     if (__builtin_expect(excess == 0, 1))
         return true;
-    bool may_delete = !engine->tier && engine->eviction != EVICT_NOEVICTION && engine->eviction != EVICT_TIER;
-    if (!engine->tier && !may_delete)
+    bool may_delete = !engine->spill && engine->eviction != EVICT_NOEVICTION && engine->eviction != EVICT_TIER;
+    if (!engine->spill && !may_delete)
         return false;
     size_t dirty = 0;
     for (uint32_t visited = 0; excess > 0 && visited < EVICT_PARTITIONS_MAX; visited++) {

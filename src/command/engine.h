@@ -18,7 +18,8 @@ struct engine {
     struct stream *stream;
     struct worker **workers;
     uint32_t worker_count;
-    bool tier;                      /* rows exist behind RAM */
+    bool tier;                      /* rows exist behind RAM: keys may be cold */
+    bool spill;                     /* clean entries may leave RAM; else eviction deletes */
     enum durability durability;
     int64_t maxmemory;              /* bytes, as configured; 0: three quarters of the machine */
     int eviction;                   /* enum eviction_policy */
@@ -37,6 +38,22 @@ struct engine {
     char run_id[41];
     const char *const *command_line;
 };
+
+/* What commands ask of parts that they must not know; set by wiring, entries may be NULL. */
+struct engine_hooks {
+    /* Ends the process as SIGTERM does; 'save' false skips the last checkpoint. Returns at once. */
+    void (*shutdown)(bool save);
+    /* Moves the checkpoint; 'done' is delivered to home. False if it is not possible (no tier). */
+    bool (*save_start)(struct mailbox *home, void (*done)(void *owner, int status), void *owner);
+    /* Wall time of the last checkpoint in milliseconds, 0: none; whether one is being made. */
+    int64_t (*last_save_ms)(void);
+    bool (*save_is_running)(void);
+    /* Bytes that RocksDB holds in memory. */
+    size_t (*tier_bytes)(void);
+    /* Why the tier or the log do not take writes now; NULL when all is well. */
+    const char *(*failure)(void);
+};
+extern struct engine_hooks engine_hooks;
 
 /* Tries to bring allocation under the limit by evicting; true if it is. Cheap when it already is. */
 bool engine_make_room(struct engine *engine, struct worker *worker);

@@ -38,7 +38,7 @@ static enum gate_answer check_memory(struct execution *x)
         return GATE_PASS;
     bool waited = session->suspension == SUSPENDED_MEMORY &&
                   x->now_ms - session->suspended_at_ms >= x->engine->memory_wait_ms;
-    if (!x->engine->tier || waited || (session->flags & SESSION_MULTI)) {
+    if (!x->engine->spill || waited || (session->flags & SESSION_MULTI)) {
         reply_error(x->reply, "OOM command not allowed when used memory > 'maxmemory'.");
         return GATE_REFUSE;
     }

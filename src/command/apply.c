@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Complete effects (SET, DEL, RESTORE) are applied without a look: whatever the row holds, the effects that follow lead to
+ * the same end. The others need the value they change: from RAM if an earlier effect put it there, else from the row, and if
+ * the row already has the effect (its offset is not below the bracket's end) there is nothing to do. */
+#include "command/apply.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "object/codec.h"
+#include "object/string_object.h"
+
+struct row_value {
+    struct apply *apply;
+    const struct key *key;
+    uint64_t end_offset;
+    struct entry *entry;
+};
+
+static void take_row(void *context, const struct row *row)
+{
+    struct row_value *value = context;
+    struct buffer scratch = {0};
+    struct object object;
+    if (row->offset < value->end_offset && codec_decode(row->payload, &scratch, &object) == STATUS_OK)
+        value->entry = keyspace_replay_put(value->apply->engine->keyspace, value->key, &object, row->expire_at_ms, false);
+    buffer_deinit(&scratch);
+}
+
+/* The entry that an incomplete effect changes, or NULL if there is nothing to do. */
+static struct entry *find_changed(struct apply *apply, const struct key *key, uint64_t end_offset)
+{
+    struct entry *entry = keyspace_find(apply->engine->keyspace, key);
+    if (entry || !apply->backing)
+        return entry;
+    struct row_value value = {.apply = apply, .key = key, .end_offset = end_offset};
+    struct row_key place = {.db = (uint8_t)keyspace_physical_db(apply->engine->keyspace, key->db),
+                            .slot = key->slot,
+                            .hash = key->hash,
+                            .name = key->name};
+    if (apply->backing->read(apply->backing->context, &place, take_row, &value) != STATUS_OK)
+        return NULL;
+    return value.entry;
+}
+
+static bool apply_set(struct apply *apply, const struct key *key, const struct effect *effect, bool creates)
+{
+    struct object object;
+    int64_t expire_at_ms = ENTRY_NO_EXPIRE;
+    if (effect->count == 5 && !bytes_to_int64(effect->words[4], &expire_at_ms))
+        return false;
+    if (!string_object_from_bytes(effect->words[2], &object))
+        return false;
+    keyspace_replay_put(apply->engine->keyspace, key, &object, expire_at_ms, creates);
+    return true;
+}
+
+static bool apply_piece(struct apply *apply, const struct key *key, const struct effect *effect, uint64_t end_offset)
+{
+    struct entry *entry = find_changed(apply, key, end_offset);
+    if (!entry || entry_type(entry) != OBJECT_STRING)
+        return false;
+    char digits[BYTES_INTEGER_MAX];
+    struct object old = entry_object(entry), object;
+    struct bytes before = string_object_bytes(&old, digits);
+    int64_t offset = (int64_t)before.length;
+    struct bytes piece = effect->words[effect->count - 1];
+    if (effect->count == 4 && !bytes_to_int64(effect->words[2], &offset))
+        return false;
+    size_t length = (size_t)offset + piece.length > before.length ? (size_t)offset + piece.length : before.length;
+    char *whole = memory_allocate_zeroed(length ? length : 1);
+    memcpy(whole, before.data, before.length);
+    memcpy(whole + offset, piece.data, piece.length);
+    bool fits = string_object_raw_from_bytes(bytes_of(whole, length), &object);
+    if (fits)
+        keyspace_replay_put(apply->engine->keyspace, key, &object, entry_expire_at_ms(entry), false);
+    memory_free(whole);
+    return fits;
+}
+
+static bool apply_expiry(struct apply *apply, const struct key *key, const struct effect *effect, uint64_t end_offset)
+{
+    int64_t expire_at_ms = ENTRY_NO_EXPIRE;
+    if (effect->count == 3 && !bytes_to_int64(effect->words[2], &expire_at_ms))
+        return false;
+    struct entry *entry = find_changed(apply, key, end_offset);
+    if (!entry)
+        return false;
+    keyspace_set_expire(apply->engine->keyspace, key, entry, expire_at_ms);
+    return true;
+}
+
+static bool apply_restore(struct apply *apply, const struct key *key, const struct effect *effect, bool creates)
+{
+    struct buffer scratch = {0};
+    struct bytes payload;
+    struct object object;
+    int64_t expire_at_ms;
+    bool decoded = effect->count >= 4 && bytes_to_int64(effect->words[2], &expire_at_ms) &&
+                   codec_dump_payload(effect->words[3], &payload) == STATUS_OK &&
+                   codec_decode(payload, &scratch, &object) == STATUS_OK;
+    if (decoded)
+        keyspace_replay_put(apply->engine->keyspace, key, &object, expire_at_ms ? expire_at_ms : ENTRY_NO_EXPIRE,
+                            creates);
+    buffer_deinit(&scratch);
+    return decoded;
+}
+
+static bool apply_node_effect(struct apply *apply, const struct effect *effect, uint64_t end_offset)
+{
+    struct bytes name = effect->words[0];
+    int64_t first, second;
+    if (bytes_equal_text(name, "flushdb"))
+        keyspace_flush(apply->engine->keyspace, effect->db, end_offset);
+    else if (bytes_equal_text(name, "flushall"))
+        for (int db = 0; db < DATABASE_COUNT; db++)
+            keyspace_flush(apply->engine->keyspace, db, end_offset);
+    else if (bytes_equal_text(name, "swapdb") && effect->count == 3 && bytes_to_int64(effect->words[1], &first) &&
+             bytes_to_int64(effect->words[2], &second))
+        keyspace_swap(apply->engine->keyspace, (int)first, (int)second);
+    else
+        return false;
+    return true;
+}
+
+static bool apply_key_effect(struct apply *apply, const struct effect *effect, uint64_t end_offset)
+{
+    struct keyspace *keyspace = apply->engine->keyspace;
+    struct bytes name = effect->words[0];
+    struct key key = keyspace_key(keyspace, effect->words[1], effect->db);
+    bool creates = name.data[0] >= 'a' && name.data[0] <= 'z';
+    if (bytes_equal_text(name, "set") && (effect->count == 3 || effect->count == 5))
+        return apply_set(apply, &key, effect, creates);
+    if (bytes_equal_text(name, "restore"))
+        return apply_restore(apply, &key, effect, creates);
+    if ((bytes_equal_text(name, "append") && effect->count == 3) ||
+        (bytes_equal_text(name, "setrange") && effect->count == 4))
+        return apply_piece(apply, &key, effect, end_offset);
+    if (bytes_equal_text(name, "pexpireat") || bytes_equal_text(name, "persist"))
+        return apply_expiry(apply, &key, effect, end_offset);
+    if (!bytes_equal_text(name, "del") || effect->count != 2)
+        return false;
+    keyspace_replay_remove(keyspace, &key);
+    return true;
+}
+
+void apply_effect(struct apply *apply, const struct effect *effect, uint64_t end_offset)
+{
+    bool done = apply_node_effect(apply, effect, end_offset) ||
+                (effect->count >= 2 && apply_key_effect(apply, effect, end_offset));
+    if (done)
+        apply->applied++;
+    else
+        apply->skipped++;
+}

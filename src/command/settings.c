@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A text that an option holds may be read by any thread without a lock; a replaced one is therefore kept for the life of
+ * the process (texts change a few times in it). */
+#include "command/settings.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/lock.h"
+#include "base/memory.h"
+
+#define TABLES_MAX 32
+#define INCLUDE_DEPTH_MAX 8
+
+static const struct option *tables[TABLES_MAX];
+static uint32_t table_count;
+static char file_path[4096];
+static struct lock settings_lock = {.rank = LOCK_LEAF};
+
+void settings_register(const struct option *table)
+{
+    check(table_count < TABLES_MAX);
+    tables[table_count++] = table;
+    option_reset(table);
+}
+
+const struct option *settings_find(struct bytes name)
+{
+    for (uint32_t i = 0; i < table_count; i++)
+        for (const struct option *option = tables[i]; option->name; option++)
+            if (bytes_equal_text(name, option->name))
+                return option;
+    return NULL;
+}
+
+void settings_each(void (*visit)(void *context, const struct option *option), void *context)
+{
+    for (uint32_t i = 0; i < table_count; i++)
+        for (const struct option *option = tables[i]; option->name; option++)
+            visit(context, option);
+}
+
+bool settings_set(const struct option *option, struct bytes text, bool running, char *error, size_t error_size)
+{
+    if (!running)
+        return option_set(option, text, error, error_size);
+    if (option->flags & OPTION_STARTUP) {
+        snprintf(error, error_size, "can't set immutable config");
+        return false;
+    }
+    struct buffer before = {0};
+    lock_acquire(&settings_lock);
+    option_print(option, &before);
+    bool set = option_set(option, text, error, error_size);
+    if (set && option->apply && !option->apply(option, error, error_size)) {
+        char ignored[128];
+        option_set(option, buffer_bytes(&before), ignored, sizeof(ignored));
+        set = false;
+    }
+    lock_release(&settings_lock);
+    buffer_deinit(&before);
+    return set;
+}
+
+void settings_set_file(const char *path)
+{
+    char resolved[PATH_MAX];
+    snprintf(file_path, sizeof(file_path), "%s", realpath(path, resolved) ? resolved : path);
+}
+
+const char *settings_file(void)
+{
+    return file_path;
+}
+
+/* ---- reading a file ---- */
+
+/* The next word of a line, quotes undone; false at the end, *broken if a quote is not closed. */
+static bool next_word(const char **place, struct buffer *word, bool *broken)
+{
+    const char *p = *place;
+    while (*p == ' ' || *p == '\t')
+        p++;
+    if (*p == '\0' || *p == '\n' || *p == '\r')
+        return false;
+    char quote = *p == '"' || *p == '\'' ? *p++ : 0;
+    word->length = 0;
+    while (*p && (quote ? *p != quote : *p != ' ' && *p != '\t' && *p != '\n' && *p != '\r')) {
+        if (quote == '"' && *p == '\\' && p[1])
+            p++;
+        buffer_append(word, p++, 1);
+    }
+    *broken = quote && *p != quote;
+    *place = quote && *p ? p + 1 : p;
+    return true;
+}
+
+static bool settings_load_at(const char *path, int depth, char *error, size_t error_size);
+
+static bool settings_load_line(const char *path, int number, const char *line, int depth, char *error,
+                               size_t error_size)
+{
+    struct buffer name = {0}, word = {0}, value = {0};
+    bool broken = false, loaded = true;
+    char why[256] = "unbalanced quotes";
+    const char *place = line;
+    if (next_word(&place, &name, &broken) && name.data[0] != '#') {
+        bool first = true;
+        while (!broken && next_word(&place, &word, &broken)) {
+            if (!first)
+                buffer_append(&value, " ", 1);
+            buffer_append_bytes(&value, buffer_bytes(&word));
+            first = false;
+        }
+        const struct option *option = settings_find(buffer_bytes(&name));
+        if (!broken && bytes_equal_text(buffer_bytes(&name), "include")) {
+            buffer_append(&value, "", 1);
+            loaded = settings_load_at(value.data, depth + 1, error, error_size);
+        } else if (broken || !option || !settings_set(option, buffer_bytes(&value), false, why, sizeof(why))) {
+            if (!broken && !option)
+                snprintf(why, sizeof(why), "unknown directive '%.*s'", (int)name.length, name.data);
+            snprintf(error, error_size, "%s, line %d: %s", path, number, why);
+            loaded = false;
+        }
+    }
+    buffer_deinit(&name);
+    buffer_deinit(&word);
+    buffer_deinit(&value);
+    return loaded;
+}
+
+static bool settings_load_at(const char *path, int depth, char *error, size_t error_size)
+{
+    FILE *file = depth <= INCLUDE_DEPTH_MAX ? fopen(path, "r") : NULL;
+    if (!file) {
+        snprintf(error, error_size, "cannot read the configuration file '%s': %s", path,
+                 depth > INCLUDE_DEPTH_MAX ? "includes are nested too deep" : strerror(errno));
+        return false;
+    }
+    char *line = NULL;
+    size_t size = 0;
+    bool loaded = true;
+    for (int number = 1; loaded && getline(&line, &size, file) >= 0; number++)
+        loaded = settings_load_line(path, number, line, depth, error, error_size);
+    free(line);
+    fclose(file);
+    return loaded;
+}
+
+bool settings_load(const char *path, char *error, size_t error_size)
+{
+    return settings_load_at(path, 0, error, error_size);
+}
+
+/* ---- rewriting it ---- */
+
+struct rewriting {
+    struct buffer out;
+    const struct option *done[512];
+    size_t done_count;
+};
+
+static bool rewriting_has(const struct rewriting *rewriting, const struct option *option)
+{
+    for (size_t i = 0; i < rewriting->done_count; i++)
+        if (rewriting->done[i] == option)
+            return true;
+    return false;
+}
+
+static void append_quoted(struct buffer *out, struct bytes value)
+{
+    bool plain = value.length > 0;
+    for (size_t i = 0; i < value.length; i++)
+        plain = plain && value.data[i] > 32 && value.data[i] != '"' && value.data[i] != '#' && value.data[i] != '\'' &&
+                value.data[i] != 127;
+    if (plain) {
+        buffer_append_bytes(out, value);
+        return;
+    }
+    buffer_append(out, "\"", 1);
+    for (size_t i = 0; i < value.length; i++) {
+        if (value.data[i] == '"' || value.data[i] == '\\')
+            buffer_append(out, "\\", 1);
+        buffer_append(out, &value.data[i], 1);
+    }
+    buffer_append(out, "\"", 1);
+}
+
+static void rewriting_append(struct rewriting *rewriting, const struct option *option)
+{
+    struct buffer value = {0};
+    if (rewriting_has(rewriting, option) || rewriting->done_count == sizeof(rewriting->done) / sizeof(*rewriting->done))
+        return;
+    rewriting->done[rewriting->done_count++] = option;
+    option_print(option, &value);
+    for (size_t start = 0; start < value.length || start == 0;) {
+        const char *end = value.length ? memchr(value.data + start, '\n', value.length - start) : NULL;
+        size_t length = end && (option->flags & OPTION_REPEATED) ? (size_t)(end - value.data) - start
+                                                                 : value.length - start;
+        if (!(option->flags & OPTION_REPEATED) || length > 0) {
+            buffer_append_text(&rewriting->out, option->name);
+            buffer_append(&rewriting->out, " ", 1);
+            /* Values of several words stand as words; a text is quoted where it must be. */
+            if (option->type == OPTION_SPECIAL && length > 0)
+                buffer_append(&rewriting->out, value.data + start, length);
+            else
+                append_quoted(&rewriting->out, bytes_of(value.data + start, length));
+            buffer_append(&rewriting->out, "\n", 1);
+        }
+        start += length + 1;
+    }
+    buffer_deinit(&value);
+}
+
+static void rewriting_append_changed(void *context, const struct option *option)
+{
+    struct rewriting *rewriting = context;
+    struct buffer value = {0};
+    option_print(option, &value);
+    if (!bytes_equal(buffer_bytes(&value), bytes_of_text(option->initial)) &&
+        !(option->flags & (OPTION_COMPAT | OPTION_HIDDEN)))
+        rewriting_append(rewriting, option);
+    buffer_deinit(&value);
+}
+
+static void rewriting_copy_line(struct rewriting *rewriting, const char *line)
+{
+    struct buffer name = {0};
+    bool broken;
+    const char *place = line;
+    const struct option *option = NULL;
+    if (next_word(&place, &name, &broken) && name.data[0] != '#')
+        option = settings_find(buffer_bytes(&name));
+    if (option)
+        rewriting_append(rewriting, option);
+    else
+        buffer_append_text(&rewriting->out, line);
+    buffer_deinit(&name);
+}
+
+static bool write_file_atomically(const char *path, struct bytes content)
+{
+    char temporary[PATH_MAX + 16];
+    snprintf(temporary, sizeof(temporary), "%s.new", path);
+    int file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    bool written = file >= 0;
+    for (size_t done = 0; written && done < content.length;) {
+        ssize_t step = write(file, content.data + done, content.length - done);
+        written = step > 0;
+        done += written ? (size_t)step : 0;
+    }
+    written = written && fsync(file) == 0;
+    if (file >= 0)
+        close(file);
+    return written && rename(temporary, path) == 0;
+}
+
+bool settings_rewrite(char *error, size_t error_size)
+{
+    if (file_path[0] == '\0') {
+        snprintf(error, error_size, "The server is running without a config file");
+        return false;
+    }
+    struct rewriting rewriting = {.done_count = 0};
+    FILE *file = fopen(file_path, "r");
+    char *line = NULL;
+    size_t size = 0;
+    while (file && getline(&line, &size, file) >= 0)
+        rewriting_copy_line(&rewriting, line);
+    free(line);
+    if (file)
+        fclose(file);
+    settings_each(rewriting_append_changed, &rewriting);
+    bool written = write_file_atomically(file_path, buffer_bytes(&rewriting.out));
+    if (!written)
+        snprintf(error, error_size, "Rewriting config file: %s", strerror(errno));
+    buffer_deinit(&rewriting.out);
+    return written;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <stdio.h>
+
+#include "base/log.h"
+#include "server/config.h"
+#include "server/crash.h"
+#include "server/lifecycle.h"
+
+/* Free pages go back after a second, by jemalloc's own thread: resident memory is what maxmemory bounds. */
+const char *malloc_conf = "background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0";
+
+int main(int argc, char **argv)
+{
+    char error[1024] = "";
+    config_setup();
+    if (!config_read_arguments(argc, argv, error, sizeof(error))) {
+        fprintf(stderr, "forebay-server: %s\n", error);
+        return 2;
+    }
+    log_open(config.log_file, (enum log_level)config.log_level, (enum log_format)config.log_format);
+    crash_setup();
+    if (!lifecycle_start(error, sizeof(error))) {
+        log_warning("cannot start", "reason=\"%s\"", error);
+        fprintf(stderr, "forebay-server: %s\n", error);
+        return 1;
+    }
+    lifecycle_wait();
+    lifecycle_stop();
+    return 0;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Periodic jobs, one row each. What RSS holds beyond what is allocated (fragments, code, stacks, free pages not yet given
+ * back) is measured slowly and taken off maxmemory; the rest is what may be allocated. Eviction is thus steered by
+ * allocation, which answers at once, and never by resident pages, which do not. */
+#include "server/ticker.h"
+
+#include <stdatomic.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/metric.h"
+#include "base/thread.h"
+
+#define TICK_MS 20
+#define EXPIRE_STEP_MAX 256
+/* Of the difference between resident and allocated, how much of a change one look believes: it rises at once, since the
+ * bound must hold, and falls slowly. */
+#define OVERHEAD_DECAY 0.02
+/* Never below this part of maxmemory, whatever was measured. */
+#define ALLOCATION_PART_MIN 0.25
+
+static struct {
+    struct engine *engine;
+    struct thread thread;
+    _Atomic bool stopping;
+    double overhead;
+} ticker;
+
+static int64_t memory_bound(const struct engine *engine)
+{
+    return engine->maxmemory > 0 ? engine->maxmemory : (int64_t)(memory_of_machine() / 4 * 3);
+}
+
+void ticker_measure_memory(struct engine *engine)
+{
+    memory_refresh();
+    double resident = (double)memory_resident(), allocated = (double)memory_allocated();
+    double bound = (double)memory_bound(engine);
+    double overhead = resident > allocated ? resident - allocated : 0;
+    if (overhead > ticker.overhead)
+        ticker.overhead = overhead;
+    else
+        ticker.overhead += (overhead - ticker.overhead) * OVERHEAD_DECAY;
+    double limit = bound - ticker.overhead;
+    if (limit < bound * ALLOCATION_PART_MIN)
+        limit = bound * ALLOCATION_PART_MIN;
+    if (resident > bound)
+        memory_purge();
+    atomic_store_explicit(&engine->allocation_limit, (size_t)limit, memory_order_relaxed);
+}
+
+static void tick_memory(struct engine *engine, int64_t now_ms)
+{
+    ticker_measure_memory(engine);
+    keyspace_set_clock(engine->keyspace, now_ms, (enum eviction_policy)engine->eviction);
+}
+
+static void tick_expiry(struct engine *engine, int64_t now_ms)
+{
+    if (!atomic_load_explicit(&engine->active_expire, memory_order_relaxed))
+        return;
+    unsigned expired = 0;
+    for (uint32_t i = 0; i < PARTITION_COUNT; i++) {
+        bool more = keyspace_next_expiry_ms(engine->keyspace, i) <= now_ms;
+        while (more) {
+            unsigned step = keyspace_expire_step(engine->keyspace, i, now_ms, EXPIRE_STEP_MAX, &more);
+            expired += step;
+            more = more && step > 0;
+        }
+    }
+    if (expired > 0)
+        stream_write(engine->stream);
+}
+
+static const struct job_row {
+    void (*run)(struct engine *engine, int64_t now_ms);
+    int every_ticks;
+} jobs[] = {
+    {tick_memory, 5},
+    {tick_expiry, 1},
+};
+
+static void ticker_run(void *argument)
+{
+    struct engine *engine = argument;
+    for (uint64_t tick = 0; !atomic_load(&ticker.stopping); tick++) {
+        int64_t now_ms = clock_now_ms();
+        for (size_t i = 0; i < sizeof(jobs) / sizeof(jobs[0]); i++)
+            if (tick % (uint64_t)jobs[i].every_ticks == 0)
+                jobs[i].run(engine, now_ms);
+        nanosleep(&(struct timespec){.tv_nsec = TICK_MS * 1000 * 1000}, NULL);
+    }
+}
+
+void ticker_start(struct engine *engine)
+{
+    ticker.engine = engine;
+    atomic_store(&ticker.stopping, false);
+    thread_start(&ticker.thread, "control", ticker_run, engine);
+}
+
+void ticker_stop(void)
+{
+    atomic_store(&ticker.stopping, true);
+    thread_stop(&ticker.thread);
+}

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Connections meet sessions here: net calls the handlers below, sessions call back through a transport. Neither side
+ * knows the other. */
+#include "server/wiring.h"
+
+#include <stdio.h>
+
+#include "base/memory.h"
+#include "base/thread.h"
+#include "command/dispatch.h"
+#include "net/connection.h"
+#include "server/config.h"
+
+#define IDLE_CHECK_MS 1000
+#define RETRY_MS 1
+
+struct lane {
+    struct loop *loop;
+    struct worker *worker;
+    struct thread thread;
+    struct turn_item *items;
+    size_t item_capacity;
+    struct loop_timer retry_timer, idle_timer;
+    bool retry_armed;
+};
+
+/* ---- what a session asks of its connection ---- */
+
+static void transport_suspend(void *connection)
+{
+    connection_suspend(connection);
+}
+
+static void transport_resume(void *connection)
+{
+    connection_resume(connection);
+}
+
+static void transport_hold(void *connection)
+{
+    connection_hold(connection);
+}
+
+static void transport_release(void *connection)
+{
+    connection_release(connection);
+}
+
+static void transport_wants_send(void *connection)
+{
+    connection_wants_send(connection);
+}
+
+static void transport_close_after_send(void *connection)
+{
+    connection_close_after_send(connection);
+}
+
+static void transport_close(void *connection)
+{
+    connection_close(connection);
+}
+
+static void transport_set_trusted(void *connection, bool trusted)
+{
+    ((struct connection *)connection)->trusted = trusted;
+}
+
+static void transport_describe(void *connection, char *peer, char *local, size_t size)
+{
+    connection_peer(connection, peer, size);
+    connection_local(connection, local, size);
+}
+
+static void transport_measure(void *taken, struct session_measures *measures)
+{
+    const struct connection *connection = taken;
+    *measures = (struct session_measures){.fd = connection->fd,
+                                          .query_bytes = connection->input.length,
+                                          .query_capacity = connection->input.capacity,
+                                          .output_bytes = output_length(&connection->output),
+                                          .output_capacity = connection->output.bytes.capacity,
+                                          .bytes_in = connection->bytes_in,
+                                          .bytes_out = connection->bytes_out,
+                                          .active_at_ms = connection->active_at_ms,
+                                          .unix_socket = connection->unix_socket,
+                                          .local = connection->local};
+}
+
+static const struct transport transport = {
+    .suspend = transport_suspend,
+    .resume = transport_resume,
+    .hold = transport_hold,
+    .release = transport_release,
+    .wants_send = transport_wants_send,
+    .close_after_send = transport_close_after_send,
+    .close = transport_close,
+    .set_trusted = transport_set_trusted,
+    .describe = transport_describe,
+    .measure = transport_measure,
+};
+
+/* ---- what net tells ---- */
+
+static void lane_opened(void *context, struct connection *connection)
+{
+    struct lane *lane = context;
+    lane->worker->now_ms = loop_now_ms(lane->loop);
+    connection->owner = session_create(lane->worker, connection, &transport, &connection->output);
+}
+
+static void lane_closed(void *context, struct connection *connection)
+{
+    (void)context;
+    struct session *session = connection->owner;
+    connection->owner = NULL;
+    if (session)
+        session_destroy(&session);
+}
+
+static void lane_turn(void *context, struct connection **ready, size_t count)
+{
+    struct lane *lane = context;
+    if (count > lane->item_capacity) {
+        lane->item_capacity = count * 2;
+        lane->items = memory_resize(lane->items, lane->item_capacity * sizeof(struct turn_item));
+    }
+    for (size_t i = 0; i < count; i++)
+        lane->items[i] =
+            (struct turn_item){.session = ready[i]->owner, .input = buffer_bytes(&ready[i]->input)};
+    worker_turn(lane->worker, lane->items, count, loop_now_ms(lane->loop));
+    for (size_t i = 0; i < count; i++)
+        connection_consume(ready[i], lane->items[i].consumed);
+}
+
+/* ---- timers ---- */
+
+static void lane_retry_fired(struct loop_timer *timer)
+{
+    struct lane *lane = (struct lane *)((char *)timer - offsetof(struct lane, retry_timer));
+    lane->retry_armed = false;
+    worker_retry(lane->worker);
+}
+
+static void lane_retry_later(void *context)
+{
+    struct lane *lane = context;
+    if (lane->retry_armed)
+        return;
+    lane->retry_armed = true;
+    loop_timer_start(lane->loop, &lane->retry_timer, RETRY_MS, 0, lane_retry_fired);
+}
+
+static void close_if_idle(void *context, struct connection *connection)
+{
+    int64_t now_ms = *(int64_t *)context;
+    struct session *session = connection->owner;
+    bool waits = session && (session->flags & (SESSION_SUSPENDED | SESSION_HELD | SESSION_MONITOR));
+    if (!waits && now_ms - connection->active_at_ms > config.idle_timeout_seconds * 1000)
+        connection_close(connection);
+}
+
+static void lane_check_idle(struct loop_timer *timer)
+{
+    if (config.idle_timeout_seconds == 0)
+        return;
+    int64_t now_ms = loop_now_ms(timer->loop);
+    loop_each_connection(timer->loop, close_if_idle, &now_ms);
+}
+
+/* ---- life ---- */
+
+struct lane *lane_create(struct engine *engine, uint32_t number)
+{
+    struct lane *lane = memory_allocate_zeroed(sizeof(*lane));
+    struct loop_handlers handlers = {
+        .context = lane, .opened = lane_opened, .turn = lane_turn, .closed = lane_closed};
+    lane->loop = loop_create(&handlers);
+    lane->worker = worker_create(engine, number, loop_mailbox(lane->loop));
+    lane->worker->loop = lane;
+    lane->worker->retry_later = lane_retry_later;
+    return lane;
+}
+
+void lane_destroy(struct lane **taken)
+{
+    struct lane *lane = *taken;
+    *taken = NULL;
+    loop_destroy(&lane->loop);
+    worker_destroy(&lane->worker);
+    memory_free(lane->items);
+    memory_free(lane);
+}
+
+struct loop *lane_loop(struct lane *lane)
+{
+    return lane->loop;
+}
+
+struct worker *lane_worker(struct lane *lane)
+{
+    return lane->worker;
+}
+
+static void lane_run(void *argument)
+{
+    struct lane *lane = argument;
+    loop_timer_start(lane->loop, &lane->idle_timer, IDLE_CHECK_MS, IDLE_CHECK_MS, lane_check_idle);
+    loop_run(lane->loop);
+    loop_timer_stop(&lane->idle_timer);
+    loop_timer_stop(&lane->retry_timer);
+}
+
+void lane_start(struct lane *lane)
+{
+    char name[16];
+    snprintf(name, sizeof(name), "worker-%u", lane->worker->number);
+    thread_start(&lane->thread, name, lane_run, lane);
+}
+
+void lane_stop(struct lane *lane)
+{
+    loop_stop(lane->loop);
+    thread_stop(&lane->thread);
+}
