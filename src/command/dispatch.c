@@ -209,16 +209,17 @@ static void execution_account(struct execution *x, uint64_t started, uint32_t er
     uint64_t now = ticks_now(), ticks = now - started;
     struct command_stats *stats = &worker->stats[x->command->id];
     worker->now_ticks = now;
-    stats->calls++;
-    stats->ticks += ticks;
+    STATISTIC_ADD(stats->calls, 1);
+    STATISTIC_ADD(stats->ticks, ticks);
     if (__builtin_expect(x->reply->errors != errors_before, 0)) {
-        stats->failed++;
+        STATISTIC_ADD(stats->failed, 1);
         metric_add(METRIC_total_error_replies, 1);
     }
     if (x->engine->latency_tracking) {
         if (!stats->buckets)
-            stats->buckets = memory_allocate_zeroed(LATENCY_BUCKETS * sizeof(*stats->buckets));
-        stats->buckets[latency_bucket((uint64_t)ticks_to_us(ticks))]++;
+            __atomic_store_n(&stats->buckets, memory_allocate_zeroed(LATENCY_BUCKETS * sizeof(*stats->buckets)),
+                             __ATOMIC_RELEASE);
+        STATISTIC_ADD(stats->buckets[latency_bucket((uint64_t)ticks_to_us(ticks))], 1);
     }
     if (__builtin_expect(ticks > worker->slow_ticks, 0) && !(x->command->flags & COMMAND_SKIP_SLOWLOG))
         slowlog_push(x, (int64_t)ticks_to_us(ticks));
@@ -269,7 +270,7 @@ static enum gate_answer execution_admit(struct execution *x)
     if (answer == GATE_REFUSE) {
         metric_add(METRIC_total_error_replies, 1);
         if (x->command)
-            x->worker->stats[x->command->id].rejected++;
+            STATISTIC_ADD(x->worker->stats[x->command->id].rejected, 1);
         transaction_fail(x->session);
     }
     return answer;

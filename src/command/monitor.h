@@ -11,3 +11,5 @@ extern _Atomic uint32_t monitor_count;
 void monitor_feed(const struct execution *x);
 /* The session monitors no more (it closes or resets). */
 void monitor_stop(struct session *session);
+/* The handler of MONITOR. */
+void monitor_command(struct execution *x);

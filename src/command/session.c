@@ -118,6 +118,7 @@ struct session_order {
     struct mail mail;
     uint64_t id;
     void (*act)(struct session *session, int64_t argument);
+    void (*gone)(int64_t argument); /* may be NULL */
     int64_t argument;
 };
 
@@ -140,14 +141,22 @@ static void session_order_deliver(struct mail *mail)
     /* Sessions die on their own thread only, which is this one. */
     if (session)
         order->act(session, order->argument);
+    else if (order->gone)
+        order->gone(order->argument);
     memory_free(order);
 }
 
 bool session_act(uint64_t id, void (*act)(struct session *session, int64_t argument), int64_t argument)
 {
+    return session_act_or(id, act, NULL, argument);
+}
+
+bool session_act_or(uint64_t id, void (*act)(struct session *session, int64_t argument), void (*gone)(int64_t argument),
+                    int64_t argument)
+{
     struct session_order *order = memory_allocate(sizeof(*order));
     *order = (struct session_order){
-        .mail.deliver = session_order_deliver, .id = id, .act = act, .argument = argument};
+        .mail.deliver = session_order_deliver, .id = id, .act = act, .gone = gone, .argument = argument};
     lock_acquire(&registry.lock);
     struct session *session = session_find_locked(id);
     struct mailbox *home = session ? session->worker->mailbox : NULL;

@@ -84,6 +84,7 @@ struct session {
     bool retry_wanted;               /* to be put into the retry list once it has left the waiting list */
     uint8_t load_status;             /* enum status of the fetch it was resumed from */
     _Atomic bool watch_touched;      /* (shared) a watched key changed */
+    _Atomic bool monitoring;         /* (shared) SESSION_MONITOR for others' eyes */
     const struct command_entry *last_command;
     struct list registry_node;       /* (shared) in the registry of all sessions */
     struct list worker_node;         /* in its worker's retry or waiting list */
@@ -114,3 +115,6 @@ void session_each(void (*visit)(void *context, struct session *session), void *c
 uint32_t session_count(void);
 /* Runs 'act(session, argument)' on the session's own thread if it still lives; false if there is no such id. */
 bool session_act(uint64_t id, void (*act)(struct session *session, int64_t argument), int64_t argument);
+/* The same for an argument that must be released: 'gone(argument)' is called instead if the session is gone by then. */
+bool session_act_or(uint64_t id, void (*act)(struct session *session, int64_t argument), void (*gone)(int64_t argument),
+                    int64_t argument);

@@ -3,6 +3,10 @@
 
 #include "command/worker.h"
 
+/* Counters have one writer; this makes a reader's view of them defined. */
+#define STATISTIC_ADD(counter, amount)                                                                                 \
+    __atomic_store_n(&(counter), __atomic_load_n(&(counter), __ATOMIC_RELAXED) + (amount), __ATOMIC_RELAXED)
+
 /* Latency buckets: four to a power of two of microseconds, so that a bucket is within 19 % of its content. */
 static inline uint32_t latency_bucket(uint64_t us)
 {
@@ -23,5 +27,5 @@ static inline uint64_t latency_bucket_limit(uint32_t bucket)
 
 /* The sum over workers for one command. 'buckets' may be NULL. Values are a moment's, not a snapshot. */
 struct command_stats statistics_of(struct engine *engine, uint32_t command_id, uint64_t *buckets);
-/* CONFIG RESETSTAT and LATENCY RESET's part: each worker clears its own by mail. */
+/* CONFIG RESETSTAT: later sums count from here. Callers take turns (it runs with every partition held). */
 void statistics_reset(struct engine *engine);
