@@ -20,6 +20,11 @@ static int world_teardown(void **state)
     return 0;
 }
 
+static void limit_set(int64_t *limit, int64_t value)
+{
+    __atomic_store_n(limit, value, __ATOMIC_RELAXED);
+}
+
 static void suspend_last(struct world *at)
 {
     connection_suspend(at->last);
@@ -90,11 +95,11 @@ static void an_idle_connection_owns_no_buffers(void **state)
     client_say(client, "hello\n");
     client_hears(client, "hello\n");
     world_settle(&world);
-    assert_null(world.last->input.data);
-    assert_null(world.last->output.bytes.data);
-    assert_null(world.last->output.references);
-    assert_int_equal(world.last->bytes_in, 6);
-    assert_int_equal(world.last->bytes_out, 6);
+    assert_null(world.seen.last.input.data);
+    assert_null(world.seen.last.output.bytes.data);
+    assert_null(world.seen.last.output.references);
+    assert_int_equal(world.seen.last.bytes_in, 6);
+    assert_int_equal(world.seen.last.bytes_out, 6);
     close(client);
 }
 
@@ -105,13 +110,13 @@ static void a_cut_request_keeps_just_its_bytes(void **state)
     client_say(client, "done\nhel");
     client_hears(client, "done\n");
     world_settle(&world);
-    assert_int_equal(world.last->input.length, 3);
-    assert_int_equal(world.last->input.capacity, 3);
-    assert_null(world.last->output.bytes.data);
+    assert_int_equal(world.seen.last.input.length, 3);
+    assert_int_equal(world.seen.last.input.capacity, 3);
+    assert_null(world.seen.last.output.bytes.data);
     client_say(client, "lo\n");
     client_hears(client, "hello\n");
     world_settle(&world);
-    assert_null(world.last->input.data);
+    assert_null(world.seen.last.input.data);
     close(client);
 }
 
@@ -128,8 +133,8 @@ static void a_large_request_and_its_answer_pass_through_small_sockets(void **sta
     client_say(client, "after\n");
     client_hears(client, "after\n");
     world_settle(&world);
-    assert_null(world.last->input.data);
-    assert_null(world.last->output.bytes.data);
+    assert_null(world.seen.last.input.data);
+    assert_null(world.seen.last.output.bytes.data);
     free(text);
     close(client);
 }
@@ -148,9 +153,9 @@ static void an_expected_length_bounds_the_growth(void **state)
     int client = world_client(&world);
     char *text = text_make(length);
     client_send(client, text, length - 1);
-    while (world.last->bytes_in < length - 1)
+    while (world.seen.last.bytes_in < length - 1)
         world_settle(&world);
-    assert_int_equal(world.last->input.capacity, length);
+    assert_int_equal(world.seen.last.input.capacity, length);
     client_say(client, "\n");
     client_expect(client, text, length);
     free(text);
@@ -196,7 +201,7 @@ static void references_are_sent_in_place_and_released_once(void **state)
     client_expect(client, expected.data, expected.length);
     world_settle(&world);
     assert_int_equal(released, 1000);
-    assert_null(world.last->output.references);
+    assert_null(world.seen.last.output.references);
     buffer_deinit(&expected);
     close(client);
 }
@@ -210,7 +215,7 @@ static void references_are_released_when_the_peer_is_gone(void **state)
     client_say(client, "go\n");
     client_hears(client, "between");
     close(client);
-    while (world.closed == 0)
+    while (world.seen.closed == 0)
         world_settle(&world);
     assert_int_equal(released, 1000);
 }
@@ -223,7 +228,7 @@ static void a_suspended_connection_waits_for_resume(void **state)
     client_say(client, "hello\n");
     world_settle(&world);
     client_hears_nothing(client);
-    assert_int_equal(world.ready, 0);
+    assert_int_equal(world.seen.ready, 0);
     world_run(&world, resume_last);
     client_hears(client, "hello\n");
     close(client);
@@ -238,7 +243,7 @@ static void a_suspended_connection_is_read_no_further_than_a_small_buffer(void *
     world_run(&world, suspend_last);
     client_send(client, text, length);
     world_settle(&world);
-    assert_in_range(world.last->bytes_in, 1, 40000);
+    assert_in_range(world.seen.last.bytes_in, 1, 40000);
     world_run(&world, resume_last);
     client_expect(client, text, length);
     free(text);
@@ -267,7 +272,7 @@ static void a_resumed_connection_is_ready_again_without_new_bytes(void **state)
     client_say(client, "1\n2\n3\n4\n");
     client_hears(client, "1\n2\n3\n4\n");
     world_settle(&world);
-    assert_int_equal(world.ready, 4);
+    assert_int_equal(world.seen.ready, 4);
     close(client);
 }
 
@@ -296,7 +301,7 @@ static void output_may_be_held_after_a_part_of_it_is_sent(void **state)
     client_expect(client, text, 1);
     world_run(&world, hold_last);
     world_settle(&world);
-    assert_true(world.last->bytes_out < length);
+    assert_true(world.seen.last.bytes_out < length);
     world_run(&world, release_last);
     client_expect(client, text + 1, length - 1);
     free(text);
@@ -310,7 +315,7 @@ static void output_from_outside_a_turn_is_sent(void **state)
     world_run(&world, push_last);
     client_hears(client, "push\n");
     world_settle(&world);
-    assert_null(world.last->output.bytes.data);
+    assert_null(world.seen.last.output.bytes.data);
     close(client);
 }
 
@@ -322,11 +327,11 @@ static void a_half_closed_peer_is_answered_before_it_is_closed(void **state)
     client_say(client, "question\n");
     shutdown(client, SHUT_WR);
     world_settle(&world);
-    assert_int_equal(world.closed, 0);
+    assert_int_equal(world.seen.closed, 0);
     world_run(&world, hold_last);
     world_run(&world, resume_last);
     world_settle(&world);
-    assert_int_equal(world.closed, 0);
+    assert_int_equal(world.seen.closed, 0);
     world_run(&world, release_last);
     client_hears(client, "question\n");
     client_is_hung_up(client);
@@ -354,7 +359,7 @@ static void a_blocked_peer_that_hangs_up_is_closed_at_once(void **state)
     world_run(&world, suspend_last_blocked);
     close(client);
     world_settle(&world);
-    assert_int_equal(world.closed, 1);
+    assert_int_equal(world.seen.closed, 1);
 }
 
 static void a_peer_that_hangs_up_is_closed(void **state)
@@ -364,7 +369,7 @@ static void a_peer_that_hangs_up_is_closed(void **state)
     client_say(client, "unfinished");
     close(client);
     world_settle(&world);
-    assert_int_equal(world.closed, 1);
+    assert_int_equal(world.seen.closed, 1);
     assert_int_equal(loop_connection_count(world.loop), 0);
 }
 
@@ -393,7 +398,7 @@ static void after_close_all_calls_are_harmless_till_the_turns_end(void **state)
     world_run(&world, everything_at_once);
     client_is_hung_up(client);
     world_settle(&world);
-    assert_int_equal(world.closed, 1);
+    assert_int_equal(world.seen.closed, 1);
     close(client);
 }
 
@@ -435,13 +440,13 @@ static void a_request_beyond_the_query_limit_closes(void **state)
 {
     (void)state;
     uint64_t before = metric_read(METRIC_client_query_buffer_limit_disconnections);
-    connection_limits.query_bytes_max = 100000;
+    limit_set(&connection_limits.query_bytes_max, 100000);
     int client = world_client(&world);
     char *text = text_make(100000);
     text[99999] = 'x';
     client_send(client, text, 100000);
     world_settle(&world);
-    assert_int_equal(world.closed, 0);
+    assert_int_equal(world.seen.closed, 0);
     client_say(client, "y");
     client_is_hung_up(client);
     assert_int_equal(metric_read(METRIC_client_query_buffer_limit_disconnections), before + 1);
@@ -452,7 +457,7 @@ static void a_request_beyond_the_query_limit_closes(void **state)
 static void a_stranger_may_neither_ask_nor_be_told_much(void **state)
 {
     (void)state;
-    connection_limits.unauthenticated_bytes_max = 1000;
+    limit_set(&connection_limits.unauthenticated_bytes_max, 1000);
     int client = world_client(&world);
     char *text = text_make(2000);
     world_run(&world, distrust_last);
@@ -477,13 +482,13 @@ static void output_beyond_the_hard_limit_closes(void **state)
 {
     (void)state;
     uint64_t before = metric_read(METRIC_client_output_buffer_limit_disconnections);
-    connection_limits.output_bytes_hard = 12;
+    limit_set(&connection_limits.output_bytes_hard, 12);
     int client = world_client(&world);
     world_run(&world, hold_last);
     world_run(&world, push_last);
     world_run(&world, push_last);
     world_settle(&world);
-    assert_int_equal(world.closed, 0);
+    assert_int_equal(world.seen.closed, 0);
     world_run(&world, push_last);
     client_is_hung_up(client);
     assert_int_equal(metric_read(METRIC_client_output_buffer_limit_disconnections), before + 1);
@@ -493,14 +498,14 @@ static void output_beyond_the_hard_limit_closes(void **state)
 static void output_beyond_the_soft_limit_closes_after_its_time(void **state)
 {
     (void)state;
-    connection_limits.output_bytes_soft = 4;
-    connection_limits.output_soft_seconds = 1000;
+    limit_set(&connection_limits.output_bytes_soft, 4);
+    limit_set(&connection_limits.output_soft_seconds, 1000);
     int client = world_client(&world);
     world_run(&world, hold_last);
     world_run(&world, push_last);
     world_settle(&world);
-    assert_int_equal(world.closed, 0);
-    connection_limits.output_soft_seconds = 0;
+    assert_int_equal(world.seen.closed, 0);
+    limit_set(&connection_limits.output_soft_seconds, 0);
     world_run(&world, push_last);
     client_is_hung_up(client);
     close(client);
@@ -520,12 +525,12 @@ static void more_connections_than_a_turn_takes_are_all_answered(void **state)
             client_hears(clients[i], i % 2 ? "some words\n" : "others\n");
     }
     world_settle(&world);
-    assert_in_range(world.ready_max, 1, 128);
+    assert_in_range(world.seen.ready_max, 1, 128);
     assert_int_equal(loop_connection_count(world.loop), COUNT);
     for (int i = 0; i < COUNT; i += 2)
         close(clients[i]);
     world_settle(&world);
-    assert_int_equal(world.closed, COUNT / 2);
+    assert_int_equal(world.seen.closed, COUNT / 2);
     client_say(clients[1], "still\n");
     client_hears(clients[1], "still\n");
     for (int i = 1; i < COUNT; i += 2)

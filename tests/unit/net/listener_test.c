@@ -200,7 +200,7 @@ static void both_sides_have_names(void **state)
     snprintf(expected, sizeof(expected), "%s:0", path);
     assert_string_equal(peer_name, expected);
     assert_string_equal(local_name, expected);
-    assert_true(worlds[0].last->unix_socket);
+    assert_true(worlds[0].seen.last.unix_socket);
     close(client);
     listener_stop(&listener);
 }
@@ -210,8 +210,8 @@ static void beyond_clients_max_one_is_told_and_closed(void **state)
     (void)state;
     int port = port_find();
     struct listener_options options = options_make(LOOPBACK, port);
-    struct listener *listener = listener_make(&options);
     clients_max = 1;
+    struct listener *listener = listener_make(&options);
     int first = tcp_client(port);
     client_is_served(first);
     int second = tcp_client(port);
@@ -228,8 +228,8 @@ static void who_is_refused_hears_why(void **state)
     (void)state;
     int port = port_find();
     struct listener_options options = options_make(LOOPBACK, port);
-    struct listener *listener = listener_make(&options);
     refusal = "DENIED not today";
+    struct listener *listener = listener_make(&options);
     int client = tcp_client(port);
     client_hears(client, "-DENIED not today\r\n");
     client_is_hung_up(client);

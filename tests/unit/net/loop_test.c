@@ -180,7 +180,7 @@ static void every_open_connection_is_visited_and_may_be_closed(void **state)
     world_run(&world, visit_all);
     world_settle(&world);
     assert_int_equal(visited, 10);
-    assert_int_equal(world.closed, 10);
+    assert_int_equal(world.seen.closed, 10);
     for (int i = 0; i < 10; i++)
         close(clients[i]);
 }

@@ -25,8 +25,13 @@ struct world {
     struct loop *loop;
     struct thread thread;
     void (*on_ready)(struct world *world, struct connection *connection);
-    struct connection *last; /* the last one opened */
+    struct connection *last; /* the last one opened, while it is */
     unsigned opened, closed, ready, turns, ready_max;
+    /* what the loop's thread has last shown to the test's */
+    struct {
+        unsigned closed, ready, ready_max;
+        struct connection last;
+    } seen;
 };
 
 struct errand {
@@ -36,10 +41,20 @@ struct errand {
     sem_t done;
 };
 
+static inline void world_show(struct world *world)
+{
+    world->seen.closed = world->closed;
+    world->seen.ready = world->ready;
+    world->seen.ready_max = world->ready_max;
+    if (world->last)
+        world->seen.last = *world->last;
+}
+
 static inline void errand_deliver(struct mail *mail)
 {
     struct errand *errand = (struct errand *)mail;
     errand->run(errand->world);
+    world_show(errand->world);
     sem_post(&errand->done);
 }
 
@@ -59,8 +74,8 @@ static inline void world_nothing(struct world *world)
     (void)world;
 }
 
-/* After this, what was sent before it has been received and answered: one turn may be under way, the next one finds
- * all of it, the third has it behind. */
+/* After this, what was sent before it has been received and answered, and 'seen' shows what came of it: one turn may
+ * be under way, the next one finds all of it, the third has it behind. */
 static inline void world_settle(struct world *world)
 {
     for (int i = 0; i < 3; i++)
@@ -107,6 +122,8 @@ static inline void world_closed(void *context, struct connection *connection)
     check(connection->owner == world);
     connection->owner = NULL;
     world->closed++;
+    if (world->last == connection)
+        world->last = NULL;
 }
 
 static inline void world_thread(void *argument)
