@@ -16,7 +16,7 @@
 struct entry {
     uint8_t kind;          /* type | encoding << 4 */
     uint8_t flags;         /* state in the low three bits, then ENTRY_ flags */
-    uint16_t value_length; /* bytes of an inline value; 8 for integers and pointers; 0 for GONE */
+    uint16_t value_length; /* bytes of an inline value; 8 for integers and pointers; 0 for GONE, ABSENT */
     uint32_t access : 24;  /* recency or frequency, see eviction.c */
     uint32_t key_length : 8;
     char data[];
@@ -28,7 +28,8 @@ enum entry_state {
     ENTRY_CLEAN,       /* equals its row */
     ENTRY_GONE,        /* a tombstone: deleted or expired, but a row exists or is in a run */
     ENTRY_GONE_IN_RUN, /* a tombstone captured for a run that is not ingested yet */
-    ENTRY_LOADING,     /* a marker: a reader fetches the row; the value is a pointer to struct loading */
+    ENTRY_LOADING,     /* a marker: a reader fetches the row; the value is a pointer to struct fetch */
+    ENTRY_ABSENT,      /* a fetch found no row; kept for the requests that waited for it */
 };
 
 #define ENTRY_STATE_MASK 0x07

@@ -8,6 +8,7 @@
 #include "base/list.h"
 #include "base/lock.h"
 #include "base/mailbox.h"
+#include "base/status.h"
 #include "keyspace/entry.h"
 #include "object/object.h"
 
@@ -119,9 +120,14 @@ struct load;
 struct load *load_begin(struct keyspace *keyspace, const struct key *keys, size_t count, struct mailbox *home,
                         void (*deliver)(void *owner, int status), void *owner);
 void load_submit(struct load *load);
+/* (no lock) After deliver, and before the same request waits for another load. */
 void load_end(struct load **load);
 /* The owner is gone: deliver will not be called; the load frees itself. */
 void load_abandon(struct load **load);
+
+/* (lock) Makes the key decided by reading its row at once: for replay, and for scripts that have written. OK if RAM
+ * holds it then (*offset: that of the row read, 0 if it was not read), NOT_FOUND if there is no row. */
+enum status keyspace_fetch(struct keyspace *keyspace, const struct key *key, uint64_t *offset) MUST_USE;
 
 /* ---- watch (lock) ---- */
 
@@ -163,7 +169,9 @@ struct walk_item {
  * 'count' were visited; keys that agree in all of a cursor come in one step. Returns the next cursor, 0 at the end.
  * Expired keys are visited too: the visitor decides. Takes and releases partition locks itself, one at a time (with
  * 'holding_all' it takes none). Reads rows, so with rows present it belongs on a reader thread:
- * see keyspace_walk_needs_reader. Items are valid during the call of visit only; visit takes no lock. */
+ * see keyspace_walk_needs_reader. Items are valid during the call of visit only; visit takes no lock.
+ * STATUS_BUSY (only where no reader is needed): a lock was held; go on from the returned cursor later. After another
+ * error the walk is at its end. */
 uint64_t keyspace_walk(struct keyspace *keyspace, int db, uint64_t cursor, size_t count, bool holding_all,
                        void (*visit)(void *context, const struct walk_item *item), void *context, int *status);
 bool keyspace_walk_needs_reader(const struct keyspace *keyspace);

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the flusher does to entries: dirty ones enter a run, and the run's fate decides about them.
+ *
+ *   DIRTY --capture--> IN_RUN --ingested--> CLEAN          GONE --capture--> GONE_IN_RUN --ingested--> (free)
+ *     ^------- failed ----'                                  ^-------- failed -----'
+ *
+ * C1 a write to an entry of a run makes it DIRTY (or GONE) again, and the run's fate no longer concerns it. Since
+ *    there is one run at a time and each key is in it once, IN_RUN always means the present run.
+ * C2 a key's fingerprint enters the filter with its first capture, and leaves it when its tombstone is ingested. A
+ *    failed run leaves it in: the filter may then say "maybe" of a key without a row, whose entry says HAS_ROW.
+ * C3 a hold of the lock is bounded in bytes and in segments; it never ends between two keys of the same hash, so
+ *    a key is not visited twice if it is written in between. */
+#include "base/hash.h"
+#include "keyspace/keyspace_private.h"
+
+#define SEGMENTS_PER_HOLD 16
+#define KEYS_PER_HOLD 128
+
+struct capture {
+    struct place place;
+    uint64_t hash_from, hash_last, hash_stop;
+    size_t bytes, bytes_max;
+    bool any, stopped;
+    void (*visit)(void *context, const struct row_key *key, const struct object *value_or_null, int64_t expire_at_ms);
+    void *context;
+};
+
+static void note_first_row(const struct place *place, struct entry *entry, uint64_t hash)
+{
+    if (entry->flags & ENTRY_HAS_ROW)
+        return;
+    atomic_store_explicit(&place->keyspace->has_rows, true, memory_order_relaxed);
+    entry->flags = (uint8_t)((entry->flags & ~ENTRY_ROW_UNKNOWN) | ENTRY_HAS_ROW);
+    if (place->partition->filter_unready & (1u << place->db))
+        return;
+    if (!place->part->filter)
+        place->part->filter = cold_filter_create();
+    cold_filter_add(place->part->filter, filter_hash(hash, place->slot));
+}
+
+static void capture_one(struct capture *capture, struct entry *entry, uint64_t hash)
+{
+    const struct place *place = &capture->place;
+    struct row_key key = {place->db, place->slot, hash, entry_key(entry)};
+    capture->bytes += entry_bytes(entry);
+    if (entry_is_live(entry)) {
+        struct object value = entry_object(entry);
+        capture->bytes += object_external_bytes(&value);
+        capture->visit(capture->context, &key, &value, entry_expire_at_ms(entry));
+        note_first_row(place, entry, hash);
+    } else {
+        capture->visit(capture->context, &key, NULL, ENTRY_NO_EXPIRE);
+    }
+    place_account_dirty(place, entry, -1);
+    entry_set_state(entry, entry_is_live(entry) ? ENTRY_IN_RUN : ENTRY_GONE_IN_RUN);
+    place_account_dirty(place, entry, 1);
+}
+
+static struct entry *capture_entry(void *context, struct entry *entry)
+{
+    struct capture *capture = context;
+    enum entry_state state = entry_state(entry);
+    if (capture->stopped || (state != ENTRY_DIRTY && state != ENTRY_GONE))
+        return entry;
+    struct bytes name = entry_key(entry);
+    uint64_t hash = hash_bytes(name.data, name.length, capture->place.keyspace->hash_seed);
+    if (hash < capture->hash_from)
+        return entry;
+    if (capture->bytes >= capture->bytes_max && !(capture->any && hash == capture->hash_last)) {
+        capture->stopped = true;
+        capture->hash_stop = hash;
+        return entry;
+    }
+    capture_one(capture, entry, hash);
+    capture->any = true;
+    capture->hash_last = hash;
+    return entry;
+}
+
+static bool capture_locked(struct capture *capture, uint64_t *hash_from)
+{
+    struct slot_table *table = capture->place.table;
+    if (atomic_load_explicit(&table->pending, memory_order_relaxed) == 0)
+        return true;
+    for (unsigned i = 0; i < SEGMENTS_PER_HOLD; i++) {
+        uint64_t next = slot_table_visit(table, *hash_from, capture_entry, capture);
+        if (capture->stopped) {
+            *hash_from = capture->hash_stop;
+            return false;
+        }
+        if (next == 0)
+            return true;
+        *hash_from = next;
+    }
+    return false;
+}
+
+bool capture_slot(struct keyspace *keyspace, uint8_t db, uint16_t slot, uint64_t *hash_from, size_t bytes_max,
+                  void (*visit)(void *context, const struct row_key *key, const struct object *value_or_null,
+                                int64_t expire_at_ms),
+                  void *context)
+{
+    struct capture capture = {.hash_from = *hash_from, .bytes_max = bytes_max, .visit = visit, .context = context};
+    struct partition *partition = keyspace_partition_of(keyspace, slot);
+    lock_acquire(&partition->lock);
+    bool done = !place_find(keyspace, db, slot, &capture.place) || capture_locked(&capture, hash_from);
+    lock_release(&partition->lock);
+    return done;
+}
+
+bool capture_slot_is_dirty(const struct keyspace *keyspace, uint8_t db, uint16_t slot)
+{
+    const struct database_part *part = partition_database(&keyspace->partitions[slot % PARTITION_COUNT], db);
+    return part && atomic_load_explicit(&part->tables[slot / PARTITION_COUNT].pending, memory_order_relaxed) > 0;
+}
+
+static void tombstone_ingested(const struct place *place, struct entry *tombstone, uint64_t hash)
+{
+    bool is_ready = !(place->partition->filter_unready & (1u << place->db));
+    if (is_ready && (tombstone->flags & ENTRY_HAS_ROW) && place->part->filter)
+        cold_filter_remove(place->part->filter, filter_hash(hash, place->slot));
+    place_account(place, tombstone, -1);
+    slot_table_remove(place->table, hash, tombstone);
+    entry_free(tombstone);
+}
+
+static void change_state(const struct place *place, struct entry *entry, enum entry_state state)
+{
+    place_account_dirty(place, entry, -1);
+    entry_set_state(entry, state);
+    place_account_dirty(place, entry, 1);
+}
+
+static void key_ingested(struct keyspace *keyspace, const struct row_key *key)
+{
+    struct place place;
+    if (!place_find(keyspace, key->db, key->slot, &place))
+        return;
+    struct entry *entry = slot_table_find(place.table, key->hash, key->name);
+    if (entry && entry_state(entry) == ENTRY_IN_RUN)
+        change_state(&place, entry, ENTRY_CLEAN);
+    else if (entry && entry_state(entry) == ENTRY_GONE_IN_RUN)
+        tombstone_ingested(&place, entry, key->hash);
+}
+
+static void key_failed(struct keyspace *keyspace, const struct row_key *key)
+{
+    struct place place;
+    if (!place_find(keyspace, key->db, key->slot, &place))
+        return;
+    struct entry *entry = slot_table_find(place.table, key->hash, key->name);
+    if (entry && entry_state(entry) == ENTRY_IN_RUN)
+        change_state(&place, entry, ENTRY_DIRTY);
+    else if (entry && entry_state(entry) == ENTRY_GONE_IN_RUN)
+        change_state(&place, entry, ENTRY_GONE);
+}
+
+/* Keys come in capture order, so those of a partition stand together. */
+static void for_each_key(struct keyspace *keyspace, const struct row_key *keys, size_t count,
+                         void (*change)(struct keyspace *keyspace, const struct row_key *key))
+{
+    for (size_t i = 0; i < count;) {
+        struct partition *partition = keyspace_partition_of(keyspace, keys[i].slot);
+        size_t end = i + KEYS_PER_HOLD < count ? i + KEYS_PER_HOLD : count;
+        lock_acquire(&partition->lock);
+        for (; i < end && keyspace_partition_of(keyspace, keys[i].slot) == partition; i++)
+            change(keyspace, &keys[i]);
+        lock_release(&partition->lock);
+    }
+}
+
+void capture_ingested(struct keyspace *keyspace, const struct row_key *keys, size_t count)
+{
+    for_each_key(keyspace, keys, count, key_ingested);
+}
+
+void capture_failed(struct keyspace *keyspace, const struct row_key *keys, size_t count)
+{
+    for_each_key(keyspace, keys, count, key_failed);
+}
+
+static uint64_t sum(const struct keyspace *keyspace, size_t counter)
+{
+    uint64_t total = 0;
+    for (unsigned i = 0; i < PARTITION_COUNT; i++)
+        for (unsigned db = 0; db < DATABASE_COUNT; db++) {
+            const struct database_part *part = partition_database(&keyspace->partitions[i], db);
+            if (part)
+                total += atomic_load_explicit((const _Atomic uint64_t *)((const char *)part + counter),
+                                              memory_order_relaxed);
+        }
+    return total;
+}
+
+size_t keyspace_dirty_bytes(const struct keyspace *keyspace)
+{
+    return sum(keyspace, offsetof(struct database_part, dirty_bytes));
+}
+
+size_t keyspace_dirty_count(const struct keyspace *keyspace)
+{
+    return sum(keyspace, offsetof(struct database_part, dirty_count));
+}

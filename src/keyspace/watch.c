@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* WATCH: a partition lists the watches on its keys, and every change of a key looks there, if anybody watches. A
+ * touched flag belongs to the session, which reads it on its own thread before EXEC. */
+#include "keyspace/keyspace_private.h"
+
+void keyspace_watch(struct keyspace *keyspace, struct watch *watch)
+{
+    struct partition *partition = keyspace_partition_of(keyspace, watch->key.slot);
+    partition_assert_held(keyspace, partition);
+    list_append(&partition->watches, &watch->node);
+}
+
+void keyspace_unwatch(struct keyspace *keyspace, struct watch *watch)
+{
+    partition_assert_held(keyspace, keyspace_partition_of(keyspace, watch->key.slot));
+    list_remove(&watch->node);
+}
+
+static void touch(struct watch *watch)
+{
+    atomic_store_explicit(watch->touched, true, memory_order_release);
+}
+
+void partition_touch_watches(struct partition *partition, const struct key *key)
+{
+    for (struct list *node = partition->watches.next; node != &partition->watches; node = node->next) {
+        struct watch *watch = list_entry(node, struct watch, node);
+        if (watch->key.hash == key->hash && watch->key.db == key->db && watch->key.slot == key->slot &&
+            bytes_equal(watch->key.name, key->name))
+            touch(watch);
+    }
+}
+
+void partition_touch_database(struct partition *partition, int db)
+{
+    for (struct list *node = partition->watches.next; node != &partition->watches; node = node->next) {
+        struct watch *watch = list_entry(node, struct watch, node);
+        if (watch->key.db == db)
+            touch(watch);
+    }
+}
