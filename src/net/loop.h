@@ -18,7 +18,8 @@ struct loop_handlers {
     /* A connection was handed to this loop. 'owner' of the connection is the handler's to set. */
     void (*opened)(void *context, struct connection *connection);
     /* Connections that received bytes, or were resumed, since the last turn; each once. Called in every turn, with
-     * count 0 when only mail or timers came. */
+     * count 0 when only mail or timers came. One of them may be 'closing' by the time it is reached, if another's
+     * command closed it. */
     void (*turn)(void *context, struct connection **ready, size_t count);
     /* The connection is about to be freed; nothing may refer to it afterwards. Never called inside turn for a
      * connection of the same turn: closing is deferred to the turn's end. */
