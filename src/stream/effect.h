@@ -17,9 +17,9 @@
  * and reuses it. All zero is valid. */
 struct effect_batch {
     struct buffer bytes;
-    uint32_t count;    /* effects, SELECTs not counted */
-    int32_t first_db;  /* logical db of the first effect; meaningful if count > 0 */
-    int32_t last_db;   /* of the last: a change inside puts a SELECT between */
+    uint32_t count;   /* effects, SELECTs not counted */
+    int32_t first_db; /* logical db of the first effect; meaningful if count > 0 */
+    int32_t last_db;  /* of the last: a change inside puts a SELECT between */
 };
 
 #define EFFECT_WORDS_MAX 8

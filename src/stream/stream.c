@@ -35,21 +35,22 @@ static const char bracket_close[] = "*1\r\n$4\r\nEXEC\r\n";
 
 static enum status stream_open_directory(struct stream *stream, char *error, size_t error_size)
 {
-    if (mkdir(stream->directory, 0750) < 0 && errno != EEXIST) {
-        snprintf(error, error_size, "cannot create the log's directory %s: %s", stream->directory, strerror(errno));
-        return status_from_errno(errno);
+    const char *path = stream->directory, *what = "create";
+    bool made = mkdir(path, 0750) == 0 || errno == EEXIST;
+    if (made) {
+        what = "open";
+        stream->directory_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     }
-    stream->directory_fd = open(stream->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (stream->directory_fd < 0) {
-        snprintf(error, error_size, "cannot open the log's directory %s: %s", stream->directory, strerror(errno));
-        return status_from_errno(errno);
+        int cause = errno;
+        snprintf(error, error_size, "cannot %s the log's directory %s: %s", what, path, strerror(cause));
+        return status_from_errno(cause);
     }
-    if (flock(stream->directory_fd, LOCK_EX | LOCK_NB) < 0) {
-        snprintf(error, error_size, "another process uses the log in %s: stop it, or give this one a directory of "
-                 "its own", stream->directory);
-        return STATUS_BUSY;
-    }
-    return STATUS_OK;
+    if (flock(stream->directory_fd, LOCK_EX | LOCK_NB) == 0)
+        return STATUS_OK;
+    snprintf(error, error_size, "another process uses the log in %s: stop it, or give this one its own directory",
+             path);
+    return STATUS_BUSY;
 }
 
 static struct stream *stream_create(const struct stream_options *options)

@@ -20,7 +20,7 @@ enum durability { DURABILITY_NONE, DURABILITY_BEHIND, DURABILITY_THROUGH };
 enum stream_level { STREAM_APPENDED, STREAM_WRITTEN, STREAM_SYNCED };
 
 struct stream_options {
-    const char *directory;       /* of the log's segments; not used with DURABILITY_NONE */
+    const char *directory; /* of the log's segments; not used with DURABILITY_NONE */
     enum durability durability;
     const int64_t *interval_ms;  /* of syncs in DURABILITY_BEHIND */
     int64_t segment_bytes;       /* a new segment begins beyond it */
@@ -36,8 +36,8 @@ enum status stream_open(struct stream **stream, const struct stream_options *opt
 /* Calls 'apply' for each effect from 'from' (a bracket end) to the end, in order, with the offset at which its
  * bracket ends; an unfinished last bracket is dropped. Before any append. Progress is logged. */
 enum status stream_replay(struct stream *stream, uint64_t from,
-                          void (*apply)(void *context, const struct effect *effect, uint64_t end_offset),
-                          void *context, char *error, size_t error_size) MUST_USE;
+                          void (*apply)(void *context, const struct effect *effect, uint64_t end_offset), void *context,
+                          char *error, size_t error_size) MUST_USE;
 
 /* Whether a directory holds a log to which something was appended. One that does not exist holds none. */
 enum status stream_directory_has_log(const char *directory, bool *has) MUST_USE;
@@ -93,9 +93,9 @@ void stream_drop_before(struct stream *stream, uint64_t offset);
 
 struct stream_info {
     char replication_id[41], replication_id2[41];
-    uint64_t id2_offset;      /* up to which the second id is valid */
+    uint64_t id2_offset;                  /* up to which the second id is valid */
     uint64_t end, written, synced, first; /* first: the oldest offset still in the log */
-    uint64_t log_bytes;       /* of all segments */
+    uint64_t log_bytes;                   /* of all segments */
     int64_t last_sync_us, sync_us_max;
     uint64_t ring_bytes;
 };

@@ -25,7 +25,7 @@
 
 #include "base/hash.h"
 
-#define SEGMENT_MAGIC "FOREBAYL"
+#define SEGMENT_MAGIC UINT64_C(0x4c59414245524f46) /* "FOREBAYL" */
 #define SEGMENT_VERSION 1
 #define FRAME_MAGIC 0x52464246u       /* "FBFR" */
 #define FRAME_CLEAN_MAGIC 0x4e4c4346u /* "FCLN" */
@@ -62,7 +62,7 @@ static uint64_t get_64(const char *at)
 void segment_header_encode(char bytes[SEGMENT_HEADER_BYTES], const struct segment_header *header)
 {
     memset(bytes, 0, SEGMENT_HEADER_BYTES);
-    memcpy(bytes, SEGMENT_MAGIC, 8);
+    put_64(bytes, SEGMENT_MAGIC);
     put_32(bytes + 8, SEGMENT_VERSION);
     put_64(bytes + 16, header->first);
     put_64(bytes + 24, header->previous_end);
@@ -73,7 +73,7 @@ void segment_header_encode(char bytes[SEGMENT_HEADER_BYTES], const struct segmen
 
 enum status segment_header_decode(const char bytes[SEGMENT_HEADER_BYTES], struct segment_header *header)
 {
-    if (memcmp(bytes, SEGMENT_MAGIC, 8) != 0 || get_32(bytes + 8) != SEGMENT_VERSION)
+    if (get_64(bytes) != SEGMENT_MAGIC || get_32(bytes + 8) != SEGMENT_VERSION)
         return STATUS_INVALID;
     if (get_32(bytes + 12) != hash_checksum(bytes + 16, SEGMENT_HEADER_BYTES - 16))
         return STATUS_CORRUPT;

@@ -37,11 +37,12 @@
 #define WORKER_ROUNDS_MAX 8
 /* The log thread looks whether a sync is due after so many. */
 #define THREAD_ROUNDS_MAX 64
-#define RETRY_US 1000000
 #define INTERVAL_MS_DEFAULT 1000
 /* What is set aside on the device at a time, so that a sync need not find room. */
 #define ALLOCATION_BYTES ((uint64_t)8 << 20)
 #define CLAIM_POLL_NS 20000
+#define ROLL_SYNCS_MAX 4
+#define ROLL_UNSYNCED_BYTES_MAX ((uint64_t)1 << 20)
 
 static enum log_state log_state(const struct stream *stream)
 {
@@ -100,8 +101,7 @@ static void log_break(struct stream *stream, int error, const char *what)
     if (!atomic_compare_exchange_strong(&stream->state, &good, LOG_BROKEN))
         return;
     log_warning("log_error", "what=%s error=\"%s\" directory=\"%s\" written=%" PRIu64 " synced=%" PRIu64, what,
-                strerrordesc_np(error), stream->directory, atomic_load(&stream->written),
-                atomic_load(&stream->synced));
+                strerrordesc_np(error), stream->directory, atomic_load(&stream->written), atomic_load(&stream->synced));
     stream_log_kick(stream);
 }
 
@@ -229,6 +229,12 @@ static bool log_sync(struct stream *stream)
     return true;
 }
 
+static uint64_t log_unsynced(const struct stream *stream)
+{
+    uint64_t synced = atomic_load(&stream->synced);
+    return atomic_load(&stream->written) - synced;
+}
+
 static int64_t log_interval_us(const struct stream *stream)
 {
     int64_t interval_ms = INTERVAL_MS_DEFAULT;
@@ -239,10 +245,10 @@ static int64_t log_interval_us(const struct stream *stream)
 
 static bool log_sync_is_due(const struct stream *stream, int64_t now_us)
 {
-    uint64_t written = atomic_load(&stream->written), synced = atomic_load(&stream->synced);
-    if (written == synced || log_state(stream) != LOG_GOOD)
+    uint64_t unsynced = log_unsynced(stream);
+    if (unsynced == 0 || log_state(stream) != LOG_GOOD)
         return false;
-    return atomic_load(&stream->sync_wanted) > synced || written - synced >= stream->sync_bytes ||
+    return atomic_load(&stream->sync_wanted) > atomic_load(&stream->synced) || unsynced >= stream->sync_bytes ||
            now_us - stream->synced_at_us >= log_interval_us(stream);
 }
 
@@ -269,8 +275,10 @@ static void log_set_current(struct stream *stream, struct segment *next, bool re
 static void log_roll(struct stream *stream, int64_t now_us)
 {
     struct segment *next, *old = stream->current;
-    if (!log_sync(stream)) /* most of it, while others write on */
-        return;
+    /* Most of it while others write on: the less is left, the shorter they have to wait. */
+    for (int i = 0; i < ROLL_SYNCS_MAX && (i == 0 || log_unsynced(stream) > ROLL_UNSYNCED_BYTES_MAX); i++)
+        if (!log_sync(stream))
+            return;
     log_claim(stream);
     uint64_t end = atomic_load(&stream->written);
     bool synced = log_state(stream) == LOG_GOOD && (atomic_load(&stream->synced) == end || log_sync(stream));
@@ -282,7 +290,7 @@ static void log_roll(struct stream *stream, int64_t now_us)
     log_unclaim(stream);
     if (error) {
         log_warning("log_segment_error", "error=\"%s\" directory=\"%s\"", strerrordesc_np(error), stream->directory);
-        stream->roll_at_us = now_us + RETRY_US;
+        stream->roll_at_us = now_us + stream_io.retry_us;
     }
 }
 
@@ -307,7 +315,7 @@ static const char *log_failure_text(struct stream *stream, int error)
 
 static void log_fail(struct stream *stream, int error, int64_t now_us)
 {
-    stream->retry_at_us = now_us + RETRY_US;
+    stream->retry_at_us = now_us + stream_io.retry_us;
     atomic_store(&stream->error, error);
     atomic_store(&stream->failure, log_failure_text(stream, error));
     if (atomic_exchange(&stream->state, LOG_FAILED) != LOG_FAILED)
@@ -377,8 +385,8 @@ static void log_sleep(struct stream *stream)
     int64_t pause_us = stream->synced_at_us + interval_us - now_us;
     if (pause_us <= 0)
         pause_us = interval_us;
-    if (log_state(stream) != LOG_GOOD && pause_us > RETRY_US)
-        pause_us = RETRY_US;
+    if (log_state(stream) != LOG_GOOD && pause_us > stream_io.retry_us)
+        pause_us = stream_io.retry_us;
     struct timespec deadline;
     clock_gettime(CLOCK_MONOTONIC, &deadline);
     int64_t nanoseconds = deadline.tv_nsec + pause_us % 1000000 * 1000;

@@ -11,22 +11,23 @@
 #include "stream/stream.h"
 #include "stream/stream_frame.h"
 
-/* The calls that may fail for want of space or health of a device; tests put their own here. */
+/* The calls that may fail for want of space or health of a device, and when to try again; tests put their own here. */
 struct stream_io {
     ssize_t (*write_at)(int fd, const void *data, size_t length, off_t position);
     int (*sync)(int fd);
     int (*sync_directory)(int fd);
+    int64_t retry_us;
 };
 extern struct stream_io stream_io;
 
 /* A file of the log. Only the current one, the last, is ever written to; all others are synced. */
 struct segment {
-    struct list node;      /* under log_lock */
-    uint64_t first;        /* immutable, as the next */
+    struct list node; /* under log_lock */
+    uint64_t first;   /* immutable, as the next */
     uint64_t previous_end;
-    int fd;                /* of the current one, else -1 */
-    _Atomic uint64_t bytes; /* of header and whole frames; changed under the claim */
-    uint64_t synced_bytes; /* log thread only */
+    int fd;                   /* of the current one, else -1 */
+    _Atomic uint64_t bytes;   /* of header and whole frames; changed under the claim */
+    uint64_t synced_bytes;    /* log thread only */
     uint64_t allocated_bytes; /* log thread only: set aside on the device */
 };
 
@@ -52,8 +53,8 @@ void kept_deinit(struct kept *kept);
 
 /* Waits for one level, in the order of their offsets. */
 struct wait_list {
-    struct stream_wait *head, *tail;  /* under the lock of stream_waits */
-    _Atomic uint64_t lowest;          /* the head's offset, UINT64_MAX if there is none */
+    struct stream_wait *head, *tail; /* under the lock of stream_waits */
+    _Atomic uint64_t lowest;         /* the head's offset, UINT64_MAX if there is none */
 };
 struct stream_waits {
     struct lock lock;
@@ -106,14 +107,14 @@ struct stream {
     /* whoever has set 'claimed' writes */
     char band1[64];
     _Atomic bool claimed;
-    struct buffer taken; /* swaps with pending */
+    struct buffer taken;      /* swaps with pending */
     _Atomic uint64_t written; /* read by all */
 
     /* log thread (or, when it does not run, whoever calls stream_log_turn); atomics read by all */
     char band2[64];
     _Atomic uint64_t synced;
-    _Atomic int state; /* enum log_state; also set, from GOOD to BROKEN, by the claim's holder */
-    _Atomic int error; /* errno of the failure */
+    _Atomic int state;       /* enum log_state; also set, from GOOD to BROKEN, by the claim's holder */
+    _Atomic int error;       /* errno of the failure */
     struct segment *current; /* read under the claim; changed under the claim and log_lock */
     int64_t synced_at_us, retry_at_us, roll_at_us;
     _Atomic int64_t last_sync_us, sync_us_max;

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,13 +38,21 @@ struct recovery {
     bool clean;
 };
 
-#define recovery_fail(recovery, status, ...)                                                                          \
-    (snprintf((recovery)->error, (recovery)->error_size, __VA_ARGS__), (status))
+/* Writes the error text and returns the status. */
+__attribute__((format(printf, 3, 4))) static enum status recovery_fail(struct recovery *recovery, enum status status,
+                                                                       const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(recovery->error, recovery->error_size, format, arguments);
+    va_end(arguments);
+    return status;
+}
 
 static enum status recovery_fail_system(struct recovery *recovery, const char *name, const char *what, int error)
 {
-    return recovery_fail(recovery, status_from_errno(error), "cannot %s %s/%s: %s", what,
-                         recovery->stream->directory, name, strerror(error));
+    return recovery_fail(recovery, status_from_errno(error), "cannot %s %s/%s: %s", what, recovery->stream->directory,
+                         name, strerror(error));
 }
 
 /* Identity. */
@@ -105,8 +114,12 @@ static enum status recovery_list(struct recovery *recovery, uint64_t **offsets, 
     struct buffer found = {0};
     int fd = openat(recovery->stream->directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *directory = fd < 0 ? NULL : fdopendir(fd);
-    if (!directory)
-        return recovery_fail_system(recovery, "", "list", errno);
+    if (!directory) {
+        enum status status = recovery_fail_system(recovery, ".", "list", errno);
+        if (fd >= 0)
+            close(fd);
+        return status;
+    }
     struct dirent *entry;
     uint64_t first;
     while ((entry = readdir(directory)))
@@ -129,11 +142,15 @@ static enum status recovery_check_header(struct recovery *recovery, const char *
         return recovery_fail_system(recovery, name, "read", errno);
     enum status status = count < (ssize_t)sizeof(bytes) ? STATUS_CORRUPT : segment_header_decode(bytes, header);
     if (status == STATUS_INVALID)
-        return recovery_fail(recovery, status, "%s/%s is not a log segment of this version: start the version that "
-                             "wrote it, or move the file away", recovery->stream->directory, name);
+        return recovery_fail(recovery, status,
+                             "%s/%s is not a log segment of this version: start the version that "
+                             "wrote it, or move the file away",
+                             recovery->stream->directory, name);
     if (status != STATUS_OK)
-        return recovery_fail(recovery, status, "%s/%s: the header (byte 0) is damaged: restore the file from a "
-                             "backup, or the node from a replica", recovery->stream->directory, name);
+        return recovery_fail(recovery, status,
+                             "%s/%s: the header (byte 0) is damaged: restore the file from a "
+                             "backup, or the node from a replica",
+                             recovery->stream->directory, name);
     return STATUS_OK;
 }
 
@@ -141,15 +158,17 @@ static enum status recovery_add(struct recovery *recovery, uint64_t first)
 {
     struct stream *stream = recovery->stream;
     char name[SEGMENT_NAME_MAX];
-    struct segment_header header;
+    struct segment_header header = {0};
     segment_name(name, first);
     int fd = openat(stream->directory_fd, name, O_RDWR | O_CLOEXEC);
     if (fd < 0)
         return recovery_fail_system(recovery, name, "open", errno);
     enum status status = recovery_check_header(recovery, name, fd, &header);
     if (status == STATUS_OK && header.first != first)
-        status = recovery_fail(recovery, STATUS_CORRUPT, "%s/%s begins at offset %" PRIu64 ", not where its name "
-                               "says: give the file its old name", stream->directory, name, header.first);
+        status = recovery_fail(recovery, STATUS_CORRUPT,
+                               "%s/%s begins at offset %" PRIu64 ", not where its name "
+                               "says: give the file its old name",
+                               stream->directory, name, header.first);
     off_t bytes = status == STATUS_OK ? lseek(fd, 0, SEEK_END) : 0;
     if (status != STATUS_OK) {
         close(fd);
@@ -190,10 +209,12 @@ static enum status recovery_check_tail(struct recovery *recovery, struct segment
     }
     if (status == STATUS_OK && frame_proves_sync(bytes_of(rest, length), reader->salt, recovery->end))
         status = recovery_fail(
-            recovery, STATUS_CORRUPT, "%s/%s: damaged at byte %" PRIu64 " (offset %" PRIu64 "), and what "
+            recovery, STATUS_CORRUPT,
+            "%s/%s: damaged at byte %" PRIu64 " (offset %" PRIu64 "), and what "
             "follows had been synced: restore the file from a backup or the node from a replica; to give up all "
-            "that follows: truncate -s %" PRIu64 " %s/%s", recovery->stream->directory, name, recovery->position,
-            recovery->end, recovery->position, recovery->stream->directory, name);
+            "that follows: truncate -s %" PRIu64 " %s/%s",
+            recovery->stream->directory, name, recovery->position, recovery->end, recovery->position,
+            recovery->stream->directory, name);
     memory_free(rest);
     return status;
 }

@@ -186,7 +186,8 @@ static enum status replay_all(struct replay *replay)
         if (reached < segment->first && reached < segment->previous_end) {
             snprintf(replay->error, replay->error_size,
                      "%s: the log lacks offsets %" PRIu64 " to %" PRIu64 ": restore the missing log-*.seg files, or "
-                     "the node from a replica", stream->directory, reached, segment->first);
+                     "the node from a replica",
+                     stream->directory, reached, segment->first);
             return STATUS_CORRUPT;
         }
         uint64_t end = segment_end(stream, segment);
@@ -202,18 +203,25 @@ static enum status replay_all(struct replay *replay)
 }
 
 enum status stream_replay(struct stream *stream, uint64_t from,
-                          void (*apply)(void *context, const struct effect *effect, uint64_t end_offset),
-                          void *context, char *error, size_t error_size)
+                          void (*apply)(void *context, const struct effect *effect, uint64_t end_offset), void *context,
+                          char *error, size_t error_size)
 {
     if (!stream->recording)
         return STATUS_OK;
     check(!stream->started);
-    struct replay replay = {.stream = stream, .from = from, .apply = apply, .context = context, .offset = from,
-                            .error = error, .error_size = error_size};
+    struct replay replay = {.stream = stream,
+                            .from = from,
+                            .apply = apply,
+                            .context = context,
+                            .offset = from,
+                            .error = error,
+                            .error_size = error_size};
     replay.start_us = replay.told_us = clock_monotonic_us();
     if (from > stream_end(stream)) {
-        snprintf(error, error_size, "%s: the log ends at offset %" PRIu64 ", before the checkpoint at %" PRIu64
-                 ": restore the log, or the node from a replica", stream->directory, stream_end(stream), from);
+        snprintf(error, error_size,
+                 "%s: the log ends at offset %" PRIu64 ", before the checkpoint at %" PRIu64
+                 ": restore the log, or the node from a replica",
+                 stream->directory, stream_end(stream), from);
         return STATUS_CORRUPT;
     }
     enum status status = replay_all(&replay);

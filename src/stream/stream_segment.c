@@ -15,7 +15,7 @@
 
 #define OFFSET_DIGITS 20
 
-struct stream_io stream_io = {.write_at = pwrite, .sync = fdatasync, .sync_directory = fsync};
+struct stream_io stream_io = {.write_at = pwrite, .sync = fdatasync, .sync_directory = fsync, .retry_us = 1000000};
 
 void segment_name(char name[SEGMENT_NAME_MAX], uint64_t first)
 {
@@ -68,8 +68,8 @@ static size_t block_position(const struct kept_block *block, uint64_t salt, uint
 static int segment_fill(struct stream *stream, int fd, struct segment *segment, const struct kept *kept)
 {
     char bytes[SEGMENT_HEADER_BYTES];
-    struct segment_header header = {.first = segment->first, .previous_end = segment->previous_end,
-                                    .salt = stream->salt};
+    struct segment_header header = {
+        .first = segment->first, .previous_end = segment->previous_end, .salt = stream->salt};
     memcpy(header.replication_id, stream->identity.id, sizeof(header.replication_id));
     segment_header_encode(bytes, &header);
     int error = segment_write(fd, bytes, sizeof(bytes), 0);

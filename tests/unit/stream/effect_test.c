@@ -27,8 +27,8 @@ static void an_effect_is_the_array_of_a_command(void **state)
     effect_word(&batch, BYTES("set"));
     effect_word(&batch, BYTES("k"));
     effect_word_integer(&batch, -12345678901);
-    assert_true(bytes_equal(buffer_bytes(&batch.bytes),
-                            BYTES("*3\r\n$3\r\nset\r\n$1\r\nk\r\n$12\r\n-12345678901\r\n")));
+    assert_true(
+        bytes_equal(buffer_bytes(&batch.bytes), BYTES("*3\r\n$3\r\nset\r\n$1\r\nk\r\n$12\r\n-12345678901\r\n")));
     assert_int_equal(batch.count, 1);
     effect_batch_deinit(&batch);
 }
@@ -45,9 +45,9 @@ static void a_change_of_db_puts_a_select_between(void **state)
     assert_int_equal(batch.count, 3);
     assert_int_equal(batch.first_db, 3);
     assert_int_equal(batch.last_db, 12);
-    assert_true(bytes_equal(buffer_bytes(&batch.bytes),
-                            BYTES("*1\r\n$7\r\nFLUSHDB\r\n*1\r\n$7\r\nFLUSHDB\r\n"
-                                  "*2\r\n$6\r\nSELECT\r\n$2\r\n12\r\n*1\r\n$7\r\nFLUSHDB\r\n")));
+    assert_true(
+        bytes_equal(buffer_bytes(&batch.bytes), BYTES("*1\r\n$7\r\nFLUSHDB\r\n*1\r\n$7\r\nFLUSHDB\r\n"
+                                                      "*2\r\n$6\r\nSELECT\r\n$2\r\n12\r\n*1\r\n$7\r\nFLUSHDB\r\n")));
     effect_batch_clear(&batch);
     effect_begin(&batch, 0, 1);
     effect_word(&batch, BYTES("x"));
@@ -104,9 +104,21 @@ static void what_is_not_written_so_is_not_read(void **state)
 {
     (void)state;
     static const char *const refused[] = {
-        "*0\r\n", "*9\r\n$1\r\na\r\n", "*01\r\n$1\r\na\r\n", "*1\r\n$01\r\na\r\n", "*-1\r\n", "*1\r\n$-1\r\n",
-        "*1\r\n$1\r\nab\n", "*1\n$1\r\na\r\n", "$1\r\na\r\n", "*1\r\n$99999999999999999999\r\na\r\n", "PING\r\n",
-        "*1\r\n$9223372036854775807\r\na\r\n", "*1\r\n$2\r\na\r\n\r", "*\r\n$1\r\na\r\n", "*1\r\n$\r\na\r\n",
+        "*0\r\n",
+        "*9\r\n$1\r\na\r\n",
+        "*01\r\n$1\r\na\r\n",
+        "*1\r\n$01\r\na\r\n",
+        "*-1\r\n",
+        "*1\r\n$-1\r\n",
+        "*1\r\n$1\r\nab\n",
+        "*1\n$1\r\na\r\n",
+        "$1\r\na\r\n",
+        "*1\r\n$99999999999999999999\r\na\r\n",
+        "PING\r\n",
+        "*1\r\n$9223372036854775807\r\na\r\n",
+        "*1\r\n$2\r\na\r\n\r",
+        "*\r\n$1\r\na\r\n",
+        "*1\r\n$\r\na\r\n",
     };
     struct effect effect;
     size_t consumed;

@@ -8,8 +8,6 @@
 #include "base/random.h"
 #include "stream_story.h"
 
-#define RETRIED_US 1000000
-
 static _Atomic int64_t device_room;
 static _Atomic int device_sync_failures;
 static _Atomic unsigned device_syncs;
@@ -43,8 +41,8 @@ static int failing_setup(void **state)
     story_setup(state);
     device_room = INT64_MAX / 2;
     device_sync_failures = 0;
-    stream_io = (struct stream_io){
-        .write_at = device_write_at, .sync = device_sync, .sync_directory = sync_nothing};
+    stream_io.write_at = device_write_at;
+    stream_io.sync = device_sync;
     return 0;
 }
 
@@ -87,9 +85,8 @@ static void a_failed_sync_acknowledges_nothing_before_all_is_written_elsewhere(v
     segment_path(story, 0, path);
     assert_int_equal(file_bytes(path), old_bytes);
     uint64_t fourth = story_write(story, "d", 1);
-    snprintf(expected, sizeof(expected),
-             "0:set a 0 @%d\n0:set b 0 @%d\n0:set c 0 @%d\n0:set c 1 @%d\n0:set d 0 @%d\n", (int)first, (int)second,
-             (int)third, (int)third, (int)fourth);
+    snprintf(expected, sizeof(expected), "0:set a 0 @%d\n0:set b 0 @%d\n0:set c 0 @%d\n0:set c 1 @%d\n0:set d 0 @%d\n",
+             (int)first, (int)second, (int)third, (int)third, (int)fourth);
     assert_restart(story, fourth, expected);
 }
 
@@ -166,14 +163,14 @@ static void a_full_device_refuses_writers_until_there_is_room_again(void **state
     assert_int_equal(during.mailed, 1);
     for (int i = 1; i < 4; i++) {
         stream_write(story->stream);
-        turn(story, i * 10 * RETRIED_US);
+        turn(story, i * 10 * RETRY_US);
         assert_reached(story, first, first);
     }
     device_room = 1 << 20;
     turn(story, 0);
     assert_reached(story, first, first); /* not yet time to try again */
     assert_true(waiter_start(&after, story->stream, &home, third, STREAM_WRITTEN));
-    turn(story, 50 * RETRIED_US);
+    turn(story, 50 * RETRY_US);
     assert_null(stream_failure(story->stream));
     assert_false(stream_must_wait(story->stream));
     assert_int_equal(stream_reached(story->stream, STREAM_WRITTEN), third);
@@ -285,13 +282,14 @@ static void a_segment_that_cannot_be_begun_leaves_the_old_one_in_use(void **stat
     assert_reached(story, end, end);
     device_room = 1 << 20;
     end = story_write(story, "key", 4);
-    turn(story, 2 * RETRIED_US);
+    turn(story, 2 * RETRY_US);
     assert_int_equal(story->stream->current->first, end);
 }
 
 /* Threads append and wait while the device fails now and then: no acknowledged offset may be lost. */
 
 #define HAMMERS 3
+#define HAMMER_APPENDS 2000
 
 struct hammer {
     pthread_t id;
@@ -305,7 +303,7 @@ static void *hammer_run(void *argument)
     struct hammer *hammer = argument;
     struct stream *stream = hammer->story->stream;
     struct effect_batch batch = {0};
-    for (int i = 0; i < 150; i++) {
+    for (int i = 0; i < HAMMER_APPENDS; i++) {
         effect_batch_clear(&batch);
         for (int j = 0; j < 2; j++)
             stage(&batch, hammer->number, "set", "some-key", "some-value");
@@ -313,6 +311,8 @@ static void *hammer_run(void *argument)
         stream_write(stream);
         if (i % 5 == 0 && stream_sync_wait(stream, end) == STATUS_OK)
             hammer->acknowledged = end;
+        if (stream_failure(stream))
+            nanosleep(&(struct timespec){.tv_nsec = 300000}, NULL);
     }
     effect_batch_deinit(&batch);
     return NULL;
@@ -342,6 +342,7 @@ static void no_acknowledged_offset_is_lost_while_the_device_fails_now_and_then(v
     _Atomic bool stop = false;
     pthread_t trouble;
     story->interval_ms = 1;
+    stream_io.retry_us = 500;
     story->options.segment_bytes = 4000;
     story_open(story);
     stream_start(story->stream);
@@ -352,22 +353,23 @@ static void no_acknowledged_offset_is_lost_while_the_device_fails_now_and_then(v
     }
     for (int i = 0; i < HAMMERS; i++)
         pthread_join(hammers[i].id, NULL);
+    uint64_t written = stream_reached(story->stream, STREAM_WRITTEN);
+    stream_abandon(&story->stream);
     atomic_store(&stop, true);
     pthread_join(trouble, NULL);
-    uint64_t reached = stream_reached(story->stream, STREAM_WRITTEN), end = stream_end(story->stream);
     device_sync_failures = 0;
-    stream_close(&story->stream);
-    story_open(story);
-    for (int i = 0; i < HAMMERS; i++)
-        assert_true(hammers[i].acknowledged <= reached);
-    assert_int_equal(stream_end(story->stream), end);
+
     struct buffer text = {0};
+    story_open(story);
+    assert_true(stream_end(story->stream) >= written);
+    for (int i = 0; i < HAMMERS; i++)
+        assert_true(hammers[i].acknowledged > 0 && hammers[i].acknowledged <= written);
     if (story_try_replay(story, 0, &text) != STATUS_OK)
         fail_msg("%s", story->error);
     size_t effects = 0;
     for (size_t i = 0; i < text.length; i++)
         effects += text.data[i] == '\n';
-    assert_int_equal(effects, HAMMERS * 150 * 2);
+    assert_true(effects % 2 == 0 && effects <= HAMMERS * HAMMER_APPENDS * 2);
     buffer_deinit(&text);
 }
 

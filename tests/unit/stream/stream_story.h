@@ -26,6 +26,8 @@
 #include "stream/stream.h"
 #include "stream/stream_private.h"
 
+#define RETRY_US 1000000
+
 #define STORY __attribute__((unused)) static
 
 struct story {
@@ -47,7 +49,8 @@ STORY int sync_nothing(int fd)
 STORY int story_setup(void **state)
 {
     log_set_level(LOG_NOTHING);
-    stream_io = (struct stream_io){.write_at = pwrite, .sync = sync_nothing, .sync_directory = sync_nothing};
+    stream_io = (struct stream_io){
+        .write_at = pwrite, .sync = sync_nothing, .sync_directory = sync_nothing, .retry_us = RETRY_US};
     struct story *story = calloc(1, sizeof(*story));
     strcpy(story->directory, "/tmp/stream_test_XXXXXX");
     assert_non_null(mkdtemp(story->directory));
@@ -218,7 +221,7 @@ STORY void wake_nobody(void *context)
 STORY bool waiter_start(struct waiter *waiter, struct stream *stream, struct mailbox *home, uint64_t offset,
                         enum stream_level level)
 {
-    *waiter = (struct waiter){
-        .wait = {.offset = offset, .level = level, .home = home, .mail = {.deliver = waiter_deliver}}};
+    *waiter =
+        (struct waiter){.wait = {.offset = offset, .level = level, .home = home, .mail = {.deliver = waiter_deliver}}};
     return stream_wait_start(stream, &waiter->wait);
 }

@@ -227,7 +227,7 @@ static void *appender_run(void *argument)
 static void check_order(void *context, const struct effect *effect, uint64_t end_offset)
 {
     struct appender *appenders = context;
-    int64_t number, turn, part;
+    int64_t number = 0, turn = 0, part = 0;
     assert_true(bytes_to_int64(effect->words[1], &number) && bytes_to_int64(effect->words[2], &turn) &&
                 bytes_to_int64(effect->words[3], &part));
     struct appender *appender = &appenders[number];
