@@ -137,7 +137,7 @@ void flushed_note(void *context, uint8_t db, uint64_t flushed_at);
 /* Flusher, before each ingest and now and then: what is flushed for good may go from the device. */
 void flushed_settle(struct tier *tier);
 
-/* ---- filter_rebuild.c ---- */
+/* ---- filter_feed.c ---- */
 
 /* Flusher, between runs: rebuilds one partition that answers "maybe"; false if there is none, or not now. 'busy': runs
  * are waiting. */
