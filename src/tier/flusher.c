@@ -365,7 +365,8 @@ static enum status cycle_end(struct tier *tier)
     return STATUS_OK;
 }
 
-/* One run of the cycle under way, or of a new one; its end with the last. */
+/* One run of the cycle under way, or of a new one; its end with the last. A failure is told to all who wait for a
+ * save, also to those that wait for the next cycle. */
 static enum status cycle_step(struct tier *tier)
 {
     struct flusher *flusher = &tier->flusher;
@@ -375,6 +376,7 @@ static enum status cycle_step(struct tier *tier)
     if (status == STATUS_OK && flusher->slots_left == 0)
         status = cycle_end(tier);
     if (status != STATUS_OK) {
+        saves_take_up(flusher);
         saves_deliver(flusher->cycle_saves, status);
         flusher->cycle_saves = NULL;
     }

@@ -143,6 +143,7 @@ static void options_set_frugal(rocksdb_options_t *options)
     rocksdb_options_set_write_buffer_size(options, 64 << 10);
     rocksdb_options_set_arena_block_size(options, 4 << 10);
     rocksdb_options_set_max_open_files(options, OPEN_FILES_MAX);
+    rocksdb_options_set_max_file_opening_threads(options, 1);
     rocksdb_options_set_skip_stats_update_on_db_open(options, 1);
     rocksdb_options_set_skip_checking_sst_file_sizes_on_db_open(options, 1);
     rocksdb_options_set_stats_dump_period_sec(options, 0);
