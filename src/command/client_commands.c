@@ -8,6 +8,12 @@
 #include "command/client_list.h"
 #include "resp/error_text.h"
 
+static void reply_usage_error(struct execution *x)
+{
+    reply_error_format(x->reply, "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try CLIENT HELP.",
+                       (int)x->argv[1].length, x->argv[1].data);
+}
+
 /* ---- names ---- */
 
 static bool is_printable_word(struct bytes text)
@@ -297,7 +303,7 @@ static bool pause_parse(struct execution *x, int64_t *until_ms, bool *writes_onl
     *writes_only = x->argc == 4 && arg_is(x->argv[3], "WRITE");
     int64_t timeout_ms;
     if (x->argc > 4)
-        reply_syntax_error(x);
+        reply_usage_error(x);
     else if (x->argc == 4 && !*writes_only && !arg_is(x->argv[3], "ALL"))
         reply_error(x->reply, "ERR CLIENT PAUSE mode must be WRITE or ALL");
     else if (!bytes_to_int64(x->argv[2], &timeout_ms))
@@ -396,7 +402,7 @@ static void client_unblock_command(struct execution *x)
 {
     int64_t id;
     if (x->argc > 4)
-        reply_arity_error(x);
+        reply_usage_error(x);
     else if (x->argc == 4 && !arg_is(x->argv[3], "TIMEOUT") && !arg_is(x->argv[3], "ERROR"))
         reply_error(x->reply, "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
     else if (arg_int64(x, x->argv[2], &id))

@@ -95,9 +95,10 @@ static const char *text_or_empty(const char *text)
 static void append_sizes(struct buffer *out, const struct session *session, const struct session_measures *measures)
 {
     size_t queued = transaction_bytes(session);
+    size_t spare =
+        measures->query_capacity > measures->query_bytes ? measures->query_capacity - measures->query_bytes : 0;
     size_t total = sizeof(*session) + measures->query_capacity + measures->output_capacity + queued;
-    buffer_append_format(out, " qbuf=%zu qbuf-free=%zu argv-mem=0 multi-mem=%zu", measures->query_bytes,
-                         measures->query_capacity - measures->query_bytes, queued);
+    buffer_append_format(out, " qbuf=%zu qbuf-free=%zu argv-mem=0 multi-mem=%zu", measures->query_bytes, spare, queued);
     buffer_append_format(out, " rbs=%zu rbp=%zu obl=%zu oll=0 omem=0 tot-mem=%zu", measures->output_capacity,
                          measures->output_capacity, measures->output_bytes, total);
     buffer_append_format(out, " events=%s", measures->output_bytes > 0 ? "rw" : "r");
