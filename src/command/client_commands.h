@@ -5,6 +5,8 @@
 
 /* CLIENT's subcommands; ends with a NULL name. */
 extern const struct command client_subcommands[];
+void client_list_command(struct execution *x);
+void client_kill_command(struct execution *x);
 
 /* CLIENT without a subcommand that exists. */
 void client_command(struct execution *x);
