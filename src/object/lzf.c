@@ -11,8 +11,8 @@
 #define LONG_REFERENCE 7
 
 struct cursor {
-    const unsigned char *at, *end;   /* input */
-    char *begin, *to, *limit;        /* output */
+    const unsigned char *at, *end; /* input */
+    char *begin, *to, *limit;      /* output */
 };
 
 static inline size_t left(const struct cursor *cursor)
@@ -66,8 +66,8 @@ bool lzf_decompress(struct bytes input, char *output, size_t length)
     struct cursor cursor = {data, data + input.length, output, output, output + length};
     while (cursor.at < cursor.end) {
         unsigned control = *cursor.at++;
-        bool good = control < LITERAL_CONTROL_MAX ? copy_literals(&cursor, control + 1)
-                                                  : copy_reference(&cursor, control);
+        bool good =
+            control < LITERAL_CONTROL_MAX ? copy_literals(&cursor, control + 1) : copy_reference(&cursor, control);
         if (!good)
             return false;
     }
