@@ -115,6 +115,9 @@ struct command {
     /* Keys that specs cannot express (SORT ... STORE): adds them to COMMAND GETKEYS and to what is locked. */
     bool (*more_keys)(const struct bytes *argv, size_t argc, void (*add)(void *context, size_t index, uint16_t flags),
                       void *context);
+    /* The db of the command's last key where that may be another than the session's (COPY ... DB, MOVE); -1 if it is the
+     * session's. A command that names one key only means it in both. */
+    int (*other_db)(const struct bytes *argv, size_t argc);
 };
 
 /* Each family is one table that ends with a NULL name. */

@@ -108,7 +108,16 @@ bool execution_add_keys(struct worker *worker, int db, const struct command_entr
                         size_t argc)
 {
     struct key_collector collector = {.worker = worker, .argv = argv, .db = db};
-    return command_keys(command, argv, argc, collect_key, &collector);
+    size_t first = worker->key_count;
+    if (!command_keys(command, argv, argc, collect_key, &collector))
+        return false;
+    int other_db = command->row->other_db ? command->row->other_db(argv, argc) : -1;
+    if (other_db < 0)
+        return true;
+    if (worker->key_count - first == 1)
+        collect_key(&collector, worker->key_arguments[first], worker->key_flags[first]);
+    worker->keys[worker->key_count - 1].db = (int16_t)other_db;
+    return true;
 }
 
 /* ---- holding ---- */

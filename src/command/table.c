@@ -358,7 +358,7 @@ static void derive_legacy_keys(struct command_entry *entry)
     entry->last_key = (int16_t)last;
     if (movable)
         entry->flags |= COMMAND_MOVABLEKEYS;
-    entry->simple_key = first == 1 && last == 1 && !movable;
+    entry->simple_key = first == 1 && last == 1 && !movable && row->other_db == NULL;
 }
 
 /* ---- building ---- */
