@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Values that go to another key, another db, or out of the server and back in: RENAME, COPY, MOVE, DUMP, RESTORE.
+ *
+ * To the stream a transfer is what it does to each key: a SET (or RESTORE) of the destination, a DEL of the source. A
+ * source is removed only after its value has been put elsewhere, since short values stand inside their entry; a large one
+ * is a block, of which the destination becomes one more holder. */
+#include "command/key_commands.h"
+
+#include <limits.h>
+
+#include "command/args.h"
+#include "command/effects.h"
+#include "object/codec.h"
+#include "resp/error_text.h"
+
+/* The value as keyspace_put may take it over. */
+static struct object value_share(const struct entry *entry)
+{
+    struct object value = entry_object(entry);
+    if (value.encoding == ENCODING_BLOCK)
+        block_acquire(value.block);
+    return value;
+}
+
+/* The time to live goes with the value. */
+static void transfer(struct execution *x, const struct entry *source, const struct key *to, struct entry *old)
+{
+    struct object value = value_share(source);
+    store(x, to, old, &value, entry_expire_at_ms(source));
+}
+
+/* ---- within a db ---- */
+
+/* Looks both up; false (and replied) if there is no source. With both names the same, 'old' is the source. */
+static bool rename_lookup(struct execution *x, struct entry **source, struct entry **old)
+{
+    *source = lookup_write(x, &x->keys[0]);
+    if (!*source) {
+        reply_error(x->reply, ERROR_NO_SUCH_KEY);
+        return false;
+    }
+    *old = bytes_equal(x->keys[0].name, x->keys[1].name) ? *source : lookup_write(x, &x->keys[1]);
+    return true;
+}
+
+void rename_command(struct execution *x)
+{
+    struct entry *source, *old;
+    if (!rename_lookup(x, &source, &old))
+        return;
+    if (old != source) {
+        transfer(x, source, &x->keys[1], old);
+        delete_key(x, &x->keys[0], source);
+    }
+    reply_status(x->reply, "OK");
+}
+
+void renamenx_command(struct execution *x)
+{
+    struct entry *source, *old;
+    if (!rename_lookup(x, &source, &old))
+        return;
+    if (!old) {
+        transfer(x, source, &x->keys[1], NULL);
+        delete_key(x, &x->keys[0], source);
+    }
+    reply_integer(x->reply, old ? 0 : 1);
+}
+
+/* ---- between dbs ---- */
+
+static bool arg_db(struct execution *x, struct bytes word, int *db)
+{
+    int64_t value;
+    if (!arg_int64(x, word, &value))
+        return false;
+    if (value < INT_MIN || value > INT_MAX) {
+        reply_error_format(x->reply, "ERR value is out of range, value must between %d and %d", INT_MIN, INT_MAX);
+        return false;
+    }
+    if (value < 0 || value >= DATABASE_COUNT) {
+        reply_error(x->reply, ERROR_DB_RANGE);
+        return false;
+    }
+    *db = (int)value;
+    return true;
+}
+
+/* The db that the word names, -1 if it names none: the handler says what is wrong with it. */
+static int db_of_word(struct bytes word)
+{
+    int64_t value;
+    return bytes_to_int64(word, &value) && value >= 0 && value < DATABASE_COUNT ? (int)value : -1;
+}
+
+int move_other_db(const struct bytes *argv, size_t argc)
+{
+    return argc > 2 ? db_of_word(argv[2]) : -1;
+}
+
+int copy_other_db(const struct bytes *argv, size_t argc)
+{
+    int db = -1;
+    for (size_t i = 3; i + 1 < argc; i++)
+        if (arg_is(argv[i], "DB"))
+            db = db_of_word(argv[++i]);
+    return db;
+}
+
+void move_command(struct execution *x)
+{
+    int db;
+    if (!arg_db(x, x->argv[2], &db))
+        return;
+    if (db == x->db) {
+        reply_error(x->reply, ERROR_SAME_OBJECT);
+        return;
+    }
+    struct entry *source = lookup_write(x, &x->keys[0]);
+    bool moves = source && !lookup_write(x, &x->keys[1]);
+    if (moves) {
+        transfer(x, source, &x->keys[1], NULL);
+        delete_key(x, &x->keys[0], source);
+    }
+    reply_integer(x->reply, moves);
+}
+
+static bool copy_parse_options(struct execution *x, int *db, bool *replace)
+{
+    for (size_t i = 3; i < x->argc; i++) {
+        if (arg_is(x->argv[i], "REPLACE")) {
+            *replace = true;
+        } else if (arg_is(x->argv[i], "DB") && i + 1 < x->argc) {
+            if (!arg_db(x, x->argv[++i], db))
+                return false;
+        } else {
+            reply_syntax_error(x);
+            return false;
+        }
+    }
+    return true;
+}
+
+void copy_command(struct execution *x)
+{
+    int db = x->db;
+    bool replace = false;
+    if (!copy_parse_options(x, &db, &replace))
+        return;
+    if (db == x->db && bytes_equal(x->keys[0].name, x->keys[1].name)) {
+        reply_error(x->reply, ERROR_SAME_OBJECT);
+        return;
+    }
+    struct entry *source = lookup_read(x, &x->keys[0]);
+    struct entry *old = source ? lookup_write(x, &x->keys[1]) : NULL;
+    bool copies = source && (!old || replace);
+    if (copies)
+        transfer(x, source, &x->keys[1], old);
+    reply_integer(x->reply, copies);
+}
+
+/* ---- out and in ---- */
+
+void dump_command(struct execution *x)
+{
+    struct entry *entry = lookup_read(x, x->keys);
+    if (!entry) {
+        reply_null(x->reply);
+        return;
+    }
+    struct object value = entry_object(entry);
+    struct buffer dump = {0};
+    codec_dump(&value, &dump);
+    reply_bulk(x->reply, buffer_bytes(&dump));
+    buffer_deinit(&dump);
+}
+
+struct restore_options {
+    bool replace, absolute;
+    int64_t idle_seconds, frequency; /* -1: not given */
+};
+
+static bool restore_parse_options(struct execution *x, struct restore_options *options)
+{
+    *options = (struct restore_options){.idle_seconds = -1, .frequency = -1};
+    for (size_t i = 4; i < x->argc; i++) {
+        bool has_value = i + 1 < x->argc;
+        if (arg_is(x->argv[i], "REPLACE")) {
+            options->replace = true;
+        } else if (arg_is(x->argv[i], "ABSTTL")) {
+            options->absolute = true;
+        } else if (arg_is(x->argv[i], "IDLETIME") && has_value && options->frequency < 0) {
+            if (!arg_int64(x, x->argv[++i], &options->idle_seconds))
+                return false;
+            if (options->idle_seconds < 0) {
+                reply_error(x->reply, "ERR Invalid IDLETIME value, must be >= 0");
+                return false;
+            }
+        } else if (arg_is(x->argv[i], "FREQ") && has_value && options->idle_seconds < 0) {
+            if (!arg_int64(x, x->argv[++i], &options->frequency))
+                return false;
+            if (options->frequency < 0 || options->frequency > 255) {
+                reply_error(x->reply, "ERR Invalid FREQ value, must be >= 0 and <= 255");
+                return false;
+            }
+        } else {
+            reply_syntax_error(x);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A time to live of 0 is none. */
+static bool restore_parse_expiry(struct execution *x, bool absolute, int64_t *expire_at_ms)
+{
+    int64_t ttl_ms;
+    if (!arg_int64(x, x->argv[2], &ttl_ms))
+        return false;
+    *expire_at_ms = ENTRY_NO_EXPIRE;
+    if (ttl_ms == 0)
+        return true;
+    if (ttl_ms < 0 || __builtin_add_overflow(ttl_ms, absolute ? 0 : x->now_ms, expire_at_ms)) {
+        reply_error(x->reply, "ERR Invalid TTL value, must be >= 0");
+        return false;
+    }
+    return true;
+}
+
+static bool restore_decode(struct execution *x, struct buffer *scratch, struct object *value)
+{
+    struct bytes payload;
+    if (codec_dump_payload(x->argv[3], &payload) != STATUS_OK) {
+        reply_error(x->reply, ERROR_PAYLOAD_CHECKSUM);
+        return false;
+    }
+    if (codec_decode(payload, scratch, value) != STATUS_OK) {
+        reply_error(x->reply, ERROR_PAYLOAD_FORMAT);
+        return false;
+    }
+    return true;
+}
+
+/* What the eviction policy does not keep is not set. */
+static void restore_access(struct execution *x, struct entry *entry, const struct restore_options *options)
+{
+    bool counts_uses = x->engine->eviction == EVICT_ALLKEYS_LFU || x->engine->eviction == EVICT_VOLATILE_LFU;
+    if (options->frequency >= 0 && counts_uses)
+        keyspace_set_frequency(x->keyspace, entry, (uint32_t)options->frequency);
+    if (options->idle_seconds >= 0 && !counts_uses)
+        keyspace_set_idle(x->keyspace, entry, options->idle_seconds);
+}
+
+void restore_command(struct execution *x)
+{
+    struct restore_options options;
+    struct buffer scratch = {0};
+    struct object value;
+    int64_t expire_at_ms;
+    if (!restore_parse_options(x, &options))
+        return;
+    struct entry *old = lookup_write(x, x->keys);
+    if (old && !options.replace) {
+        reply_error(x->reply, ERROR_BUSY_KEY);
+        return;
+    }
+    if (restore_parse_expiry(x, options.absolute, &expire_at_ms) && restore_decode(x, &scratch, &value)) {
+        if (expire_at_ms != ENTRY_NO_EXPIRE && expire_at_ms <= x->now_ms) {
+            if (old)
+                delete_key(x, x->keys, old);
+            object_release(&value);
+        } else {
+            restore_access(x, store(x, x->keys, old, &value, expire_at_ms), &options);
+        }
+        reply_status(x->reply, "OK");
+    }
+    buffer_deinit(&scratch);
+}

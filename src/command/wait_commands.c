@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* WAIT and WAITAOF on a node without replicas: nobody else acknowledges, so the only thing to wait for is the own log's
+ * sync. A client that waits is tried again by the retry timer until its time is over. */
+#include "command/key_commands.h"
+
+#include "command/args.h"
+#include "command/reply_wait.h"
+#include "resp/error_text.h"
+
+static bool arg_timeout_ms(struct execution *x, struct bytes word, int64_t *timeout_ms)
+{
+    const char *error = NULL;
+    if (!bytes_to_int64(word, timeout_ms))
+        error = ERROR_TIMEOUT_NOT_INTEGER;
+    else if (*timeout_ms < 0)
+        error = ERROR_TIMEOUT_NEGATIVE;
+    else if (*timeout_ms > INT64_MAX - x->now_ms)
+        error = ERROR_TIMEOUT_RANGE;
+    if (error)
+        reply_error(x->reply, error);
+    return !error;
+}
+
+/* Whether the client is to be told how things are, though it wanted more; false: it is suspended. 0 is for ever. */
+static bool wait_is_over(struct execution *x, int64_t timeout_ms)
+{
+    struct session *session = x->session;
+    if (session->flags & SESSION_EXECUTING_MULTI)
+        return true;
+    if (timeout_ms > 0 && session->suspension == SUSPENDED_PAUSE && x->now_ms - session->suspended_at_ms >= timeout_ms)
+        return true;
+    execution_suspend(x, SUSPENDED_PAUSE);
+    return false;
+}
+
+void wait_command(struct execution *x)
+{
+    int64_t replicas, timeout_ms;
+    if (!arg_int64(x, x->argv[1], &replicas) || !arg_timeout_ms(x, x->argv[2], &timeout_ms))
+        return;
+    if (replicas <= 0 || wait_is_over(x, timeout_ms))
+        reply_integer(x->reply, 0);
+}
+
+static void reply_copies(struct reply *reply, bool is_local, int64_t replicas)
+{
+    reply_array(reply, 2);
+    reply_integer(reply, is_local);
+    reply_integer(reply, replicas);
+}
+
+static bool waitaof_parse(struct execution *x, int64_t *local, int64_t *replicas, int64_t *timeout_ms)
+{
+    if (!arg_int64(x, x->argv[1], local))
+        return false;
+    if (*local < 0 || *local > 1) {
+        reply_error(x->reply, "ERR value is out of range, value must between 0 and 1");
+        return false;
+    }
+    if (!arg_int64(x, x->argv[2], replicas))
+        return false;
+    if (*replicas < 0) {
+        reply_error(x->reply, ERROR_NOT_POSITIVE);
+        return false;
+    }
+    return arg_timeout_ms(x, x->argv[3], timeout_ms);
+}
+
+/* WAITAOF numlocal numreplicas timeout. Every write of the session has been noted with the offset at which it ends. */
+void waitaof_command(struct execution *x)
+{
+    int64_t local, replicas, timeout_ms;
+    if (!waitaof_parse(x, &local, &replicas, &timeout_ms))
+        return;
+    bool has_log = x->engine->durability != DURABILITY_NONE;
+    if (local > 0 && !has_log) {
+        reply_error(x->reply, "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.");
+        return;
+    }
+    uint64_t written = x->session->wait_offset;
+    bool synced = has_log && stream_reached(x->engine->stream, STREAM_SYNCED) >= written;
+    bool for_ever = timeout_ms == 0 && !(x->session->flags & SESSION_EXECUTING_MULTI);
+    if (!synced && local > 0 && replicas == 0 && for_ever) {
+        reply_wait_note(x->session, written, STREAM_SYNCED);
+        synced = true;
+    }
+    if ((synced >= local && replicas == 0) || wait_is_over(x, timeout_ms))
+        reply_copies(x->reply, synced, 0);
+}
