@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Client libraries work unchanged. redis-py comes with the system; the node libraries are installed once into
+build/clients from the npm registry, and their stories are skipped where that is not possible."""
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from tests.lib.server import ROOT
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+INSTALLED = os.path.join(ROOT, 'build', 'clients')
+
+
+@pytest.fixture(scope='session')
+def node_modules():
+    if not shutil.which('npm') or not shutil.which('node'):
+        pytest.skip('node is not installed')
+    modules = os.path.join(INSTALLED, 'node_modules')
+    if not os.path.isdir(os.path.join(modules, 'ioredis')) or not os.path.isdir(os.path.join(modules, 'redis')):
+        os.makedirs(INSTALLED, exist_ok=True)
+        shutil.copy(os.path.join(HERE, 'package.json'), INSTALLED)
+        try:
+            done = subprocess.run(['npm', 'install', '--no-audit', '--no-fund', '--ignore-scripts'], cwd=INSTALLED, timeout=120,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        except subprocess.TimeoutExpired:
+            pytest.skip('npm does not answer')
+        if done.returncode:
+            pytest.skip('npm install failed: ' + done.stdout.decode(errors='replace')[-300:])
+    return modules
+
+
+@pytest.mark.parametrize('script', ['node_redis.js', 'ioredis.js'])
+def test_a_node_client_works(server, node_modules, script):
+    done = subprocess.run(['node', os.path.join(HERE, script), str(server.port)], timeout=60, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, env={**os.environ, 'NODE_PATH': node_modules})
+    assert done.returncode == 0 and done.stdout.decode().endswith('ok\n'), done.stdout.decode()
+
+
+def test_redis_py_works(server):
+    redis = pytest.importorskip('redis')
+    client = redis.Redis(port=server.port, client_name='smoke')
+    assert client.ping()
+    assert client.set('k', 'v', ex=100, nx=True) and not client.set('k', 'v', nx=True)
+    assert client.get('k') == b'v' and 90 < client.ttl('k') <= 100
+    assert client.mset({'a': 1, 'b': 2}) and client.mget('a', 'b', 'c') == [b'1', b'2', None]
+    with client.pipeline() as pipe:
+        for n in range(1000):
+            pipe.set('key:%d' % n, n)
+        assert all(pipe.execute())
+    assert len(set(client.scan_iter('key:*', count=37))) == 1000
+    with client.pipeline() as pipe:
+        pipe.watch('a')
+        client.incr('a')
+        pipe.multi()
+        pipe.set('a', 'mine')
+        with pytest.raises(redis.WatchError):
+            pipe.execute()
+    assert client.dump('a') and client.restore('copy', 0, client.dump('a')) and client.get('copy') == b'2'
+    assert client.info()['redis_version'] and client.info('keyspace')['db0']['keys'] > 1000
+    assert client.config_get('maxmemory')['maxmemory'] == '0'
+    assert client.client_getname() == 'smoke' and client.client_list()[0]['name'] is not None
+    assert client.command()['get']['arity'] == 2 and client.command_count() > 50
+    assert client.slowlog_get() is not None and client.memory_usage('a') > 0
+    with pytest.raises(redis.ResponseError):
+        client.execute_command('NOSUCH')
+    assert client.flushall()
+
+
+def test_redis_py_lock_and_decoding(server):
+    """The lock releases by a script; its acquisition, SET NX PX, needs none."""
+    redis = pytest.importorskip('redis')
+    client = redis.Redis(port=server.port, decode_responses=True)
+    assert client.set('lock', 'token', nx=True, px=10000)
+    assert client.set('lock', 'other', nx=True, px=10000) is None
+    assert client.get('lock') == 'token'
+    client.delete('lock')
+
+
+@pytest.mark.parametrize('program', ['redis-cli'])
+def test_redis_cli_works(server, program):
+    if not shutil.which(program):
+        pytest.skip('not installed')
+
+    def cli(*arguments, given=None):
+        return subprocess.run([program, '-p', str(server.port), *arguments], input=given, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=30).stdout.decode()
+    assert cli('SET', 'k', 'v') == 'OK\n'
+    assert cli('-3', 'GET', 'k') == 'v\n'
+    assert cli(given=b'PING\nMULTI\nINCR n\nEXEC\n') == 'PONG\nOK\nQUEUED\n1\n'
+    assert 'redis_version' in cli('INFO', 'server')
+    assert cli('--scan', '--pattern', 'k*') == 'k\n'
+    assert 'keys' in cli('--memkeys') and 'biggest' in cli('--bigkeys').lower()
+    assert 'errors: 0' in cli('--pipe', given=b''.join(b'SET p:%d x\r\n' % n for n in range(1000)))
