@@ -32,7 +32,7 @@
 #define DEPTH_MAX (FINGERPRINT_BITS - 1)
 #define SLOTS_SPLIT 8
 /* How often an insertion moves another fingerprint before it asks for room. */
-#define KICKS_MAX 200
+#define KICKS_MAX 300
 
 /* Percent of a segment's slots: what a new segment is filled to; from where the lack of a place is the segment's
  * fullness and not many equal hashes; where removals begin to give slots back. */
