@@ -170,7 +170,7 @@ static bool read_compressed(struct rdb_reader *reader, struct rdb_string *string
     if (!rdb_read_length(reader, &compressed_length) || !rdb_read_length(reader, &length) ||
         !read_span(reader, compressed_length, &string->bytes))
         return false;
-    if (length > RDB_STRING_MAX || length > compressed_length * LZF_RATIO_MAX)
+    if (length == 0 || length > RDB_STRING_MAX || length > compressed_length * LZF_RATIO_MAX)
         return false;
     string->form = RDB_STRING_COMPRESSED;
     string->length = length;

@@ -203,6 +203,7 @@ static void length_that_the_input_cannot_hold_is_not_believed(void **state)
         "00c30380200000000261"  /* compressed: 512 MiB of three bytes */
         "61",
         "00c3ff",
+        "00c30000",     /* compressed: nothing, which nobody compresses */
         "00c461",       /* no such special form */
         "0d0568656c6c", /* a type that is not read */
         "ff",
