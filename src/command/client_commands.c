@@ -203,7 +203,7 @@ static void client_capa_command(struct execution *x)
     reply_status(x->reply, "OK");
 }
 
-/* No command of this server blocks a client, so there is never one to unblock. */
+/* Waits of this server end by themselves: no client can be unblocked by another, as if none were blocked. */
 static void client_unblock_command(struct execution *x)
 {
     int64_t id;
