@@ -10,6 +10,10 @@
 #include "command/args.h"
 #include "resp/error_text.h"
 
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+
 #define SCAN_COUNT_DEFAULT 10
 /* Keys that KEYS visits at a time. */
 #define KEYS_STEP 8192
@@ -191,11 +195,24 @@ static int type_of_name(struct bytes name)
     return TYPE_UNKNOWN;
 }
 
+/* Whatever strtoull reads, as Redis has it; only blanks must not lead. */
+static bool scan_parse_cursor(struct bytes word, uint64_t *cursor)
+{
+    char text[32], *end;
+    if (word.length >= sizeof(text) || (word.length > 0 && isspace((unsigned char)word.data[0])))
+        return false;
+    memcpy(text, word.data, word.length);
+    text[word.length] = '\0';
+    errno = 0;
+    *cursor = strtoull(text, &end, 10);
+    return *end == '\0' && errno != ERANGE;
+}
+
 /* SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]. A type that does not exist has no keys. */
 static bool scan_parse(struct execution *x, struct scan_options *options)
 {
     *options = (struct scan_options){.count = SCAN_COUNT_DEFAULT, .type = TYPE_ANY};
-    if (!bytes_to_uint64(x->argv[1], &options->cursor)) {
+    if (!scan_parse_cursor(x->argv[1], &options->cursor)) {
         reply_error(x->reply, ERROR_CURSOR);
         return false;
     }

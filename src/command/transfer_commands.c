@@ -6,12 +6,12 @@
  * is a block, of which the destination becomes one more holder. */
 #include "command/key_commands.h"
 
-#include <limits.h>
-
 #include "command/args.h"
 #include "command/effects.h"
 #include "object/codec.h"
 #include "resp/error_text.h"
+
+#include <limits.h>
 
 /* The value as keyspace_put may take it over. */
 static struct object value_share(const struct entry *entry)
