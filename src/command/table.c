@@ -35,6 +35,7 @@ struct slot {
 
 static struct slot *slots;
 static uint64_t slot_mask;
+static unsigned slot_shift;
 static struct command_entry *entries;
 static uint32_t entry_count, top_level_count;
 
@@ -79,13 +80,14 @@ static inline struct name_words load_name(struct bytes name)
     return words;
 }
 
-static inline uint64_t hash_name(const struct name_words *words, size_t length)
+/* The top bits of the product are the best mixed ones. */
+static inline uint64_t slot_index(const struct name_words *words, size_t length)
 {
     const uint64_t fold = UINT64_C(0x2020202020202020);
-    uint64_t hash = (words->word[0] | fold) * UINT64_C(0x9E3779B97F4A7C15);
-    hash ^= ((words->word[1] | fold) + length) * UINT64_C(0xC2B2AE3D27D4EB4F);
-    hash ^= (words->word[2] | fold) * UINT64_C(0x165667B19E3779F9);
-    return hash ^ hash >> 32;
+    uint64_t hash = ((words->word[0] | fold) + length) * UINT64_C(0x9E3779B97F4A7C15);
+    if (length > 8)
+        hash ^= ((words->word[1] | fold) + (words->word[2] | fold)) * UINT64_C(0xC2B2AE3D27D4EB4F);
+    return hash >> slot_shift;
 }
 
 static inline bool slot_holds(const struct slot *slot, const struct name_words *words, size_t length)
@@ -96,18 +98,23 @@ static inline bool slot_holds(const struct slot *slot, const struct name_words *
     return difference == 0;
 }
 
+static const struct command_entry *slots_find(const struct name_words *words, size_t length)
+{
+    uint64_t index = slot_index(words, length);
+    while (slots[index].entry != NULL && !slot_holds(&slots[index], words, length))
+        index = (index + 1) & slot_mask;
+    return slots[index].entry;
+}
+
 const struct command_entry *command_lookup(struct bytes name)
 {
     if (name.length == 0 || name.length > NAME_MAX_LENGTH)
         return NULL;
     struct name_words words = load_name(name);
-    uint64_t index = hash_name(&words, name.length) & slot_mask;
-    for (const struct slot *slot = &slots[index]; slot->entry != NULL; slot = &slots[index]) {
-        if (slot_holds(slot, &words, name.length))
-            return slot->entry;
-        index = (index + 1) & slot_mask;
-    }
-    return NULL;
+    const struct slot *slot = &slots[slot_index(&words, name.length)];
+    if (__builtin_expect(slot_holds(slot, &words, name.length), 1))
+        return slot->entry;
+    return slots_find(&words, name.length);
 }
 
 const struct command_entry *command_lookup_subcommand(const struct command_entry *parent, struct bytes name)
@@ -418,7 +425,7 @@ static void slot_insert(const struct command_entry *entry)
     for (size_t i = 0; i < name.length; i++)
         letters[i] = isalpha((unsigned char)name.data[i]) ? 0x20 : 0;
     struct name_words words = load_name(name);
-    uint64_t index = hash_name(&words, name.length) & slot_mask;
+    uint64_t index = slot_index(&words, name.length);
     while (slots[index].entry != NULL)
         index = (index + 1) & slot_mask;
     slots[index] = (struct slot){words, load_name(bytes_of(letters, name.length)), name.length, entry};
@@ -434,6 +441,7 @@ static void allocate_slots(void)
     char *block = memory_allocate_zeroed((size_t)(count + 1) * sizeof(*slots));
     slots = (struct slot *)(((uintptr_t)block + 63) & ~(uintptr_t)63);
     slot_mask = count - 1;
+    slot_shift = 64 - (unsigned)__builtin_ctzll(count);
 }
 
 void command_table_setup(void)
