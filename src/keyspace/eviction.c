@@ -15,10 +15,10 @@
  * over it once more and frees its coldest sixteenth, so what leaves is within a percent or two of the coldest of all,
  * and nothing is kept up to date between steps.
  *
- * The order of EVICT_TIER is recency with a handicap. An entry that was not used again counts as eight times older
- * than one that was, and each further use halves the age once more; but uses within one tick are one use. So keys
- * that a scan reads once pass through a small part of memory, while what was in use before and is not now still
- * gives way in the end.
+ * The order of EVICT_TIER is recency with a handicap: an entry that was not used again since it came counts as 16 times
+ * older than one that was, 32 times older than one that was used often; but uses within one tick are one use. So keys
+ * that a scan reads once pass through a small part of memory, while what was in use before and is not now still gives
+ * way in the end. A larger handicap gains little on skewed use and makes that end late.
  *
  * E1 scores do not change between survey and eviction: the lock is held and touching needs it.
  * E2 only CLEAN entries go without a trace. Others go only with 'may_delete', by deletion. */
@@ -231,7 +231,7 @@ static inline unsigned score_of_age(uint32_t ticks)
 
 static inline unsigned score_tier(uint32_t access, uint32_t clock)
 {
-    static const uint8_t handicaps[] = {5 * SCORE_DOUBLING, 2 * SCORE_DOUBLING, SCORE_DOUBLING, 0};
+    static const uint8_t handicaps[] = {5 * SCORE_DOUBLING, SCORE_DOUBLING, SCORE_DOUBLING / 2, 0};
     return score_of_age(age_of(clock, access >> 2, TIER_CLOCK_BITS)) + handicaps[access & TIER_FREQUENCY_MAX];
 }
 
