@@ -139,17 +139,14 @@ void rdb_write_integer_string(struct buffer *out, int64_t value)
 
 static bool read_integer(struct rdb_reader *reader, enum special_form form, struct rdb_string *string)
 {
-    uint8_t wire[4];
-    if (!read_raw(reader, wire, (size_t)1 << form))
+    size_t size = (size_t)1 << form;
+    uint64_t wire = 0;
+    if (!read_raw(reader, &wire, size))
         return false;
-    if (form == SPECIAL_INT8)
-        string->integer = (int8_t)wire[0];
-    else if (form == SPECIAL_INT16)
-        string->integer = (int16_t)(wire[0] | wire[1] << 8);
-    else
-        string->integer = (int32_t)(wire[0] | wire[1] << 8 | wire[2] << 16 | (uint32_t)wire[3] << 24);
+    unsigned unused_bits = 64 - 8 * (unsigned)size;
     char digits[BYTES_INTEGER_MAX];
     string->form = RDB_STRING_INTEGER;
+    string->integer = (int64_t)(le64toh(wire) << unused_bits) >> unused_bits; /* with its sign */
     string->length = bytes_from_int64(digits, string->integer);
     return true;
 }
@@ -209,7 +206,8 @@ bool rdb_string_expand(const struct rdb_string *string, char *to)
     switch (string->form) {
     case RDB_STRING_INTEGER: {
         char digits[BYTES_INTEGER_MAX];
-        memcpy(to, digits, bytes_from_int64(digits, string->integer));
+        size_t length = bytes_from_int64(digits, string->integer);
+        memcpy(to, digits, length);
         return true;
     }
     case RDB_STRING_COMPRESSED:
