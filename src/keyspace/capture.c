@@ -66,7 +66,7 @@ static struct entry *capture_entry(void *context, struct entry *entry)
     uint64_t hash = hash_bytes(name.data, name.length, capture->place.keyspace->hash_seed);
     if (hash < capture->hash_from)
         return entry;
-    if (capture->bytes >= capture->bytes_max && !(capture->any && hash == capture->hash_last)) {
+    if (capture->any && capture->bytes >= capture->bytes_max && hash != capture->hash_last) {
         capture->stopped = true;
         capture->hash_stop = hash;
         return entry;
@@ -149,10 +149,14 @@ static void key_failed(struct keyspace *keyspace, const struct row_key *key)
     if (!place_find(keyspace, key->db, key->slot, &place))
         return;
     struct entry *entry = slot_table_find(place.table, key->hash, key->name);
-    if (entry && entry_state(entry) == ENTRY_IN_RUN)
+    if (!entry)
+        return;
+    if (entry_state(entry) == ENTRY_IN_RUN)
         change_state(&place, entry, ENTRY_DIRTY);
-    else if (entry && entry_state(entry) == ENTRY_GONE_IN_RUN)
+    else if (entry_state(entry) == ENTRY_GONE_IN_RUN)
         change_state(&place, entry, ENTRY_GONE);
+    if (place.partition->filter_unready & (1u << place.db))
+        entry_doubt_row(entry);
 }
 
 /* Keys come in capture order, so those of a partition stand together. */

@@ -13,6 +13,27 @@
 #define KEYS_PER_HOLD 128
 #define SEGMENTS_PER_HOLD 16
 
+/* HAS_ROW may stand for no row after a failed run. That did no harm while the fingerprint was there as well; now only
+ * a row can bring it back. */
+static struct entry *doubt_entry(void *context, struct entry *entry)
+{
+    (void)context;
+    entry_doubt_row(entry);
+    return entry;
+}
+
+static void doubt_part(struct database_part *part)
+{
+    for (unsigned i = 0; i < SLOTS_PER_PARTITION; i++) {
+        uint64_t hash = 0;
+        do {
+            hash = slot_table_visit(&part->tables[i], hash, doubt_entry, NULL);
+        } while (hash != 0);
+    }
+    if (part->filter)
+        cold_filter_destroy(&part->filter);
+}
+
 void keyspace_filter_lose(struct keyspace *keyspace)
 {
     atomic_store_explicit(&keyspace->has_rows, true, memory_order_relaxed);
@@ -23,8 +44,8 @@ void keyspace_filter_lose(struct keyspace *keyspace)
         partition->filter_building = 0;
         for (unsigned db = 0; db < DATABASE_COUNT; db++) {
             struct database_part *part = partition_database(partition, db);
-            if (part && part->filter)
-                cold_filter_destroy(&part->filter);
+            if (part)
+                doubt_part(part);
         }
         lock_release(&partition->lock);
     }

@@ -150,6 +150,12 @@ static inline void entry_set_state(struct entry *entry, enum entry_state state)
 {
     entry->flags = (uint8_t)((entry->flags & ~ENTRY_STATE_MASK) | state);
 }
+/* The row that HAS_ROW speaks of may not be there. Of a clean entry it is. */
+static inline void entry_doubt_row(struct entry *entry)
+{
+    if ((entry->flags & ENTRY_HAS_ROW) && entry_state(entry) != ENTRY_CLEAN)
+        entry->flags = (uint8_t)((entry->flags & ~ENTRY_HAS_ROW) | ENTRY_ROW_UNKNOWN);
+}
 
 /* ---- changes that keep the figures: partition.c ---- */
 
