@@ -50,6 +50,12 @@ static inline struct entry *segment_entry(const struct segment *segment, unsigne
     return (struct entry *)(uintptr_t)(segment->words[index] & POINTER_MASK);
 }
 
+/* Another entry of the same name. */
+static inline void segment_set_entry(struct segment *segment, unsigned index, const struct entry *entry)
+{
+    segment->words[index] = (segment->words[index] & ~POINTER_MASK) | (uint64_t)(uintptr_t)entry;
+}
+
 /* The last hash that the segment of this depth around 'hash' covers. */
 static inline uint64_t segment_last_hash(unsigned depth, uint64_t hash)
 {

@@ -181,8 +181,7 @@ struct entry *slot_table_find(const struct slot_table *table, uint64_t hash, str
 void slot_table_replace(struct slot_table *table, uint64_t hash, const struct entry *old_entry, struct entry *entry)
 {
     struct segment *segment = route_to(table, hash).segment;
-    unsigned index = segment_index_of(segment, hash, old_entry);
-    segment->words[index] = (segment->words[index] & ~POINTER_MASK) | (uint64_t)(uintptr_t)entry;
+    segment_set_entry(segment, segment_index_of(segment, hash, old_entry), entry);
 }
 
 /* The segment of the same depth that shares all but the last bit of the prefix, if it is one. */
@@ -248,21 +247,22 @@ uint64_t slot_table_visit(struct slot_table *table, uint64_t hash,
     if (!segment)
         return 0;
     uint64_t next = segment_last_hash(segment->depth, hash) + 1;
-    unsigned count = segment->count, kept = 0;
+    unsigned index = 0, count = segment->count;
     segment_prefetch_entries(segment);
     segment->expiry = SEGMENT_EXPIRY_NEVER;
-    for (unsigned i = 0; i < count; i++) {
-        uint64_t tag = segment->words[i] & ~POINTER_MASK;
-        struct entry *entry = visit(context, segment_entry(segment, i));
-        if (!entry)
+    /* Changes are made one by one, since what visit calls may look keys of this segment up. */
+    while (index < segment->count) {
+        struct entry *entry = visit(context, segment_entry(segment, index));
+        if (!entry) {
+            segment_remove(segment, index);
+            table->entries--;
             continue;
-        segment->words[kept++] = tag | (uint64_t)(uintptr_t)entry;
+        }
+        segment_set_entry(segment, index++, entry);
         if (entry_is_live(entry) && (entry->flags & ENTRY_HAS_EXPIRE))
             segment_lower_expiry(segment, entry_expire_at_ms(entry));
     }
-    segment->count = kept;
-    table->entries -= count - kept;
-    if (kept < count)
+    if (segment->count < count)
         settle_at(table, hash);
     return next;
 }

@@ -41,7 +41,8 @@ void slot_table_remove(struct slot_table *table, uint64_t hash, const struct ent
 
 /* A step of a walk: calls visit with every entry of the segment that covers 'hash', in order, entries before 'hash'
  * included. What visit returns stands there afterwards: the same entry, another of the same name, or NULL for none;
- * otherwise it must leave the table alone. Returns where the next segment begins, 0 after the last. */
+ * otherwise it must leave the table alone, but may look keys up. Returns where the next segment begins, 0 after the
+ * last. */
 uint64_t slot_table_visit(struct slot_table *table, uint64_t hash,
                           struct entry *(*visit)(void *context, struct entry *entry), void *context);
 
