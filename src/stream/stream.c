@@ -76,9 +76,9 @@ static void stream_destroy(struct stream **stream_pointer)
     *stream_pointer = NULL;
     stream_waits_mail_all(&stream->waits);
     while (!list_is_empty(&stream->segments)) {
-        struct segment *segment = list_entry(stream->segments.next, struct segment, node);
+        struct log_segment *segment = list_entry(stream->segments.next, struct log_segment, node);
         list_remove(&segment->node);
-        segment_destroy(&segment);
+        log_segment_destroy(&segment);
     }
     while (stream->failures) {
         struct failure_text *next = stream->failures->next;
@@ -155,7 +155,7 @@ enum status stream_directory_has_log(const char *directory, bool *has)
     while (!*has && (entry = readdir(entries))) {
         uint64_t first;
         struct stat information;
-        if (!segment_name_parse(entry->d_name, &first))
+        if (!log_segment_name_parse(entry->d_name, &first))
             continue;
         /* A log that was opened and never appended to holds nothing that could be lost. */
         bool empty = first == 0 && fstatat(dirfd(entries), entry->d_name, &information, 0) == 0 &&
@@ -287,20 +287,20 @@ void stream_drop_before(struct stream *stream, uint64_t offset)
 {
     char name[SEGMENT_NAME_MAX];
     for (;;) {
-        struct segment *segment = NULL;
+        struct log_segment *segment = NULL;
         lock_acquire(&stream->log_lock);
         struct list *first = stream->segments.next, *second = first->next;
         /* An empty list, or one that holds the current segment alone, ends here. */
-        if (second != &stream->segments && list_entry(second, struct segment, node)->first <= offset) {
-            segment = list_entry(first, struct segment, node);
+        if (second != &stream->segments && list_entry(second, struct log_segment, node)->first <= offset) {
+            segment = list_entry(first, struct log_segment, node);
             list_remove(first);
         }
         lock_release(&stream->log_lock);
         if (!segment)
             return;
-        segment_name(name, segment->first);
+        log_segment_name(name, segment->first);
         unlinkat(stream->directory_fd, name, 0);
-        segment_destroy(&segment);
+        log_segment_destroy(&segment);
     }
 }
 
@@ -319,7 +319,7 @@ void stream_read_info(struct stream *stream, struct stream_info *info)
     info->first = info->end = stream_end(stream);
     lock_acquire(&stream->log_lock);
     for (struct list *node = stream->segments.previous; node != &stream->segments; node = node->previous) {
-        struct segment *segment = list_entry(node, struct segment, node);
+        struct log_segment *segment = list_entry(node, struct log_segment, node);
         info->first = segment->first;
         info->log_bytes += atomic_load(&segment->bytes);
     }

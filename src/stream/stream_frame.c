@@ -59,7 +59,7 @@ static uint64_t get_64(const char *at)
     return le64toh(value);
 }
 
-void segment_header_encode(char bytes[SEGMENT_HEADER_BYTES], const struct segment_header *header)
+void log_segment_header_encode(char bytes[SEGMENT_HEADER_BYTES], const struct segment_header *header)
 {
     memset(bytes, 0, SEGMENT_HEADER_BYTES);
     put_64(bytes, SEGMENT_MAGIC);
@@ -71,7 +71,7 @@ void segment_header_encode(char bytes[SEGMENT_HEADER_BYTES], const struct segmen
     put_32(bytes + 12, hash_checksum(bytes + 16, SEGMENT_HEADER_BYTES - 16));
 }
 
-enum status segment_header_decode(const char bytes[SEGMENT_HEADER_BYTES], struct segment_header *header)
+enum status log_segment_header_decode(const char bytes[SEGMENT_HEADER_BYTES], struct segment_header *header)
 {
     if (get_64(bytes) != SEGMENT_MAGIC || get_32(bytes + 8) != SEGMENT_VERSION)
         return STATUS_INVALID;
@@ -148,7 +148,7 @@ bool frame_proves_sync(struct bytes rest, uint64_t salt, uint64_t offset)
     return false;
 }
 
-bool segment_reader_init(struct segment_reader *reader, int fd, uint64_t salt)
+bool log_segment_reader_init(struct segment_reader *reader, int fd, uint64_t salt)
 {
     struct stat information;
     if (fstat(fd, &information) < 0)
@@ -185,7 +185,7 @@ static bool reader_fill(struct segment_reader *reader, size_t wanted)
     return true;
 }
 
-enum reader_result segment_reader_next(struct segment_reader *reader, struct frame *frame)
+enum reader_result log_segment_reader_next(struct segment_reader *reader, struct frame *frame)
 {
     if (reader->position >= reader->file_bytes)
         return READER_END;
@@ -206,7 +206,7 @@ enum reader_result segment_reader_next(struct segment_reader *reader, struct fra
     }
 }
 
-void segment_reader_deinit(struct segment_reader *reader)
+void log_segment_reader_deinit(struct segment_reader *reader)
 {
     buffer_deinit(&reader->window);
 }

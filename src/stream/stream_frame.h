@@ -21,9 +21,9 @@ struct segment_header {
     char replication_id[REPLICATION_ID_LENGTH + 1];
 };
 
-void segment_header_encode(char bytes[SEGMENT_HEADER_BYTES], const struct segment_header *header);
+void log_segment_header_encode(char bytes[SEGMENT_HEADER_BYTES], const struct segment_header *header);
 /* STATUS_INVALID: not a segment, or of a version that is not known here. STATUS_CORRUPT: damaged. */
-enum status segment_header_decode(const char bytes[SEGMENT_HEADER_BYTES], struct segment_header *header) MUST_USE;
+enum status log_segment_header_decode(const char bytes[SEGMENT_HEADER_BYTES], struct segment_header *header) MUST_USE;
 
 #define FRAME_HEADER_BYTES 40
 
@@ -71,7 +71,7 @@ enum reader_result {
 };
 
 /* Begins at the first frame; false with errno set if the file cannot be examined. */
-bool segment_reader_init(struct segment_reader *reader, int fd, uint64_t salt);
+bool log_segment_reader_init(struct segment_reader *reader, int fd, uint64_t salt);
 /* The payload is valid until the next call. Does not look at offsets. */
-enum reader_result segment_reader_next(struct segment_reader *reader, struct frame *frame);
-void segment_reader_deinit(struct segment_reader *reader);
+enum reader_result log_segment_reader_next(struct segment_reader *reader, struct frame *frame);
+void log_segment_reader_deinit(struct segment_reader *reader);

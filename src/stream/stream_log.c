@@ -134,13 +134,13 @@ static bool log_take(struct stream *stream, struct frame *frame)
 static bool log_write_frame(struct stream *stream)
 {
     struct frame frame = {.clean = false};
-    struct segment *segment = stream->current;
+    struct log_segment *segment = stream->current;
     if (log_state(stream) != LOG_GOOD || !log_take(stream, &frame))
         return false;
     size_t length = stream->taken.length;
     uint64_t end = frame.offset + frame.payload.length;
     frame_seal(stream->taken.data, stream->salt, &frame);
-    int error = segment_write(segment->fd, stream->taken.data, length, atomic_load(&segment->bytes));
+    int error = log_segment_write(segment->fd, stream->taken.data, length, atomic_load(&segment->bytes));
     lock_acquire(&stream->log_lock);
     kept_add(&stream->kept, &stream->taken, end);
     lock_release(&stream->log_lock);
@@ -192,7 +192,7 @@ static void log_unclaim(struct stream *stream)
 /* Syncing. */
 
 /* Failure does no harm: the writes themselves will then find the room, or none. */
-static void segment_allocate(struct stream *stream, struct segment *segment)
+static void log_segment_allocate(struct stream *stream, struct log_segment *segment)
 {
     uint64_t step = ALLOCATION_BYTES;
     if ((uint64_t)stream->options.segment_bytes < step)
@@ -208,7 +208,7 @@ static void segment_allocate(struct stream *stream, struct segment *segment)
 
 static bool log_sync(struct stream *stream)
 {
-    struct segment *segment = stream->current;
+    struct log_segment *segment = stream->current;
     uint64_t target = atomic_load(&stream->written);
     uint64_t bytes = atomic_load(&segment->bytes);
     int64_t start_us = clock_monotonic_us();
@@ -225,7 +225,7 @@ static bool log_sync(struct stream *stream)
     stream->synced_at_us = now_us;
     segment->synced_bytes = bytes;
     publish_synced(stream, target);
-    segment_allocate(stream, segment);
+    log_segment_allocate(stream, segment);
     return true;
 }
 
@@ -255,9 +255,9 @@ static bool log_sync_is_due(const struct stream *stream, int64_t now_us)
 /* Segments. */
 
 /* Puts 'next' in the place of the current segment, or after it. */
-static void log_set_current(struct stream *stream, struct segment *next, bool replaces)
+static void log_set_current(struct stream *stream, struct log_segment *next, bool replaces)
 {
-    struct segment *old = stream->current;
+    struct log_segment *old = stream->current;
     lock_acquire(&stream->log_lock);
     if (replaces)
         list_remove(&old->node);
@@ -265,7 +265,7 @@ static void log_set_current(struct stream *stream, struct segment *next, bool re
     stream->current = next;
     lock_release(&stream->log_lock);
     if (replaces) {
-        segment_destroy(&old);
+        log_segment_destroy(&old);
         return;
     }
     close(old->fd);
@@ -274,7 +274,7 @@ static void log_set_current(struct stream *stream, struct segment *next, bool re
 
 static void log_roll(struct stream *stream, int64_t now_us)
 {
-    struct segment *next, *old = stream->current;
+    struct log_segment *next, *old = stream->current;
     /* Most of it while others write on: the less is left, the shorter they have to wait. */
     for (int i = 0; i < ROLL_SYNCS_MAX && (i == 0 || log_unsynced(stream) > ROLL_UNSYNCED_BYTES_MAX); i++)
         if (!log_sync(stream))
@@ -282,7 +282,7 @@ static void log_roll(struct stream *stream, int64_t now_us)
     log_claim(stream);
     uint64_t end = atomic_load(&stream->written);
     bool synced = log_state(stream) == LOG_GOOD && (atomic_load(&stream->synced) == end || log_sync(stream));
-    int error = synced ? segment_create(stream, end, end, NULL, &next) : 0;
+    int error = synced ? log_segment_create(stream, end, end, NULL, &next) : 0;
     if (synced && !error) {
         (void)!ftruncate(old->fd, (off_t)atomic_load(&old->bytes));
         log_set_current(stream, next, false);
@@ -331,7 +331,7 @@ static void log_fail(struct stream *stream, int error, int64_t now_us)
 static void log_repair(struct stream *stream, int64_t now_us)
 {
     log_claim(stream);
-    struct segment *next, *old = stream->current;
+    struct log_segment *next, *old = stream->current;
     uint64_t synced = atomic_load(&stream->synced), end = synced;
     bool replaces = old->first == synced;
     if (stream->kept.tail)
@@ -339,7 +339,7 @@ static void log_repair(struct stream *stream, int64_t now_us)
     /* Gives back what was set aside, and half a frame: a full device may need it. */
     (void)!ftruncate(old->fd, (off_t)atomic_load(&old->bytes));
     old->allocated_bytes = 0;
-    int error = segment_create(stream, synced, replaces ? old->previous_end : synced, &stream->kept, &next);
+    int error = log_segment_create(stream, synced, replaces ? old->previous_end : synced, &stream->kept, &next);
     if (error) {
         log_unclaim(stream);
         log_fail(stream, error, now_us);
@@ -447,7 +447,7 @@ void stream_log_finish(struct stream *stream)
     stream->retry_at_us = 0;
     atomic_store(&stream->sync_wanted, atomic_load(&stream->end));
     stream_log_turn(stream, clock_monotonic_us());
-    struct segment *segment = stream->current;
+    struct log_segment *segment = stream->current;
     uint64_t end = atomic_load(&stream->end), bytes = atomic_load(&segment->bytes);
     int error = atomic_load(&stream->error);
     if (log_state(stream) == LOG_GOOD && atomic_load(&stream->synced) == end) {
@@ -455,7 +455,7 @@ void stream_log_finish(struct stream *stream)
         struct frame frame = {.clean = true, .offset = end, .synced = end, .db = -1};
         frame_seal(mark, stream->salt, &frame);
         (void)!ftruncate(segment->fd, (off_t)bytes);
-        error = segment_write(segment->fd, mark, sizeof(mark), bytes);
+        error = log_segment_write(segment->fd, mark, sizeof(mark), bytes);
         if (!error && stream_io.sync(segment->fd) == 0)
             return;
     }

@@ -21,7 +21,7 @@ struct stream_io {
 extern struct stream_io stream_io;
 
 /* A file of the log. Only the current one, the last, is ever written to; all others are synced. */
-struct segment {
+struct log_segment {
     struct list node; /* under log_lock */
     uint64_t first;   /* immutable, as the next */
     uint64_t previous_end;
@@ -115,7 +115,7 @@ struct stream {
     _Atomic uint64_t synced;
     _Atomic int state;       /* enum log_state; also set, from GOOD to BROKEN, by the claim's holder */
     _Atomic int error;       /* errno of the failure */
-    struct segment *current; /* read under the claim; changed under the claim and log_lock */
+    struct log_segment *current; /* read under the claim; changed under the claim and log_lock */
     int64_t synced_at_us, retry_at_us, roll_at_us;
     _Atomic int64_t last_sync_us, sync_us_max;
     _Atomic(const char *) failure; /* text for clients while state is LOG_FAILED */
@@ -141,17 +141,17 @@ struct stream {
 /* stream_segment.c: files. Each returns 0 or an errno value unless it says otherwise. */
 
 #define SEGMENT_NAME_MAX 40
-void segment_name(char name[SEGMENT_NAME_MAX], uint64_t first);
+void log_segment_name(char name[SEGMENT_NAME_MAX], uint64_t first);
 /* Whether a file's name is a segment's. */
-bool segment_name_parse(const char *name, uint64_t *first);
+bool log_segment_name_parse(const char *name, uint64_t *first);
 /* Writes the whole at a position, or fails. */
-int segment_write(int fd, const void *data, size_t length, uint64_t position);
+int log_segment_write(int fd, const void *data, size_t length, uint64_t position);
 /* Makes a segment that begins with the frames of 'kept' (may be NULL) from offset 'first' on. When it returns 0
  * the file and its name are on the device; on failure nothing of it is left. Replaces a file of that name. */
-int segment_create(struct stream *stream, uint64_t first, uint64_t previous_end, const struct kept *kept,
-                   struct segment **made);
+int log_segment_create(struct stream *stream, uint64_t first, uint64_t previous_end, const struct kept *kept,
+                   struct log_segment **made);
 /* Closes and frees; the file stays. */
-void segment_destroy(struct segment **segment);
+void log_segment_destroy(struct log_segment **segment);
 /* Writes a small file by rename, so that it is the old or the new one after any crash. */
 int directory_write_file(int directory_fd, const char *name, struct bytes content);
 

@@ -123,7 +123,7 @@ static enum status recovery_list(struct recovery *recovery, uint64_t **offsets, 
     struct dirent *entry;
     uint64_t first;
     while ((entry = readdir(directory)))
-        if (segment_name_parse(entry->d_name, &first))
+        if (log_segment_name_parse(entry->d_name, &first))
             buffer_append(&found, &first, sizeof(first));
     closedir(directory);
     *offsets = (uint64_t *)(void *)found.data;
@@ -140,7 +140,7 @@ static enum status recovery_check_header(struct recovery *recovery, const char *
     ssize_t count = pread(fd, bytes, sizeof(bytes), 0);
     if (count < 0)
         return recovery_fail_system(recovery, name, "read", errno);
-    enum status status = count < (ssize_t)sizeof(bytes) ? STATUS_CORRUPT : segment_header_decode(bytes, header);
+    enum status status = count < (ssize_t)sizeof(bytes) ? STATUS_CORRUPT : log_segment_header_decode(bytes, header);
     if (status == STATUS_INVALID)
         return recovery_fail(recovery, status,
                              "%s/%s is not a log segment of this version: start the version that "
@@ -159,7 +159,7 @@ static enum status recovery_add(struct recovery *recovery, uint64_t first)
     struct stream *stream = recovery->stream;
     char name[SEGMENT_NAME_MAX];
     struct segment_header header = {0};
-    segment_name(name, first);
+    log_segment_name(name, first);
     int fd = openat(stream->directory_fd, name, O_RDWR | O_CLOEXEC);
     if (fd < 0)
         return recovery_fail_system(recovery, name, "open", errno);
@@ -178,7 +178,7 @@ static enum status recovery_add(struct recovery *recovery, uint64_t first)
         close(stream->current->fd);
         stream->current->fd = -1;
     }
-    struct segment *segment = memory_allocate_zeroed(sizeof(*segment));
+    struct log_segment *segment = memory_allocate_zeroed(sizeof(*segment));
     segment->first = first;
     segment->previous_end = header.previous_end;
     segment->fd = fd;
@@ -221,16 +221,16 @@ static enum status recovery_check_tail(struct recovery *recovery, struct segment
 
 static enum status recovery_scan(struct recovery *recovery)
 {
-    struct segment *segment = recovery->stream->current;
+    struct log_segment *segment = recovery->stream->current;
     struct segment_reader reader;
     struct frame frame;
     enum reader_result result = READER_FAILED;
     char name[SEGMENT_NAME_MAX];
-    segment_name(name, segment->first);
+    log_segment_name(name, segment->first);
     recovery->end = segment->first;
     recovery->position = SEGMENT_HEADER_BYTES;
-    if (segment_reader_init(&reader, segment->fd, recovery->stream->salt)) {
-        while ((result = segment_reader_next(&reader, &frame)) == READER_FRAME) {
+    if (log_segment_reader_init(&reader, segment->fd, recovery->stream->salt)) {
+        while ((result = log_segment_reader_next(&reader, &frame)) == READER_FRAME) {
             recovery->clean = frame.clean && frame.offset == recovery->end && reader.position == reader.file_bytes;
             if (frame.clean || frame.offset != recovery->end)
                 break;
@@ -243,7 +243,7 @@ static enum status recovery_scan(struct recovery *recovery)
         status = recovery_fail_system(recovery, name, "read", errno);
     else if (!recovery->clean)
         status = recovery_check_tail(recovery, &reader, name);
-    segment_reader_deinit(&reader);
+    log_segment_reader_deinit(&reader);
     return status;
 }
 
@@ -251,9 +251,9 @@ static enum status recovery_scan(struct recovery *recovery)
 static enum status recovery_cut(struct recovery *recovery)
 {
     struct stream *stream = recovery->stream;
-    struct segment *segment = stream->current;
+    struct log_segment *segment = stream->current;
     char name[SEGMENT_NAME_MAX];
-    segment_name(name, segment->first);
+    log_segment_name(name, segment->first);
     if (!recovery->clean && segment->bytes > recovery->position)
         log_warning("log_tail_cut", "file=%s byte=%" PRIu64 " cut=%" PRIu64 " offset=%" PRIu64, name,
                     recovery->position, segment->bytes - recovery->position, recovery->end);
@@ -266,10 +266,10 @@ static enum status recovery_cut(struct recovery *recovery)
 static enum status recovery_begin_segment(struct recovery *recovery, uint64_t first)
 {
     struct stream *stream = recovery->stream;
-    struct segment *segment;
+    struct log_segment *segment;
     char name[SEGMENT_NAME_MAX];
-    segment_name(name, first);
-    int error = segment_create(stream, first, recovery->end, NULL, &segment);
+    log_segment_name(name, first);
+    int error = log_segment_create(stream, first, recovery->end, NULL, &segment);
     if (error)
         return recovery_fail_system(recovery, name, "create", error);
     if (stream->current) {

@@ -131,7 +131,7 @@ static enum status replay_segment(struct replay *replay, struct segment_reader *
     struct frame frame;
     while (replay->offset < end) {
         uint64_t position = reader->position;
-        enum reader_result result = segment_reader_next(reader, &frame);
+        enum reader_result result = log_segment_reader_next(reader, &frame);
         if (result == READER_FAILED) {
             snprintf(replay->error, replay->error_size, "cannot read %s/%s: %s", replay->stream->directory, name,
                      strerror(errno));
@@ -148,13 +148,13 @@ static enum status replay_segment(struct replay *replay, struct segment_reader *
     return STATUS_OK;
 }
 
-static enum status replay_file(struct replay *replay, const struct segment *segment, uint64_t end)
+static enum status replay_file(struct replay *replay, const struct log_segment *segment, uint64_t end)
 {
     char name[SEGMENT_NAME_MAX];
     struct segment_reader reader;
-    segment_name(name, segment->first);
+    log_segment_name(name, segment->first);
     int fd = openat(replay->stream->directory_fd, name, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || !segment_reader_init(&reader, fd, replay->stream->salt)) {
+    if (fd < 0 || !log_segment_reader_init(&reader, fd, replay->stream->salt)) {
         snprintf(replay->error, replay->error_size, "cannot open %s/%s: %s", replay->stream->directory, name,
                  strerror(errno));
         if (fd >= 0)
@@ -163,17 +163,17 @@ static enum status replay_file(struct replay *replay, const struct segment *segm
     }
     replay->offset = segment->first;
     enum status status = replay_segment(replay, &reader, name, end);
-    segment_reader_deinit(&reader);
+    log_segment_reader_deinit(&reader);
     close(fd);
     return status;
 }
 
 /* Where what is known of a segment ends: where the stream ended before the next one. */
-static uint64_t segment_end(struct stream *stream, struct segment *segment)
+static uint64_t log_segment_end(struct stream *stream, struct log_segment *segment)
 {
     if (segment->node.next == &stream->segments)
         return stream_end(stream);
-    struct segment *next = list_entry(segment->node.next, struct segment, node);
+    struct log_segment *next = list_entry(segment->node.next, struct log_segment, node);
     return next->previous_end > segment->first ? next->previous_end : segment->first;
 }
 
@@ -182,7 +182,7 @@ static enum status replay_all(struct replay *replay)
     struct stream *stream = replay->stream;
     uint64_t reached = replay->from;
     for (struct list *node = stream->segments.next; node != &stream->segments; node = node->next) {
-        struct segment *segment = list_entry(node, struct segment, node);
+        struct log_segment *segment = list_entry(node, struct log_segment, node);
         if (reached < segment->first && reached < segment->previous_end) {
             snprintf(replay->error, replay->error_size,
                      "%s: the log lacks offsets %" PRIu64 " to %" PRIu64 ": restore the missing log-*.seg files, or "
@@ -190,7 +190,7 @@ static enum status replay_all(struct replay *replay)
                      stream->directory, reached, segment->first);
             return STATUS_CORRUPT;
         }
-        uint64_t end = segment_end(stream, segment);
+        uint64_t end = log_segment_end(stream, segment);
         if (end > reached) {
             enum status status = replay_file(replay, segment, end);
             if (status != STATUS_OK)

@@ -17,12 +17,12 @@
 
 struct stream_io stream_io = {.write_at = pwrite, .sync = fdatasync, .sync_directory = fsync, .retry_us = 1000000};
 
-void segment_name(char name[SEGMENT_NAME_MAX], uint64_t first)
+void log_segment_name(char name[SEGMENT_NAME_MAX], uint64_t first)
 {
     snprintf(name, SEGMENT_NAME_MAX, "log-%0*" PRIu64 ".seg", OFFSET_DIGITS, first);
 }
 
-bool segment_name_parse(const char *name, uint64_t *first)
+bool log_segment_name_parse(const char *name, uint64_t *first)
 {
     if (strlen(name) != 4 + OFFSET_DIGITS + 4 || strncmp(name, "log-", 4) != 0 ||
         strcmp(name + 4 + OFFSET_DIGITS, ".seg") != 0)
@@ -35,7 +35,7 @@ bool segment_name_parse(const char *name, uint64_t *first)
     return errno == 0;
 }
 
-int segment_write(int fd, const void *data, size_t length, uint64_t position)
+int log_segment_write(int fd, const void *data, size_t length, uint64_t position)
 {
     const char *at = data;
     while (length > 0) {
@@ -65,18 +65,18 @@ static size_t block_position(const struct kept_block *block, uint64_t salt, uint
     return at;
 }
 
-static int segment_fill(struct stream *stream, int fd, struct segment *segment, const struct kept *kept)
+static int log_segment_fill(struct stream *stream, int fd, struct log_segment *segment, const struct kept *kept)
 {
     char bytes[SEGMENT_HEADER_BYTES];
     struct segment_header header = {
         .first = segment->first, .previous_end = segment->previous_end, .salt = stream->salt};
     memcpy(header.replication_id, stream->identity.id, sizeof(header.replication_id));
-    segment_header_encode(bytes, &header);
-    int error = segment_write(fd, bytes, sizeof(bytes), 0);
+    log_segment_header_encode(bytes, &header);
+    int error = log_segment_write(fd, bytes, sizeof(bytes), 0);
     uint64_t position = sizeof(bytes);
     for (struct kept_block *block = kept ? kept->head : NULL; block && !error; block = block->next) {
         size_t skip = block_position(block, stream->salt, segment->first);
-        error = segment_write(fd, block->bytes.data + skip, block->bytes.length - skip, position);
+        error = log_segment_write(fd, block->bytes.data + skip, block->bytes.length - skip, position);
         position += block->bytes.length - skip;
     }
     if (!error && stream_io.sync(fd) < 0)
@@ -85,21 +85,21 @@ static int segment_fill(struct stream *stream, int fd, struct segment *segment, 
     return error;
 }
 
-int segment_create(struct stream *stream, uint64_t first, uint64_t previous_end, const struct kept *kept,
-                   struct segment **made)
+int log_segment_create(struct stream *stream, uint64_t first, uint64_t previous_end, const struct kept *kept,
+                   struct log_segment **made)
 {
     char name[SEGMENT_NAME_MAX];
     static const char name_new[] = "log-new";
-    segment_name(name, first);
+    log_segment_name(name, first);
     int fd = openat(stream->directory_fd, name_new, O_CREAT | O_TRUNC | O_RDWR | O_CLOEXEC, 0640);
     if (fd < 0)
         return errno;
-    struct segment *segment = memory_allocate_zeroed(sizeof(*segment));
+    struct log_segment *segment = memory_allocate_zeroed(sizeof(*segment));
     list_init(&segment->node);
     segment->first = first;
     segment->previous_end = previous_end;
     segment->fd = fd;
-    int error = segment_fill(stream, fd, segment, kept);
+    int error = log_segment_fill(stream, fd, segment, kept);
     if (!error && renameat(stream->directory_fd, name_new, stream->directory_fd, name) < 0)
         error = errno;
     if (error)
@@ -107,13 +107,13 @@ int segment_create(struct stream *stream, uint64_t first, uint64_t previous_end,
     else if (stream_io.sync_directory(stream->directory_fd) < 0)
         error = errno;
     if (error)
-        segment_destroy(&segment);
+        log_segment_destroy(&segment);
     else
         *made = segment;
     return error;
 }
 
-void segment_destroy(struct segment **segment)
+void log_segment_destroy(struct log_segment **segment)
 {
     if ((*segment)->fd >= 0)
         close((*segment)->fd);
@@ -128,7 +128,7 @@ int directory_write_file(int directory_fd, const char *name, struct bytes conten
     int fd = openat(directory_fd, name_new, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0640);
     if (fd < 0)
         return errno;
-    int error = segment_write(fd, content.data, content.length, 0);
+    int error = log_segment_write(fd, content.data, content.length, 0);
     if (!error && stream_io.sync(fd) < 0)
         error = errno;
     close(fd);

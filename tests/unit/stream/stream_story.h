@@ -161,7 +161,7 @@ STORY void assert_replay(struct story *story, uint64_t from, const char *expecte
 STORY void segment_path(struct story *story, uint64_t first, char path[128])
 {
     char name[SEGMENT_NAME_MAX];
-    segment_name(name, first);
+    log_segment_name(name, first);
     snprintf(path, 128, "%s/%s", story->directory, name);
 }
 
