@@ -24,6 +24,7 @@
 #include "net/listener.h"
 #include "server/config.h"
 #include "server/identity.h"
+#include "server/info_sections.h"
 #include "server/ticker.h"
 #include "server/version.h"
 #include "server/wiring.h"
@@ -326,6 +327,7 @@ bool lifecycle_start(char *error, size_t error_size)
     command_table_setup();
     session_registry_setup();
     gates_register_own();
+    info_sections_register(&node.tier);
     raise_descriptor_limit();
     derive_sizes();
     node.save_at_stop = true;

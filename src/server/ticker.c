@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "base/metric.h"
 #include "base/thread.h"
+#include "command/info.h"
 
 #define TICK_MS 20
 #define EXPIRE_STEP_MAX 256
@@ -78,6 +79,7 @@ static const struct job_row {
     int every_ticks;
 } jobs[] = {
     {tick_memory, 5},
+    {info_sample, 5},
     {tick_expiry, 1},
 };
 

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+#include "command/dispatch.h"
+
+/* Handlers of the server family that stand in files of their own, and the tables of its containers' subcommands. The
+ * rows of the commands themselves are in server_commands.c. */
+
+/* info.c */
+void info_command(struct execution *x);
+
+/* saving.c */
+void save_command(struct execution *x);
+void bgsave_command(struct execution *x);
+void bgrewriteaof_command(struct execution *x);
+void lastsave_command(struct execution *x);
+
+/* flush_commands.c */
+void flushdb_command(struct execution *x);
+void flushall_command(struct execution *x);
+void swapdb_command(struct execution *x);
+void dbsize_command(struct execution *x);
+
+/* config_commands.c */
+extern const struct command config_subcommands[];
