@@ -9,6 +9,7 @@
 #include "base/metric.h"
 #include "base/ticks.h"
 #include "command/class.h"
+#include "command/error_counts.h"
 #include "command/monitor.h"
 #include "command/reply_wait.h"
 #include "command/slowlog.h"
@@ -212,7 +213,8 @@ void execution_release(struct execution *x, struct holding *holding)
 
 /* ---- running ---- */
 
-static void execution_account(struct execution *x, uint64_t started, uint32_t errors_before)
+/* 'place': where in the output the reply begins. */
+static void execution_account(struct execution *x, uint64_t started, uint32_t errors_before, size_t place)
 {
     struct worker *worker = x->worker;
     uint64_t now = ticks_now(), ticks = now - started;
@@ -222,7 +224,7 @@ static void execution_account(struct execution *x, uint64_t started, uint32_t er
     STATISTIC_ADD(stats->ticks, ticks);
     if (__builtin_expect(x->reply->errors != errors_before, 0)) {
         STATISTIC_ADD(stats->failed, 1);
-        metric_add(METRIC_total_error_replies, 1);
+        error_counts_note(x->reply, place);
     }
     if (x->engine->latency_tracking) {
         if (!stats->buckets)
@@ -238,6 +240,7 @@ void execution_run(struct execution *x)
 {
     uint64_t started = x->worker->now_ticks;
     uint32_t errors_before = x->reply->errors;
+    size_t place = x->reply->output->bytes.length;
     if (__builtin_expect(atomic_load_explicit(&monitor_count, memory_order_relaxed) > 0, 0) &&
         !(x->command->flags & (COMMAND_SKIP_MONITOR | COMMAND_ADMIN)))
         monitor_feed(x);
@@ -245,7 +248,7 @@ void execution_run(struct execution *x)
     if (x->suspended)
         return;
     metric_add(METRIC_total_commands_processed, 1);
-    execution_account(x, started, errors_before);
+    execution_account(x, started, errors_before, place);
 }
 
 static void reply_unknown_command(struct execution *x)
@@ -267,6 +270,7 @@ static void reply_unknown_command(struct execution *x)
 static enum gate_answer execution_admit(struct execution *x)
 {
     enum gate_answer answer = GATE_REFUSE;
+    size_t place = x->reply->output->bytes.length;
     if (!x->command)
         reply_unknown_command(x);
     else if ((x->command->arity > 0 && x->argc != (size_t)x->command->arity) ||
@@ -277,7 +281,7 @@ static enum gate_answer execution_admit(struct execution *x)
     else
         answer = execution_ask_gates(x);
     if (answer == GATE_REFUSE) {
-        metric_add(METRIC_total_error_replies, 1);
+        error_counts_note(x->reply, place);
         if (x->command)
             STATISTIC_ADD(x->worker->stats[x->command->id].rejected, 1);
         transaction_fail(x->session);
@@ -328,7 +332,8 @@ static void execution_perform(struct execution *x)
     if (x->suspended)
         effect_batch_clear(&x->worker->effects);
     execution_release(x, &holding);
-    if (__builtin_expect(x->session->load != NULL, 0))
+    /* EXEC's keys may just have become what the session waits for. */
+    if (__builtin_expect(x->session->load != NULL, 0) && !x->suspended)
         execution_take_load(x);
 }
 
