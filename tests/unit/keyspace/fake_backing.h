@@ -261,11 +261,21 @@ static inline void fake_capture_visit(void *context, const struct row_key *key, 
     fake_insert(&fake->run, fake->run.count, row);
 }
 
+static inline bool fake_uses_database(const struct fake_backing *fake, unsigned db)
+{
+    for (unsigned i = 0; i < PARTITION_COUNT; i++)
+        if (partition_database(&fake->keyspace->partitions[i], db))
+            return true;
+    return false;
+}
+
 /* All that is dirty enters the run, in holds of 'bytes_max'. */
 static inline void fake_capture(struct fake_backing *fake, size_t bytes_max)
 {
     assert_int_equal(fake->run.count, 0);
-    for (unsigned db = 0; db < DATABASE_COUNT; db++)
+    for (unsigned db = 0; db < DATABASE_COUNT; db++) {
+        if (!fake_uses_database(fake, db))
+            continue;
         for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
             uint64_t hash = 0;
             if (!capture_slot_is_dirty(fake->keyspace, (uint8_t)db, (uint16_t)slot))
@@ -274,6 +284,7 @@ static inline void fake_capture(struct fake_backing *fake, size_t bytes_max)
                                  fake))
                 continue;
         }
+    }
 }
 
 static inline void fake_tell(struct fake_backing *fake,
@@ -326,7 +337,9 @@ static inline struct entry *fake_evict_entry(void *context, struct entry *entry)
 /* All that is clean and not pinned goes cold. */
 static inline void fake_evict(struct fake_backing *fake)
 {
-    for (unsigned db = 0; db < DATABASE_COUNT; db++)
+    for (unsigned db = 0; db < DATABASE_COUNT; db++) {
+        if (!fake_uses_database(fake, db))
+            continue;
         for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
             struct place place;
             struct lock *lock = keyspace_partition_lock(fake->keyspace, slot % PARTITION_COUNT);
@@ -340,6 +353,7 @@ static inline void fake_evict(struct fake_backing *fake)
             } while (hash != 0);
             lock_release(lock);
         }
+    }
 }
 
 /* ---- one key, by its text ---- */
