@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "base/lock.h"
+#include "base/metric.h"
 
 #define CODES_MAX 64
 #define CODE_BYTES_MAX 32
@@ -35,25 +36,30 @@ static uint64_t *count_of_locked(struct bytes code)
     return &errors.rows[errors.used++].count;
 }
 
-void error_counts_add(struct bytes reply)
+static void count_code(struct bytes code)
 {
-    struct bytes code = reply;
-    if (code.length > 0 && *code.data == '-') {
-        code.data++;
-        code.length--;
-    }
-    size_t length = 0;
-    while (length < code.length && length < CODE_BYTES_MAX - 1 && code.data[length] > ' ')
-        length++;
-    code.length = length;
-    if (length == 0)
-        return;
     lock_acquire(&errors.lock);
     uint64_t *count = count_of_locked(code);
     if (!count)
         count = &errors.rows[CODES_MAX - 1].count;
     (*count)++;
     lock_release(&errors.lock);
+}
+
+void error_counts_note(const struct reply *reply, size_t place)
+{
+    struct bytes line = buffer_bytes(&reply->output->bytes);
+    if (!reply->silent && (place >= line.length || line.data[place] != '-'))
+        return;
+    metric_add(METRIC_total_error_replies, 1);
+    if (reply->silent)
+        return;
+    struct bytes code = {line.data + place + 1, 0};
+    size_t room = line.length - place - 1;
+    while (code.length < room && code.length < CODE_BYTES_MAX - 1 && code.data[code.length] > ' ')
+        code.length++;
+    if (code.length > 0)
+        count_code(code);
 }
 
 void error_counts_print(struct buffer *out)
