@@ -71,8 +71,8 @@ uint64_t keyspace_flush(struct keyspace *keyspace, int db, uint64_t flushed_at)
         partition_assert_held(keyspace, partition);
         partition_touch_database(partition, db);
         partition_invalidate_markers(partition, physical_db);
-        partition->filter_unready &= (uint16_t)~(1u << physical_db);
-        partition->filter_building &= (uint16_t)~(1u << physical_db);
+        partition->filter_unready &= (uint16_t) ~(1u << physical_db);
+        partition->filter_building &= (uint16_t) ~(1u << physical_db);
     }
     if (database_is_used(keyspace, physical_db))
         database_detach(keyspace, physical_db);

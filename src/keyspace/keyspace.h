@@ -133,9 +133,9 @@ enum status keyspace_fetch(struct keyspace *keyspace, const struct key *key, uin
 
 /* One session's watch on one key; embedded in an allocation of the session's. */
 struct watch {
-    struct list node;         /* in its partition */
-    struct key key;           /* name owned by the session, stable */
-    _Atomic bool *touched;    /* set when the key changes */
+    struct list node;      /* in its partition */
+    struct key key;        /* name owned by the session, stable */
+    _Atomic bool *touched; /* set when the key changes */
 };
 void keyspace_watch(struct keyspace *keyspace, struct watch *watch);
 void keyspace_unwatch(struct keyspace *keyspace, struct watch *watch);

@@ -17,11 +17,11 @@
 /* What a partition holds of one physical db; made when first used, and then it stays (an emptied one holds empty
  * tables), so that it may be reached without the lock. Written under the partition's lock. */
 struct database_part {
-    _Atomic uint64_t keys;        /* live in RAM or cold */
-    _Atomic uint64_t expires;     /* of these, with an expiry */
-    _Atomic uint64_t resident;    /* of these, live in RAM */
-    _Atomic uint64_t dirty_count; /* entries and tombstones that are not clean, those in a run included */
-    _Atomic uint64_t dirty_bytes; /* about: values may grow while they are dirty */
+    _Atomic uint64_t keys;               /* live in RAM or cold */
+    _Atomic uint64_t expires;            /* of these, with an expiry */
+    _Atomic uint64_t resident;           /* of these, live in RAM */
+    _Atomic uint64_t dirty_count;        /* entries and tombstones that are not clean, those in a run included */
+    _Atomic uint64_t dirty_bytes;        /* about: values may grow while they are dirty */
     struct cold_filter *filter;          /* of keys with ENTRY_HAS_ROW and of cold keys; NULL: no rows */
     struct cold_filter *filter_building; /* from rebuild_begin to rebuild_end */
     struct slot_table tables[SLOTS_PER_PARTITION];
@@ -35,8 +35,8 @@ struct partition_hand {
 };
 
 struct partition {
-    struct lock lock; /* first, for prefetching */
-    _Atomic int64_t expiry_bound_ms; /* nothing is due before it; written under the lock */
+    struct lock lock;                                          /* first, for prefetching */
+    _Atomic int64_t expiry_bound_ms;                           /* nothing is due before it; written under the lock */
     _Atomic(struct database_part *) databases[DATABASE_COUNT]; /* physical */
 
     /* under the lock */

@@ -53,8 +53,7 @@ static void counts_append(const struct keyspace *keyspace, struct buffer *out)
     varint_append(out, 0);
 }
 
-void keyspace_save_state(struct keyspace *keyspace, void (*at_offset)(void *context), void *context,
-                         struct buffer *out)
+void keyspace_save_state(struct keyspace *keyspace, void (*at_offset)(void *context), void *context, struct buffer *out)
 {
     keyspace_acquire_all(keyspace, THREADS_MAX);
     at_offset(context);

@@ -169,7 +169,7 @@ static void load_settle(struct load *load)
 static struct fetch *marker_fetch(const struct entry *marker)
 {
     struct fetch *fetch;
-    memcpy(&fetch, entry_value_field(marker), sizeof(fetch));
+    memcpy(&fetch, entry_value_field(marker), sizeof(void *));
     return fetch;
 }
 
@@ -220,8 +220,7 @@ static void load_key_unpin(struct load_key *wanted, struct keyspace *keyspace)
 }
 
 /* The fetch's marker is out of the table, 'successor' in its place. */
-static void fetch_resolve(struct fetch *fetch, struct partition *partition, struct entry *successor,
-                          enum status status)
+static void fetch_resolve(struct fetch *fetch, struct partition *partition, struct entry *successor, enum status status)
 {
     fetch->stands = false;
     list_remove(&fetch->node);
@@ -325,7 +324,7 @@ static void load_start(struct load *load)
     const struct backing *backing = load->keyspace->backing;
     for (size_t i = 0; i < load->fetch_count; i++)
         load->order[i] = &load->fetches[i];
-    qsort(load->order, load->fetch_count, sizeof(*load->order), fetch_compare);
+    qsort(load->order, load->fetch_count, sizeof(void *), fetch_compare);
     for (size_t i = 0; i < load->fetch_count; i++)
         load->rows[i] = load->order[i]->key;
     if (load->fetch_count > 0) {

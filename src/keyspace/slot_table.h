@@ -12,13 +12,13 @@
  * It owns its segments, not the entries. Everything under the partition's lock, but for what is atomic. All zero is
  * an empty table. */
 struct slot_table {
-    _Atomic uint64_t root;      /* a segment or a node, see slot_table.c; 0: no entries */
-    _Atomic uint32_t keys;      /* live in RAM or cold; the owner's to count, like the next three */
-    _Atomic uint32_t pending;   /* entries that wait to be captured: DIRTY and GONE */
-    uint32_t expires;           /* of the keys, those with an expiry */
-    uint32_t resident;          /* of the keys, those live in RAM */
-    uint32_t entries;           /* counted here */
-    int64_t expiry_bound_ms;    /* no live entry expires before it; 0 in a table that was never told of any */
+    _Atomic uint64_t root;    /* a segment or a node, see slot_table.c; 0: no entries */
+    _Atomic uint32_t keys;    /* live in RAM or cold; the owner's to count, like the next three */
+    _Atomic uint32_t pending; /* entries that wait to be captured: DIRTY and GONE */
+    uint32_t expires;         /* of the keys, those with an expiry */
+    uint32_t resident;        /* of the keys, those live in RAM */
+    uint32_t entries;         /* counted here */
+    int64_t expiry_bound_ms;  /* no live entry expires before it; 0 in a table that was never told of any */
 };
 
 /* "Nothing here expires." */

@@ -187,8 +187,8 @@ static inline void fake_wake(void *context)
 static inline struct fake_backing *fake_create(void)
 {
     struct fake_backing *fake = calloc(1, sizeof(*fake));
-    fake->backing = (struct backing){fake,      fake_load,       fake_run,    fake_visit_rows,
-                                     fake_read, fake_want_clean, fake_flushed};
+    fake->backing =
+        (struct backing){fake, fake_load, fake_run, fake_visit_rows, fake_read, fake_want_clean, fake_flushed};
     fake->offset = 1;
     fake->keyspace = keyspace_create(42);
     keyspace_set_backing(fake->keyspace, &fake->backing);
@@ -280,15 +280,14 @@ static inline void fake_capture(struct fake_backing *fake, size_t bytes_max)
             uint64_t hash = 0;
             if (!capture_slot_is_dirty(fake->keyspace, (uint8_t)db, (uint16_t)slot))
                 continue;
-            while (!capture_slot(fake->keyspace, (uint8_t)db, (uint16_t)slot, &hash, bytes_max, fake_capture_visit,
-                                 fake))
+            while (
+                !capture_slot(fake->keyspace, (uint8_t)db, (uint16_t)slot, &hash, bytes_max, fake_capture_visit, fake))
                 continue;
         }
     }
 }
 
-static inline void fake_tell(struct fake_backing *fake,
-                             void (*tell)(struct keyspace *, const struct row_key *, size_t))
+static inline void fake_tell(struct fake_backing *fake, void (*tell)(struct keyspace *, const struct row_key *, size_t))
 {
     struct row_key *keys = malloc((fake->run.count + 1) * sizeof(*keys));
     for (size_t i = 0; i < fake->run.count; i++)

@@ -11,7 +11,7 @@
 #define WORKERS 2
 #define NAMES 300
 #define LOADS 150 /* until so many were needed */
-#define WIDE 100 /* keys of a request that takes turns */
+#define WIDE 100  /* keys of a request that takes turns */
 
 struct stage {
     struct fake_backing *fake;
