@@ -199,7 +199,7 @@ def test_used_memory_returns_after_a_flush(client):
 
 
 def test_maxmemory_refuses_writes_with_oom(own_server, kind):
-    own = {'tier': 'no'} if kind == 'forebay' else {}
+    own = {'tier': 'no', 'maxmemory_wait_ms': 10} if kind == 'forebay' else {}
     client = own_server(maxmemory='100mb', maxmemory_policy='noeviction', **own).client()
     assert client('SET', 'k', 'v') == 'OK'
     client('CONFIG', 'SET', 'maxmemory', 1)
@@ -213,7 +213,7 @@ def test_maxmemory_refuses_writes_with_oom(own_server, kind):
 
 
 def test_maxmemory_evicts_by_policy(own_server, kind):
-    own = {'tier': 'no'} if kind == 'forebay' else {}
+    own = {'tier': 'no', 'maxmemory_wait_ms': 10} if kind == 'forebay' else {}
     server = own_server(maxmemory='40mb', maxmemory_policy='allkeys-lru', **own)
     client = server.client()
     for start in range(0, 100000, 1000):

@@ -9,6 +9,7 @@ import argparse
 import glob
 import os
 import random
+import re
 import sys
 import time
 
@@ -47,12 +48,6 @@ def log_segments(directory):
     return sorted(glob.glob(os.path.join(directory, '**', 'log-*.seg'), recursive=True))
 
 
-def used_bytes(path):
-    """Up to the last byte that is not zero: a segment may be allocated beyond what is written."""
-    with open(path, 'rb') as segment:
-        return len(segment.read().rstrip(b'\0'))
-
-
 class Mark:
     """A moment: what was acknowledged, and, looked at afterwards, how far the log had come."""
 
@@ -60,7 +55,7 @@ class Mark:
         self.acknowledged = [writer.history.acknowledged for writer in writers]
         segments = log_segments(directory)
         self.segment = segments[-1] if segments else None
-        self.used = used_bytes(self.segment) if self.segment else 0
+        self.used = os.path.getsize(self.segment) if self.segment else 0
 
 
 def damage(directory, mark, rng):
@@ -71,7 +66,7 @@ def damage(directory, mark, rng):
     last = segments[-1]
     if last != mark.segment:
         return None  # its header would be within reach, which no crash spoils after a sync of the segment before
-    end = used_bytes(last)
+    end = os.path.getsize(last)
     if end <= mark.used:
         return None
     at = rng.randint(mark.used, end - 1)
@@ -84,6 +79,22 @@ def damage(directory, mark, rng):
         segment.seek(at)
         segment.write(bytes([byte ^ 1 << rng.randrange(8)]))
         return 'flipped a bit of %s at %d of %d' % (os.path.basename(last), at, end)
+
+
+def start_or_obey(server):
+    """Starts a server on a damaged log. It may refuse where it sees that bytes behind the damage had been synced, for
+    then it is not a torn end but a spoilt disk; it must say which command gives up what follows, and that is run."""
+    try:
+        server.start()
+        return ''
+    except ChildProcessError as refusal:
+        advice = re.findall(r'truncate -s (\d+) (\S+log-\d+\.seg)', str(refusal))
+        if not advice:
+            raise Lost('the start failed without advice:\n%s' % refusal) from None
+    size, path = advice[-1]
+    os.truncate(path, int(size))
+    server.start()
+    return ', then cut as the server advised'
 
 
 def crash_once(server, rng, states, with_damage=False):
@@ -103,7 +114,10 @@ def crash_once(server, rng, states, with_damage=False):
     told = damage(server.directory, mark, rng) if with_damage else None
     soon = time.time() + SOON_MS / 1000
     started = time.monotonic()
-    server.start()
+    if told:
+        told += start_or_obey(server)
+    else:
+        server.start()
     start_seconds = time.monotonic() - started
     wait_until(lambda: time.time() >= soon, what='the end of the short expiry times')
     with server.client() as client:
@@ -143,7 +157,7 @@ def check(client, writers, marks=None):
 def run(kind, durability, kills, seed, with_damage=False, progress=None, **directives):
     """A whole run. Raises Lost."""
     rng = random.Random(seed)
-    totals = {'kills': 0, 'sent': 0, 'damaged': 0, 'start_seconds_max': 0.0}
+    totals = {'kills': 0, 'sent': 0, 'damaged': 0, 'obeyed': 0, 'start_seconds_max': 0.0}
     with servers.start(kind, **{**DIRECTIVES[kind, durability], **directives}) as server:
         states = [{} for _ in range(WRITERS)]
         for _ in range(kills):
@@ -151,6 +165,7 @@ def run(kind, durability, kills, seed, with_damage=False, progress=None, **direc
             totals['kills'] += 1
             totals['sent'] += told['sent']
             totals['damaged'] += bool(told['damage'])
+            totals['obeyed'] += 'advised' in (told['damage'] or '')
             totals['start_seconds_max'] = max(totals['start_seconds_max'], told['start_seconds'])
             if progress:
                 progress(totals)

@@ -233,7 +233,7 @@ def test_proto_max_bulk_len_cannot_be_raised_to_an_overflow(client):
 
 
 @pytest.mark.parametrize('body', [
-    b'', b'\x00', b'\x00\x80\xff\xff\xff\xff', b'\x00\x81' + b'\xff' * 8, b'\x00\xc3', b'\x00\xc3\x01\x01', b'\x00\xc3\x05\x80\xff\xff\xff\xffabcde',
+    b'\x00', b'\x00\x80\xff\xff\xff\xff', b'\x00\x81' + b'\xff' * 8, b'\x00\xc3', b'\x00\xc3\x01\x01', b'\x00\xc3\x05\x80\xff\xff\xff\xffabcde',
     b'\x00\xc3\x02\x0a\xe0\x00', b'\x00\xc3\x03\x0a\x20\xff\xff', b'\x00\xc4abc', b'\x00\x40', b'\xff', b'\x10',
     b'\x01\x81' + b'\xff' * 8, b'\x02\x80\xff\xff\xff\xff', b'\x0b\x04\x02\x00\x00', b'\x0a\x03abc', b'\x09\x05abcde', b'\x11\x05abcde', b'\x0e\x01\x02',
     b'\x0f\x01', b'\x15\x01', b'\x07abc', b'\x06', b'\x14\x03abc', b'\x12\x01\x02\x03abc'])
@@ -362,7 +362,7 @@ def test_a_unix_socket_is_never_open_to_others(kind, tmp_path, mode):
         stop.set()
         watcher.join()
         server.remove()
-    assert seen == {int(mode, 8)}
+    assert not [oct(found) for found in seen if found & ~int(mode, 8)]
 
 
 def test_a_server_on_all_addresses_without_a_password_refuses_strangers(kind):
