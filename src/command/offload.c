@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Work for a reader thread. The offload belongs to the session while it is suspended for it and until offload_end; if
- * the client goes away first, the letter that brings the result home frees it. */
+ * the client goes away first, the letter that brings the result home frees it. Inside EXEC, where everything is held, the
+ * work runs at once and the session never knows of it. */
 #include "command/dispatch.h"
 
 #include "base/memory.h"
@@ -34,7 +35,7 @@ struct offload *execution_offload(struct execution *x, size_t size, void (*run)(
                                   void (*destroy)(struct offload *offload))
 {
     struct session *session = x->session;
-    if (session->offload && session->offload->done)
+    if (session->offload && session->offload->done && session->offload->run == run)
         return session->offload;
     struct offload *offload = memory_allocate_zeroed(size);
     offload->engine = x->engine;
@@ -45,7 +46,8 @@ struct offload *execution_offload(struct execution *x, size_t size, void (*run)(
     offload->holding_all = x->holding_all;
     offload->mail.deliver = offload_came_home;
     offload->job.run = offload_run_on_reader;
-    session->offload = offload;
+    if (!x->holding_all)
+        session->offload = offload;
     prepare(x, offload);
     if (x->holding_all || !keyspace_walk_needs_reader(x->keyspace)) {
         run(offload);
@@ -61,7 +63,8 @@ void offload_end(struct execution *x, struct offload **taken)
 {
     struct offload *offload = *taken;
     *taken = NULL;
-    x->session->offload = NULL;
+    if (x->session->offload == offload)
+        x->session->offload = NULL;
     offload_free(offload);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "command/class.h"
+#include "command/client_list.h"
 #include "command/effects.h"
 
 struct queued {
@@ -277,6 +278,15 @@ static void exec_run(struct execution *x, struct transaction *transaction)
     x->session->flags &= ~(uint32_t)SESSION_EXECUTING_MULTI;
 }
 
+/* Commands that ask other threads' sessions must have their answers before anything is held. */
+static bool exec_gathers(const struct transaction *transaction)
+{
+    for (size_t i = 0; i < transaction->count; i++)
+        if (client_gather_is_needed(transaction->queue[i].command))
+            return true;
+    return false;
+}
+
 static void exec_command(struct execution *x)
 {
     struct session *session = x->session;
@@ -292,7 +302,9 @@ static void exec_command(struct execution *x)
     }
     struct transaction *transaction = transaction_of(session);
     struct holding holding;
-    bool all = false;
+    bool all = false, gathers = exec_gathers(transaction);
+    if (gathers && !client_gather_prepare(x))
+        return;
     exec_collect(x, transaction, &all);
     exec_collect_watched(x, transaction);
     x->keys = x->worker->keys;
@@ -307,6 +319,8 @@ static void exec_command(struct execution *x)
     else
         reply_null_array(x->reply);
     execution_release(x, &holding);
+    if (gathers)
+        client_gather_finish(x);
     transaction_clear(session);
 }
 

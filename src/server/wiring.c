@@ -125,9 +125,12 @@ static void lane_turn(void *context, struct connection **ready, size_t count)
         lane->item_capacity = count * 2;
         lane->items = memory_resize(lane->items, lane->item_capacity * sizeof(struct turn_item));
     }
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         lane->items[i] =
             (struct turn_item){.session = ready[i]->owner, .input = buffer_bytes(&ready[i]->input)};
+        if (ready[i]->closing)
+            lane->items[i].input.length = 0;
+    }
     worker_turn(lane->worker, lane->items, count, loop_now_ms(lane->loop));
     for (size_t i = 0; i < count; i++)
         connection_consume(ready[i], lane->items[i].consumed);
