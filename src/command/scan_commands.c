@@ -152,6 +152,7 @@ static struct offload *key_walk(struct execution *x, void (*run)(struct offload 
         return offload;
     if (offload->status == STATUS_BUSY) {
         walk->is_paused = true;
+        x->session->offload = offload; /* though it ran at once, the session comes back to it */
         execution_suspend(x, SUSPENDED_LOCK);
     } else {
         reply_error(x->reply, "ERR the keys could not be read from disk; see the server's log, then try again");
