@@ -130,8 +130,7 @@ static enum status checkpoint_decode(struct bytes bytes, struct checkpoint *chec
     return STATUS_OK;
 }
 
-enum status checkpoint_write(const char *directory, const struct checkpoint *checkpoint, char *error,
-                             size_t error_size)
+enum status checkpoint_write(const char *directory, const struct checkpoint *checkpoint, char *error, size_t error_size)
 {
     char path[PATH_BYTES], beside[PATH_BYTES];
     struct buffer bytes = {0};
@@ -180,7 +179,8 @@ enum status checkpoint_read(const char *directory, struct checkpoint *checkpoint
     if (status == STATUS_CORRUPT)
         snprintf(error, error_size,
                  "%s is damaged: put the whole data directory back from a backup, or let this node copy its data from "
-                 "a replica into an empty directory", path);
+                 "a replica into an empty directory",
+                 path);
     close(file);
     buffer_deinit(&bytes);
     return status;
@@ -241,7 +241,8 @@ enum status row_bound_open(struct row_bound *bound, const char *directory, char 
     if (about.st_size >= ROW_BOUND_RECORD) {
         snprintf(error, error_size,
                  "%s is damaged: put the whole data directory back from a backup, or let this node copy its data from "
-                 "a replica into an empty directory", path);
+                 "a replica into an empty directory",
+                 path);
         return STATUS_CORRUPT;
     }
     if (record_write(bound) != STATUS_OK || !directory_sync(directory))

@@ -12,8 +12,8 @@
 
 /* The last completed flush cycle. The stream before 'offset' is in the rows. */
 struct checkpoint {
-    uint64_t offset;   /* the stream's end when the cycle began */
-    int64_t wall_ms;   /* the time then */
+    uint64_t offset; /* the stream's end when the cycle began */
+    int64_t wall_ms; /* the time then */
     uint64_t flushed_at[ROW_DATABASES];
     struct buffer state; /* keyspace_save_state's, of that moment */
 };

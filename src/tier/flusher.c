@@ -165,8 +165,10 @@ static void run_capture(struct tier *tier, size_t bytes_max)
         if (hand_advance(flusher) && flusher->run.count > 0)
             break;
     }
-    atomic_store_explicit(&flusher->run_memory, flusher->run.bytes.capacity + flusher->run.block_bytes +
-                          flusher->run.capacity * sizeof(*flusher->run.rows), memory_order_relaxed);
+    atomic_store_explicit(&flusher->run_memory,
+                          flusher->run.bytes.capacity + flusher->run.block_bytes +
+                              flusher->run.capacity * sizeof(*flusher->run.rows),
+                          memory_order_relaxed);
 }
 
 static void compaction_await(struct tier *tier)
@@ -226,8 +228,8 @@ static enum status run_ingest(struct tier *tier, const char **failure, char *err
     return status;
 }
 
-static void run_tell(struct tier *tier, void (*tell)(struct keyspace *keyspace, const struct row_key *keys,
-                                                     size_t count))
+static void run_tell(struct tier *tier,
+                     void (*tell)(struct keyspace *keyspace, const struct row_key *keys, size_t count))
 {
     struct row_key keys[TELL_KEYS];
     const struct run *run = &tier->flusher.run;
@@ -407,8 +409,8 @@ static bool reason_to_write(struct tier *tier, int64_t now_us)
         return true;
     if (!tier->options.keep)
         return false;
-    uint64_t behind = stream_end(tier->stream) - atomic_load_explicit(&flusher->checkpoint_offset,
-                                                                       memory_order_relaxed);
+    uint64_t behind =
+        stream_end(tier->stream) - atomic_load_explicit(&flusher->checkpoint_offset, memory_order_relaxed);
     if (behind > (uint64_t)*tier->options.log_bytes_max / 2)
         return true;
     return behind > 0 && now_us - flusher->cycle_ended_us >= CYCLE_INTERVAL_US;

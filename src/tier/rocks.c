@@ -203,8 +203,8 @@ static enum status database_open(struct rocks *rocks)
     const char *names[] = {"default"};
     const rocksdb_options_t *options[] = {rocks->options};
     char *text = NULL;
-    rocks->database = rocksdb_open_column_families(rocks->options, rocks->directory, 1, names, options,
-                                                   &rocks->family, &text);
+    rocks->database =
+        rocksdb_open_column_families(rocks->options, rocks->directory, 1, names, options, &rocks->family, &text);
     if (text)
         rocks->database = NULL;
     return status_take(text, rocks->error, sizeof(rocks->error));
@@ -334,8 +334,7 @@ static enum status value_read(struct rocks *rocks, const rocksdb_readoptions_t *
     return value->status;
 }
 
-enum status rocks_get(struct rocks *rocks, struct bytes key, void (*take)(void *taker, struct bytes value),
-                      void *taker)
+enum status rocks_get(struct rocks *rocks, struct bytes key, void (*take)(void *taker, struct bytes value), void *taker)
 {
     struct rocks_value value = {.status = STATUS_OK};
     if (!database_enter(rocks))
@@ -495,8 +494,8 @@ enum status rocks_delete_files(struct rocks *rocks, struct bytes from, struct by
     char *text = NULL;
     if (rocks->database == NULL)
         return STATUS_IO;
-    rocksdb_delete_file_in_range_cf(rocks->database, rocks->family, from.data, from.length, until.data,
-                                    until.length, &text);
+    rocksdb_delete_file_in_range_cf(rocks->database, rocks->family, from.data, from.length, until.data, until.length,
+                                    &text);
     return status_take(text, rocks->error, sizeof(rocks->error));
 }
 

@@ -20,8 +20,8 @@ struct run {
     struct run_row *rows; /* in capture order */
     size_t count, capacity;
     size_t block_bytes;
-    uint64_t offset_max;                 /* the largest offset in it: I2 waits for it */
-    uint64_t db_offset_max[16];          /* of each db's rows and deletions; 0: none */
+    uint64_t offset_max;                  /* the largest offset in it: I2 waits for it */
+    uint64_t db_offset_max[16];           /* of each db's rows and deletions; 0: none */
     size_t rows_written, deletes_written; /* by run_write */
     uint64_t file_bytes;
 };

@@ -79,7 +79,8 @@ static enum status directory_open(struct tier *tier, char *error, size_t error_s
     if (checkpoint_exists(tier->directory)) {
         snprintf(error, error_size,
                  "%s holds durable data, and without a log it would be lost: set 'durability' to what wrote it, or "
-                 "choose an empty directory", tier->directory);
+                 "choose an empty directory",
+                 tier->directory);
         return STATUS_INVALID;
     }
     rocks_remove(tier->row_directory, tier->run_directory);
@@ -116,8 +117,10 @@ static enum status checkpoint_open(struct tier *tier, char *error, size_t error_
     if (status != STATUS_OK)
         return status;
     if (!rows_stand(tier)) {
-        snprintf(error, error_size, "%s is missing, but a checkpoint beside it needs its rows: put it back, or let this "
-                 "node copy its data from a replica into an empty directory", tier->row_directory);
+        snprintf(error, error_size,
+                 "%s is missing, but a checkpoint beside it needs its rows: put it back, or let this "
+                 "node copy its data from a replica into an empty directory",
+                 tier->row_directory);
         return STATUS_CORRUPT;
     }
     for (int db = 0; db < ROW_DATABASES; db++) {
@@ -128,8 +131,10 @@ static enum status checkpoint_open(struct tier *tier, char *error, size_t error_
     atomic_store(&tier->flusher.checkpoint_ms, checkpoint->wall_ms);
     status = keyspace_restore_state(tier->keyspace, buffer_bytes(&checkpoint->state));
     if (status != STATUS_OK)
-        snprintf(error, error_size, "the checkpoint in %s is not one of this version's: start the version that wrote "
-                 "it, or restore from a backup", tier->directory);
+        snprintf(error, error_size,
+                 "the checkpoint in %s is not one of this version's: start the version that wrote "
+                 "it, or restore from a backup",
+                 tier->directory);
     return status;
 }
 
@@ -267,8 +272,7 @@ const char *tier_failure(const struct tier *tier)
 
 size_t tier_memory_bytes(struct tier *tier)
 {
-    return rocks_memory_bytes(tier->rocks) +
-           atomic_load_explicit(&tier->flusher.run_memory, memory_order_relaxed);
+    return rocks_memory_bytes(tier->rocks) + atomic_load_explicit(&tier->flusher.run_memory, memory_order_relaxed);
 }
 
 static void info_of_rocks(struct tier *tier, struct tier_info *info)

@@ -69,8 +69,8 @@ size_t tier_memory_bytes(struct tier *tier);
 #define TIER_LATENCY_BUCKETS 24
 
 struct tier_info {
-    uint64_t rows;          /* approximate: rewritten rows count twice until compacted */
-    uint64_t file_bytes;    /* of all row files */
+    uint64_t rows;       /* approximate: rewritten rows count twice until compacted */
+    uint64_t file_bytes; /* of all row files */
     uint32_t level_files[TIER_LEVELS];
     uint64_t pending_compaction_bytes;
     uint64_t cycles, runs, run_failures;

@@ -102,13 +102,13 @@ struct flusher {
         uint8_t db;
         uint16_t slot;
         uint64_t hash;
-    } hand;               /* where the walk goes on */
-    uint32_t slots_left;  /* of the cycle under way, the hand's slot included; 0: none */
+    } hand;                  /* where the walk goes on */
+    uint32_t slots_left;     /* of the cycle under way, the hand's slot included; 0: none */
     struct checkpoint cycle; /* what the cycle under way will have made durable */
     int64_t cycle_began_us;
-    struct tier_save *cycle_saves; /* wishes that the cycle under way fulfils */
-    int64_t retry_us;              /* after a failure: not before */
-    unsigned failures;             /* in a row, of RocksDB */
+    struct tier_save *cycle_saves;         /* wishes that the cycle under way fulfils */
+    int64_t retry_us;                      /* after a failure: not before */
+    unsigned failures;                     /* in a row, of RocksDB */
     uint64_t db_offset_max[ROW_DATABASES]; /* of what was ingested; what stood in the rows at open has row_bound's */
     int64_t last_second_us;
     int64_t rebuild_retry_us; /* of the filter: not before, so that it takes a part of the time only */

@@ -271,8 +271,7 @@ size_t keyspace_dirty_count(const struct keyspace *keyspace)
     return __atomic_load_n(&keyspace->dirty_count, __ATOMIC_RELAXED);
 }
 
-void keyspace_save_state(struct keyspace *keyspace, void (*at_offset)(void *context), void *context,
-                         struct buffer *out)
+void keyspace_save_state(struct keyspace *keyspace, void (*at_offset)(void *context), void *context, struct buffer *out)
 {
     pthread_mutex_lock(&keyspace->lock);
     at_offset(context);

@@ -243,7 +243,7 @@ static void a_failed_run_leaves_the_newest_value(void **state)
 static void a_restart_knows_the_number_of_keys_and_finds_each(void **state)
 {
     struct node *node = *state;
-    char name[16];
+    char name[32];
     for (int i = 0; i < 3000; i++) {
         snprintf(name, sizeof(name), "key:%d", i);
         set(node, name, name, i % 2 ? ENTRY_NO_EXPIRE : INT64_MAX);
@@ -269,7 +269,7 @@ static bool filter_is_ready(struct node *node)
 static void a_rebuilt_filter_hides_no_key_and_spares_reads_of_absent_ones(void **state)
 {
     struct node *node = *state;
-    char name[16];
+    char name[32];
     for (int i = 0; i < 3000; i++) {
         snprintf(name, sizeof(name), "key:%d", i);
         set(node, name, name, ENTRY_NO_EXPIRE);

@@ -812,8 +812,8 @@ static void long_jobs_hold_up_no_load(void **state)
     node_start(node);
     backing = tier_backing(node->tier);
     for (int i = 0; i < 3; i++) {
-        jobs[i] = (struct test_job){.job.run = test_job_run, .lock = PTHREAD_MUTEX_INITIALIZER,
-                                    .changed = PTHREAD_COND_INITIALIZER};
+        jobs[i] = (struct test_job){
+            .job.run = test_job_run, .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
         backing->run(backing->context, (struct job *)&jobs[i]);
     }
     test_job_await(&jobs[0], &jobs[0].began);
