@@ -118,19 +118,31 @@ static void save_begin(struct execution *x)
     execution_suspend(x, SUSPENDED_JOB);
 }
 
-void save_command(struct execution *x)
+bool saving_wait(struct execution *x, enum status *status)
 {
     struct offload *save = x->session->offload;
     if (!save || !save->done) {
         save_begin(x);
-        return;
+        return false;
     }
-    int status = save->status;
+    *status = (enum status)save->status;
     offload_end(x, &save);
+    return true;
+}
+
+void saving_reply(struct execution *x, enum status status)
+{
     if (status == STATUS_OK)
         reply_status(x->reply, "OK");
     else
-        reply_error_format(x->reply, "ERR the save failed: %s", status_text((enum status)status));
+        reply_error_format(x->reply, "ERR the save failed: %s", status_text(status));
+}
+
+void save_command(struct execution *x)
+{
+    enum status status;
+    if (saving_wait(x, &status))
+        saving_reply(x, status);
 }
 
 /* ---- in the background ---- */

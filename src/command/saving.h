@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #pragma once
 
+#include "base/status.h"
 #include "command/engine.h"
+
+struct execution;
 
 /* Checkpoints that clients ask for (SAVE, BGSAVE, BGREWRITEAOF), as INFO tells of them. */
 struct saving_state {
@@ -17,3 +20,9 @@ struct saving_state saving_read(void);
 int64_t saving_last_ms(const struct engine *engine);
 /* Keys whose rows are not up to date. */
 uint64_t saving_changes(const struct engine *engine);
+
+/* For handlers: makes a checkpoint while the session is suspended. True when it has come to its end; on false the
+ * handler returns at once, either to be called again or because the error has been replied. */
+bool saving_wait(struct execution *x, enum status *status);
+/* OK, or the error that goes with the status. */
+void saving_reply(struct execution *x, enum status status);

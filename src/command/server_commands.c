@@ -7,6 +7,14 @@
 #include "command/monitor.h"
 #include "command/slowlog.h"
 
+void reply_usage(struct execution *x)
+{
+    const struct command_entry *container = x->command->parent ? x->command->parent : x->command;
+    int shown = x->argv[1].length > 128 ? 128 : (int)x->argv[1].length;
+    reply_error_format(x->reply, "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try %s HELP.", shown,
+                       x->argv[1].data, container->row->name);
+}
+
 static void time_command(struct execution *x)
 {
     int64_t now_us = clock_now_us();
@@ -255,6 +263,16 @@ static const struct command slowlog_subcommands[] = {
 
 const struct command server_commands[] = {
     {
+        .name = "ACL",
+        .run = reply_subcommand_error,
+        .arity = -2,
+        .group = "server",
+        .since = "6.0.0",
+        .complexity = "Depends on subcommand.",
+        .summary = "A container for commands about users and what they may do.",
+        .subcommands = acl_subcommands,
+    },
+    {
         .name = "BGREWRITEAOF",
         .run = bgrewriteaof_command,
         .arity = 1,
@@ -301,6 +319,16 @@ const struct command server_commands[] = {
         .since = "1.0.0",
         .complexity = "O(1)",
         .summary = "Returns the number of keys in the database.",
+    },
+    {
+        .name = "DEBUG",
+        .run = debug_command,
+        .arity = -2,
+        .flags = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE | COMMAND_WALKS,
+        .group = "server",
+        .since = "1.0.0",
+        .complexity = "Depends on subcommand.",
+        .summary = "A container for commands that tests use.",
     },
     {
         .name = "FLUSHALL",
@@ -354,6 +382,16 @@ const struct command server_commands[] = {
         .summary = "Returns when all that had been written was last known to be in rows, as a Unix time.",
     },
     {
+        .name = "LATENCY",
+        .run = reply_subcommand_error,
+        .arity = -2,
+        .group = "server",
+        .since = "2.8.13",
+        .complexity = "Depends on subcommand.",
+        .summary = "A container for commands about how long commands take.",
+        .subcommands = latency_subcommands,
+    },
+    {
         .name = "LOLWUT",
         .run = lolwut_command,
         .arity = -1,
@@ -363,6 +401,16 @@ const struct command server_commands[] = {
         .summary = "Shows a picture and the version.",
         .arguments = ARGUMENTS(
             {.name = "version", .type = ARGUMENT_INTEGER, .token = "VERSION", .flags = ARGUMENT_OPTIONAL}),
+    },
+    {
+        .name = "MEMORY",
+        .run = reply_subcommand_error,
+        .arity = -2,
+        .group = "server",
+        .since = "4.0.0",
+        .complexity = "Depends on subcommand.",
+        .summary = "A container for commands about memory.",
+        .subcommands = memory_subcommands,
     },
     {
         .name = "MODULE",

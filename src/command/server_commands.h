@@ -21,5 +21,11 @@ void flushall_command(struct execution *x);
 void swapdb_command(struct execution *x);
 void dbsize_command(struct execution *x);
 
-/* config_commands.c */
-extern const struct command config_subcommands[];
+/* config_commands.c, memory_commands.c, latency_commands.c, acl_commands.c */
+extern const struct command config_subcommands[], memory_subcommands[], latency_subcommands[], acl_subcommands[];
+
+/* debug_command.c */
+void debug_command(struct execution *x);
+
+/* "unknown subcommand or wrong number of arguments for 'x'. Try DEBUG HELP." */
+void reply_usage(struct execution *x);
