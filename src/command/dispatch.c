@@ -289,14 +289,25 @@ static enum gate_answer execution_admit(struct execution *x)
     return answer;
 }
 
-static bool execution_find_keys(struct execution *x, const struct key *simple_key, struct key *own_key)
+/* Many keys of one request: their places in memory are asked for together, as those of a batch are. */
+static void prefetch_keys(struct execution *x)
+{
+    for (size_t i = 0; i < x->key_count; i++)
+        keyspace_prefetch_table(x->keyspace, &x->keys[i]);
+    for (size_t i = 0; i < x->key_count; i++)
+        keyspace_prefetch_segment(x->keyspace, &x->keys[i]);
+    for (size_t i = 0; i < x->key_count; i++)
+        keyspace_prefetch_entry(x->keyspace, &x->keys[i]);
+}
+
+static void execution_find_keys(struct execution *x, const struct key *simple_key, struct key *own_key)
 {
     if (x->command->simple_key) {
         *own_key = *simple_key;
         own_key->db = x->db;
         x->keys = own_key;
         x->key_count = 1;
-        return true;
+        return;
     }
     x->worker->key_count = 0;
     if ((x->command->first_key || (x->command->flags & COMMAND_MOVABLEKEYS)) &&
@@ -304,7 +315,8 @@ static bool execution_find_keys(struct execution *x, const struct key *simple_ke
         x->worker->key_count = 0; /* malformed: the handler says how */
     x->keys = x->worker->keys;
     x->key_count = x->worker->key_count;
-    return true;
+    if (x->key_count > 1)
+        prefetch_keys(x);
 }
 
 static void execution_take_load(struct execution *x)

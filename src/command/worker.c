@@ -118,14 +118,22 @@ static size_t worker_fill(struct worker *worker, struct turn_item *items, size_t
     return filled;
 }
 
+static void worker_prefetch(struct worker *worker, size_t filled,
+                            void (*stage)(struct keyspace *keyspace, const struct key *key))
+{
+    for (size_t i = 0; i < filled; i++) {
+        struct request *request = &worker->requests[i];
+        if (request->command && request->command->simple_key && request->args.count > 1)
+            stage(worker->engine->keyspace, &request->key);
+    }
+}
+
 static void worker_run_batch(struct worker *worker, size_t filled)
 {
-    if (filled > 1)
-        for (size_t i = 0; i < filled; i++) {
-            struct request *request = &worker->requests[i];
-            if (request->command && request->command->simple_key && request->args.count > 1)
-                keyspace_prefetch_entry(worker->engine->keyspace, &request->key);
-        }
+    if (filled > 1) {
+        worker_prefetch(worker, filled, keyspace_prefetch_segment);
+        worker_prefetch(worker, filled, keyspace_prefetch_entry);
+    }
     for (size_t i = 0; i < filled; i++)
         worker_execute(worker, &worker->requests[i]);
 }

@@ -192,7 +192,7 @@ void keyspace_prefetch_table(const struct keyspace *keyspace, const struct key *
         __builtin_prefetch(table);
 }
 
-void keyspace_prefetch_segment(const struct keyspace *keyspace, const struct key *key)
+void keyspace_prefetch_segment(struct keyspace *keyspace, const struct key *key)
 {
     const struct slot_table *table = table_hint(keyspace, key);
     if (table)

@@ -84,7 +84,7 @@ void keyspace_acquire_all(struct keyspace *keyspace, uint32_t worker);
 /* Stage 1 prefetches the partition's lock and the slot's table, stage 2 the key's segment; stage 3 takes the lock
  * shortly (or gives up) and prefetches the entry. Each reads what the one before it has fetched. */
 void keyspace_prefetch_table(const struct keyspace *keyspace, const struct key *key);
-void keyspace_prefetch_segment(const struct keyspace *keyspace, const struct key *key);
+void keyspace_prefetch_segment(struct keyspace *keyspace, const struct key *key);
 void keyspace_prefetch_entry(struct keyspace *keyspace, const struct key *key);
 
 /* ---- one key (lock) ---- */
