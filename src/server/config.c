@@ -8,9 +8,11 @@
 
 #include "base/log.h"
 #include "command/class.h"
+#include "command/latency_events.h"
 #include "command/settings.h"
 #include "net/connection.h"
 #include "server/compatibility.h"
+#include "server/ticker.h"
 #include "server/version.h"
 
 struct config config;
@@ -25,6 +27,13 @@ static bool apply_log_level(const struct option *option, char *error, size_t err
 {
     (void)option, (void)error, (void)error_size;
     log_set_level((enum log_level)config.log_level);
+    return true;
+}
+
+static bool apply_maxmemory(const struct option *option, char *error, size_t error_size)
+{
+    (void)option, (void)error, (void)error_size;
+    ticker_limit_memory(&config.engine);
     return true;
 }
 
@@ -74,7 +83,7 @@ static const struct option node_options[] = {
     {.name = "tier-free-space-min", .type = OPTION_BYTES, .value = &config.tier_free_bytes_min, .initial = "256mb",
      .minimum = 0, .maximum = INT64_MAX, .help = "spilling stops while the disk has less free space"},
     {.name = "maxmemory", .type = OPTION_BYTES, .value = &config.engine.maxmemory, .initial = "0", .minimum = 0,
-     .maximum = INT64_MAX,
+     .maximum = INT64_MAX, .apply = apply_maxmemory,
      .help = "bound of the process's resident memory; 0: three quarters of what the machine or its cgroup has"},
     {.name = "maxmemory-policy", .type = OPTION_ENUM, .value = &config.engine.eviction, .initial = "tier",
      .names = eviction_names, .help = "which keys leave memory first, or are deleted with tier no"},
@@ -104,7 +113,8 @@ void config_setup(void)
 {
     settings_register(node_options);
     settings_register(class_options);
-    settings_register(compatibility_options);
+    settings_register(latency_options);
+    compatibility_register();
 }
 
 static void print_option(void *context, const struct option *option)

@@ -25,7 +25,7 @@ static struct {
     struct engine *engine;
     struct thread thread;
     _Atomic bool stopping;
-    double overhead;
+    _Atomic double overhead; /* written by whoever measures, one thread */
 } ticker;
 
 static int64_t memory_bound(const struct engine *engine)
@@ -33,22 +33,27 @@ static int64_t memory_bound(const struct engine *engine)
     return engine->maxmemory > 0 ? engine->maxmemory : (int64_t)(memory_of_machine() / 4 * 3);
 }
 
+void ticker_limit_memory(struct engine *engine)
+{
+    double bound = (double)memory_bound(engine);
+    double limit = bound - atomic_load_explicit(&ticker.overhead, memory_order_relaxed);
+    if (limit < bound * ALLOCATION_PART_MIN)
+        limit = bound * ALLOCATION_PART_MIN;
+    atomic_store_explicit(&engine->allocation_limit, (size_t)limit, memory_order_relaxed);
+}
+
 void ticker_measure_memory(struct engine *engine)
 {
     memory_refresh();
     double resident = (double)memory_resident(), allocated = (double)memory_allocated();
-    double bound = (double)memory_bound(engine);
     double overhead = resident > allocated ? resident - allocated : 0;
-    if (overhead > ticker.overhead)
-        ticker.overhead = overhead;
-    else
-        ticker.overhead += (overhead - ticker.overhead) * OVERHEAD_DECAY;
-    double limit = bound - ticker.overhead;
-    if (limit < bound * ALLOCATION_PART_MIN)
-        limit = bound * ALLOCATION_PART_MIN;
-    if (resident > bound)
+    double believed = atomic_load_explicit(&ticker.overhead, memory_order_relaxed);
+    if (overhead < believed)
+        overhead = believed + (overhead - believed) * OVERHEAD_DECAY;
+    atomic_store_explicit(&ticker.overhead, overhead, memory_order_relaxed);
+    if (resident > (double)memory_bound(engine))
         memory_purge();
-    atomic_store_explicit(&engine->allocation_limit, (size_t)limit, memory_order_relaxed);
+    ticker_limit_memory(engine);
 }
 
 static void tick_memory(struct engine *engine, int64_t now_ms)

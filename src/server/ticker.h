@@ -8,3 +8,5 @@ void ticker_start(struct engine *engine);
 void ticker_stop(void);
 /* One look at memory, before the first command. */
 void ticker_measure_memory(struct engine *engine);
+/* Makes a new maxmemory effective with what was measured last; any thread. */
+void ticker_limit_memory(struct engine *engine);
