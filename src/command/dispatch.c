@@ -10,6 +10,7 @@
 #include "base/ticks.h"
 #include "command/class.h"
 #include "command/error_counts.h"
+#include "command/latency_events.h"
 #include "command/monitor.h"
 #include "command/reply_wait.h"
 #include "command/slowlog.h"
@@ -213,6 +214,17 @@ void execution_release(struct execution *x, struct holding *holding)
 
 /* ---- running ---- */
 
+/* Slower than the lower one of the two thresholds. */
+static void execution_was_slow(struct execution *x, int64_t duration_us)
+{
+    int64_t slowlog_us = x->engine->slowlog_slower_than_us, threshold_ms = latency_threshold_ms;
+    if (slowlog_us >= 0 && duration_us >= slowlog_us && !(x->command->flags & COMMAND_SKIP_SLOWLOG))
+        slowlog_push(x, duration_us);
+    if (threshold_ms > 0 && duration_us / 1000 >= threshold_ms)
+        latency_note(x->command->flags & COMMAND_FAST ? LATENCY_FAST_COMMAND : LATENCY_COMMAND, x->now_ms,
+                     duration_us / 1000);
+}
+
 /* 'place': where in the output the reply begins. */
 static void execution_account(struct execution *x, uint64_t started, uint32_t errors_before, size_t place)
 {
@@ -232,8 +244,8 @@ static void execution_account(struct execution *x, uint64_t started, uint32_t er
                              __ATOMIC_RELEASE);
         STATISTIC_ADD(stats->buckets[latency_bucket((uint64_t)ticks_to_us(ticks))], 1);
     }
-    if (__builtin_expect(ticks > worker->slow_ticks, 0) && !(x->command->flags & COMMAND_SKIP_SLOWLOG))
-        slowlog_push(x, (int64_t)ticks_to_us(ticks));
+    if (__builtin_expect(ticks > worker->slow_ticks, 0))
+        execution_was_slow(x, (int64_t)ticks_to_us(ticks));
 }
 
 void execution_run(struct execution *x)

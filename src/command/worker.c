@@ -8,9 +8,12 @@
 #include "base/metric.h"
 #include "base/ticks.h"
 #include "command/dispatch.h"
+#include "command/latency_events.h"
 #include "command/reply_wait.h"
 #include "command/request.h"
 #include "command/transaction.h"
+
+#include <math.h>
 
 /* A client that has not said who it is gets to announce only little. */
 static const struct resp_limits strangers_limits = {
@@ -138,13 +141,22 @@ static void worker_run_batch(struct worker *worker, size_t filled)
         worker_execute(worker, &worker->requests[i]);
 }
 
+/* From when on a command is looked at as a slow one. */
+static uint64_t slow_ticks(const struct engine *engine)
+{
+    int64_t slowlog_us = engine->slowlog_slower_than_us, threshold_ms = latency_threshold_ms;
+    double us = slowlog_us >= 0 ? (double)slowlog_us : INFINITY;
+    if (threshold_ms > 0 && (double)threshold_ms * 1000 < us)
+        us = (double)threshold_ms * 1000;
+    double ticks = us * ticks_per_us;
+    return ticks < 0x1p63 ? (uint64_t)ticks : UINT64_MAX;
+}
+
 void worker_turn(struct worker *worker, struct turn_item *items, size_t count, int64_t now_ms)
 {
     worker->now_ms = now_ms;
     worker->memory_short = !engine_make_room(worker->engine, worker);
-    worker->slow_ticks = worker->engine->slowlog_slower_than_us < 0
-                             ? UINT64_MAX
-                             : (uint64_t)((double)worker->engine->slowlog_slower_than_us * ticks_per_us);
+    worker->slow_ticks = slow_ticks(worker->engine);
     for (size_t i = 0; i < count; i++)
         items[i].consumed = 0;
     size_t next = 0, parsed = 0;

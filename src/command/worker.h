@@ -35,7 +35,7 @@ struct worker {
     bool retry_soon;                /* retry after this turn, not only when the timer fires */
     uint32_t evict_partition;       /* where the next eviction step goes */
     uint32_t expire_partition;      /* where the next expiry step looks */
-    uint64_t slow_ticks;            /* slowlog-log-slower-than in ticks */
+    uint64_t slow_ticks;            /* beyond it a command is slow: slowlog, latency monitor */
     void (*retry_later)(void *loop); /* has worker_retry called in a millisecond */
     void *loop;
     struct key *keys;               /* scratch: keys of the present execution */
