@@ -26,3 +26,6 @@ void reply_help(struct execution *x, const char *const *lines);
  * 'set' command" on overflow, and with 'positive' on values <= 0 too. */
 bool arg_expire(struct execution *x, struct bytes word, bool in_seconds, bool relative, bool positive,
                 int64_t *expire_at_ms);
+
+/* Hides a password from the slow log: the argument's word is replaced once the handler has read it. */
+void arg_redact(struct execution *x, size_t index);

@@ -70,14 +70,12 @@ struct setting {
     struct buffer before;
 };
 
-/* Passwords do not belong into the slow log: the words of the request are replaced before it can see them. */
 static void redact_passwords(struct execution *x)
 {
-    struct bytes *words = (struct bytes *)x->argv;
     for (size_t i = 2; i + 1 < x->argc; i++) {
-        const struct option *option = settings_find(words[i]);
+        const struct option *option = settings_find(x->argv[i]);
         if (option && (option->flags & OPTION_SENSITIVE))
-            words[i + 1] = BYTES("(redacted)");
+            arg_redact(x, i + 1);
     }
 }
 

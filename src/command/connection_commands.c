@@ -87,8 +87,9 @@ static void auth_command(struct execution *x)
                     "ERR AUTH <password> called without any password configured for the default user. Are you "
                     "sure your configuration is correct?");
     } else {
-        struct bytes user = x->argc == 3 ? x->argv[1] : BYTES("default");
-        if (authenticate(x, user, x->argv[x->argc - 1]))
+        struct bytes user = x->argc == 3 ? x->argv[1] : BYTES("default"), password = x->argv[x->argc - 1];
+        arg_redact(x, x->argc - 1);
+        if (authenticate(x, user, password))
             reply_status(x->reply, "OK");
     }
 }
@@ -125,6 +126,7 @@ static bool hello_parse(struct execution *x, struct hello *hello)
             hello->has_login = true;
             hello->user = x->argv[++i];
             hello->password = x->argv[++i];
+            arg_redact(x, i);
         } else if (left >= 1 && arg_is(x->argv[i], "SETNAME")) {
             hello->has_name = true;
             hello->name = x->argv[++i];
