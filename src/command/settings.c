@@ -3,11 +3,13 @@
  * the process (texts change a few times in it). */
 #include "command/settings.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -80,6 +82,22 @@ const char *settings_file(void)
 
 /* ---- reading a file ---- */
 
+/* After a backslash in double quotes: n, r, t, a, b, xHH; anything else stands for itself. */
+static char unescape(const char **place)
+{
+    static const char letters[] = "nrtab", meanings[] = "\n\r\t\a\b";
+    const char *p = *place;
+    char digits[3] = {0};
+    if (*p == 'x' && isxdigit((unsigned char)p[1]) && isxdigit((unsigned char)p[2])) {
+        memcpy(digits, p + 1, 2);
+        *place = p + 3;
+        return (char)strtol(digits, NULL, 16);
+    }
+    const char *letter = strchr(letters, *p);
+    *place = p + 1;
+    return letter ? meanings[letter - letters] : *p;
+}
+
 /* The next word of a line, quotes undone; false at the end, *broken if a quote is not closed. */
 static bool next_word(const char **place, struct buffer *word, bool *broken)
 {
@@ -91,9 +109,10 @@ static bool next_word(const char **place, struct buffer *word, bool *broken)
     char quote = *p == '"' || *p == '\'' ? *p++ : 0;
     word->length = 0;
     while (*p && (quote ? *p != quote : *p != ' ' && *p != '\t' && *p != '\n' && *p != '\r')) {
-        if (quote == '"' && *p == '\\' && p[1])
-            p++;
-        buffer_append(word, p++, 1);
+        char character = *p++;
+        if (quote == '"' && character == '\\' && *p)
+            character = unescape(&p);
+        buffer_append(word, &character, 1);
     }
     *broken = quote && *p != quote;
     *place = quote && *p ? p + 1 : p;
@@ -185,9 +204,11 @@ static void append_quoted(struct buffer *out, struct bytes value)
     }
     buffer_append(out, "\"", 1);
     for (size_t i = 0; i < value.length; i++) {
-        if (value.data[i] == '"' || value.data[i] == '\\')
-            buffer_append(out, "\\", 1);
-        buffer_append(out, &value.data[i], 1);
+        unsigned char character = (unsigned char)value.data[i];
+        if (character < ' ' || character == 127)
+            buffer_append_format(out, "\\x%02x", character);
+        else
+            buffer_append_format(out, character == '"' || character == '\\' ? "\\%c" : "%c", character);
     }
     buffer_append(out, "\"", 1);
 }
@@ -244,12 +265,33 @@ static void rewriting_copy_line(struct rewriting *rewriting, const char *line)
     buffer_deinit(&name);
 }
 
+/* The name of a file lasts when its folder is synced. */
+static bool sync_folder_of(const char *path)
+{
+    char folder[PATH_MAX];
+    snprintf(folder, sizeof(folder), "%s", path);
+    char *end = strrchr(folder, '/');
+    if (!end)
+        strcpy(folder, ".");
+    else
+        end[end == folder] = '\0';
+    int file = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool synced = file >= 0 && fsync(file) == 0;
+    if (file >= 0)
+        close(file);
+    return synced;
+}
+
+/* Whoever could not read the old file, cannot read the new one. */
 static bool write_file_atomically(const char *path, struct bytes content)
 {
     char temporary[PATH_MAX + 16];
+    struct stat old;
+    mode_t mode = stat(path, &old) == 0 ? old.st_mode & 0777 : 0600;
     snprintf(temporary, sizeof(temporary), "%s.new", path);
-    int file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    bool written = file >= 0;
+    unlink(temporary);
+    int file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    bool written = file >= 0 && fchmod(file, mode) == 0;
     for (size_t done = 0; written && done < content.length;) {
         ssize_t step = write(file, content.data + done, content.length - done);
         written = step > 0;
@@ -258,7 +300,7 @@ static bool write_file_atomically(const char *path, struct bytes content)
     written = written && fsync(file) == 0;
     if (file >= 0)
         close(file);
-    return written && rename(temporary, path) == 0;
+    return written && rename(temporary, path) == 0 && sync_folder_of(path);
 }
 
 bool settings_rewrite(char *error, size_t error_size)
