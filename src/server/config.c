@@ -8,8 +8,10 @@
 
 #include "base/log.h"
 #include "command/class.h"
+#include "command/command_markdown.h"
 #include "command/latency_events.h"
 #include "command/settings.h"
+#include "command/table.h"
 #include "net/connection.h"
 #include "server/compatibility.h"
 #include "server/ticker.h"
@@ -132,6 +134,15 @@ static void print_help(void)
     printf("\nExample: forebay-server --port 7000 --dir ./data --maxmemory 64mb\n");
 }
 
+static void print_commands(void)
+{
+    struct buffer page = {0};
+    command_table_setup();
+    command_markdown(&page);
+    fwrite(page.data, 1, page.length, stdout);
+    buffer_deinit(&page);
+}
+
 /* The words after a flag up to the next flag, joined by blanks; returns how many. */
 static int join_words(char **argv, int count, struct buffer *value)
 {
@@ -176,6 +187,10 @@ bool config_read_arguments(int argc, char **argv, char *error, size_t error_size
     }
     if (argc > 1 && (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-v") == 0)) {
         printf("forebay-server %s (Redis protocol of %s)\n", FOREBAY_VERSION, REDIS_VERSION);
+        exit(0);
+    }
+    if (argc > 1 && strcmp(argv[1], "--commands-markdown") == 0) {
+        print_commands();
         exit(0);
     }
     if (argc > 1 && argv[1][0] != '-') {
