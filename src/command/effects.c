@@ -137,9 +137,15 @@ static void append_deletion(void *context, const struct key *key)
     stream_append(engine->stream, &batch);
 }
 
+static void append_expiry(void *context, const struct key *key)
+{
+    metric_add(METRIC_expired_keys, 1);
+    append_deletion(context, key);
+}
+
 const struct sink *effects_sink(struct engine *engine)
 {
     static struct sink sink;
-    sink = (struct sink){.context = engine, .expired = append_deletion, .evicted = append_deletion};
+    sink = (struct sink){.context = engine, .expired = append_expiry, .evicted = append_deletion};
     return &sink;
 }
