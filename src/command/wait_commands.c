@@ -84,6 +84,8 @@ void waitaof_command(struct execution *x)
         reply_wait_note(x->session, written, STREAM_SYNCED);
         synced = true;
     }
-    if ((synced >= local && replicas == 0) || wait_is_over(x, timeout_ms))
+    if (!synced && local > 0 && x->session->suspension == SUSPENDED_NOT)
+        stream_request_sync(x->engine->stream);
+    if (((synced || local == 0) && replicas == 0) || wait_is_over(x, timeout_ms))
         reply_copies(x->reply, synced, 0);
 }
