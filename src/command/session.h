@@ -24,6 +24,8 @@ struct offload;
 struct transport {
     void (*suspend)(void *connection);
     void (*resume)(void *connection);
+    /* After suspend: it may wait for ever, so a peer that hangs up is not waited for. Until resume. */
+    void (*block)(void *connection);
     void (*hold)(void *connection);
     void (*release)(void *connection);
     void (*wants_send)(void *connection);

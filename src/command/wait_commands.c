@@ -30,6 +30,7 @@ static bool wait_is_over(struct execution *x, int64_t timeout_ms)
     if (timeout_ms > 0 && session->suspension == SUSPENDED_PAUSE && x->now_ms - session->suspended_at_ms >= timeout_ms)
         return true;
     execution_suspend(x, SUSPENDED_PAUSE);
+    session->transport->block(session->connection);
     return false;
 }
 

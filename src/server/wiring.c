@@ -36,6 +36,12 @@ static void transport_resume(void *connection)
     connection_resume(connection);
 }
 
+static void transport_block(void *taken)
+{
+    struct connection *connection = taken;
+    connection->blocked = true;
+}
+
 static void transport_hold(void *connection)
 {
     connection_hold(connection);
@@ -90,6 +96,7 @@ static void transport_measure(void *taken, struct session_measures *measures)
 static const struct transport transport = {
     .suspend = transport_suspend,
     .resume = transport_resume,
+    .block = transport_block,
     .hold = transport_hold,
     .release = transport_release,
     .wants_send = transport_wants_send,
