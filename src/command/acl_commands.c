@@ -100,7 +100,8 @@ static void acl_help_command(struct execution *x)
     reply_help(x, lines);
 }
 
-#define ACL_ROW(word, handler, words) .name = (word), .run = (handler), .arity = (words), .group = "server", .since = "6.0.0"
+#define ACL_ROW(word, handler, words)                                                                                  \
+    .name = (word), .run = (handler), .arity = (words), .group = "server", .since = "6.0.0"
 #define ACL_FLAGS (COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE)
 
 const struct command acl_subcommands[] = {

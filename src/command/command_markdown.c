@@ -119,9 +119,10 @@ void command_markdown(struct buffer *out)
         if (!command_by_id(id)->subcommands || command_by_id(id)->arity == -1)
             commands[count++] = command_by_id(id);
     qsort(commands, count, sizeof(*commands), compare_commands);
-    buffer_append_text(out, "# Commands\n\n"
-                            "Printed from the command table by `forebay-server --commands-markdown`. *Since* is the version of "
-                            "Redis\nor Valkey that had the command first. `COMMAND DOCS` tells a client the same.\n");
+    buffer_append_text(
+        out, "# Commands\n\n"
+             "Printed from the command table by `forebay-server --commands-markdown`. *Since* is the version of "
+             "Redis\nor Valkey that had the command first. `COMMAND DOCS` tells a client the same.\n");
     const char *group = "";
     for (size_t i = 0; i < count; i++) {
         if (strcmp(group, commands[i]->row->group) != 0)

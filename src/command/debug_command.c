@@ -47,7 +47,8 @@ static void describe_object(struct execution *x, const struct key *key)
     struct buffer payload = {0}, text = {0};
     int64_t idle = keyspace_idle_seconds(x->keyspace, entry);
     codec_encode(&object, &payload);
-    buffer_append_format(&text, "Value at:%p refcount:1 encoding:%s serializedlength:%zu lru:%lld lru_seconds_idle:%lld",
+    buffer_append_format(&text,
+                         "Value at:%p refcount:1 encoding:%s serializedlength:%zu lru:%lld lru_seconds_idle:%lld",
                          (const void *)entry, object_encoding_name(&object), payload.length - 1,
                          (long long)((x->now_ms / 1000 - idle) & 0xffffff), (long long)idle);
     reply_status_bytes(x->reply, buffer_bytes(&text));

@@ -30,7 +30,7 @@ static const char *const gauge_names[GAUGE_COUNT] = {
 
 /* Written by the control thread, read by anyone. */
 static struct {
-    uint64_t totals[RATE_COUNT];               /* at the last sample */
+    uint64_t totals[RATE_COUNT]; /* at the last sample */
     int64_t sampled_at_ms;
     double samples[RATE_COUNT][SAMPLES];
     unsigned next_sample;

@@ -151,8 +151,7 @@ static void print_persistence(struct engine *engine, struct buffer *out)
     info_integer(out, "rdb_last_save_time", saving_last_ms(engine) / 1000);
     info_text(out, "rdb_last_bgsave_status", saving.failed ? "err" : "ok");
     info_integer(out, "rdb_last_bgsave_time_sec", saving.last_seconds);
-    info_integer(out, "rdb_current_bgsave_time_sec",
-                 saving.running ? (clock_now_ms() - saving.started_ms) / 1000 : -1);
+    info_integer(out, "rdb_current_bgsave_time_sec", saving.running ? (clock_now_ms() - saving.started_ms) / 1000 : -1);
     info_integer(out, "rdb_saves", (int64_t)saving.count);
     info_integer(out, "rdb_last_cow_size", 0);
     info_integer(out, "rdb_last_load_keys_expired", 0);
@@ -183,16 +182,38 @@ static void print_persistence(struct engine *engine, struct buffer *out)
 
 static void print_stats(struct engine *engine, struct buffer *out)
 {
-    static const char *const zero[] = {
-        "total_net_repl_input_bytes", "total_net_repl_output_bytes", "sync_full", "sync_partial_ok", "sync_partial_err",
-        "expired_subkeys", "expired_time_cap_reached_count", "expire_cycle_cpu_milliseconds", "evicted_clients",
-        "evicted_scripts", "total_eviction_exceeded_time", "current_eviction_exceeded_time", "latest_fork_usec",
-        "total_forks", "migrate_cached_sockets", "slave_expires_tracked_keys", "active_defrag_hits",
-        "active_defrag_misses", "active_defrag_key_hits", "active_defrag_key_misses", "total_active_defrag_time",
-        "current_active_defrag_time", "dump_payload_sanitizations", "io_threaded_reads_processed",
-        "io_threaded_writes_processed", "reply_buffer_shrinks", "reply_buffer_expands", "eventloop_cycles",
-        "acl_access_denied_cmd", "acl_access_denied_key", "acl_access_denied_channel"};
-    static const enum info_gauge gauges[] = {GAUGE_pubsub_channels,     GAUGE_pubsub_patterns,
+    static const char *const zero[] = {"total_net_repl_input_bytes",
+                                       "total_net_repl_output_bytes",
+                                       "sync_full",
+                                       "sync_partial_ok",
+                                       "sync_partial_err",
+                                       "expired_subkeys",
+                                       "expired_time_cap_reached_count",
+                                       "expire_cycle_cpu_milliseconds",
+                                       "evicted_clients",
+                                       "evicted_scripts",
+                                       "total_eviction_exceeded_time",
+                                       "current_eviction_exceeded_time",
+                                       "latest_fork_usec",
+                                       "total_forks",
+                                       "migrate_cached_sockets",
+                                       "slave_expires_tracked_keys",
+                                       "active_defrag_hits",
+                                       "active_defrag_misses",
+                                       "active_defrag_key_hits",
+                                       "active_defrag_key_misses",
+                                       "total_active_defrag_time",
+                                       "current_active_defrag_time",
+                                       "dump_payload_sanitizations",
+                                       "io_threaded_reads_processed",
+                                       "io_threaded_writes_processed",
+                                       "reply_buffer_shrinks",
+                                       "reply_buffer_expands",
+                                       "eventloop_cycles",
+                                       "acl_access_denied_cmd",
+                                       "acl_access_denied_key",
+                                       "acl_access_denied_channel"};
+    static const enum info_gauge gauges[] = {GAUGE_pubsub_channels,      GAUGE_pubsub_patterns,
                                              GAUGE_pubsubshard_channels, GAUGE_tracking_total_keys,
                                              GAUGE_tracking_total_items, GAUGE_tracking_total_prefixes};
     (void)engine;

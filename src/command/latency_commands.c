@@ -225,11 +225,13 @@ static void latency_doctor_command(struct execution *x)
     for (unsigned event = 0; event < LATENCY_EVENT_COUNT; event++)
         found = doctor_describe((enum latency_event)event, &report) || found;
     if (found)
-        buffer_append_text(&report, "SLOWLOG GET tells which commands these were. A slow command delays other clients of "
-                                    "its thread: split it, or call it with smaller arguments.\n");
+        buffer_append_text(&report,
+                           "SLOWLOG GET tells which commands these were. A slow command delays other clients of "
+                           "its thread: split it, or call it with smaller arguments.\n");
     else if (latency_threshold_ms == 0)
-        buffer_append_text(&report, "Latency monitoring is disabled. CONFIG SET latency-monitor-threshold <milliseconds> "
-                                    "enables it.\n");
+        buffer_append_text(&report,
+                           "Latency monitoring is disabled. CONFIG SET latency-monitor-threshold <milliseconds> "
+                           "enables it.\n");
     else
         buffer_append_text(&report, "No latency spike was seen while monitoring.\n");
     reply_verbatim(x->reply, "txt", buffer_bytes(&report));
@@ -251,7 +253,8 @@ static void latency_help_command(struct execution *x)
         "    Reset latency data of one or more <event> classes.",
         "    (default: reset all data for all event classes)",
         "HISTOGRAM [COMMAND ...]",
-        "    Return a cumulative distribution of latencies in the format of a histogram for the specified command names.",
+        "    Return a cumulative distribution of latencies in the format of a histogram for the specified command "
+        "names.",
         "    If no commands are specified then all histograms are replied.",
         NULL,
     };
@@ -287,8 +290,8 @@ const struct command latency_subcommands[] = {
         .flags = LATENCY_FLAGS,
         .complexity = "O(N) where N is the number of commands with latency information being retrieved.",
         .summary = "Returns how the times of commands are distributed.",
-        .arguments = ARGUMENTS(
-            {.name = "command", .type = ARGUMENT_STRING, .flags = ARGUMENT_OPTIONAL | ARGUMENT_MULTIPLE}),
+        .arguments =
+            ARGUMENTS({.name = "command", .type = ARGUMENT_STRING, .flags = ARGUMENT_OPTIONAL | ARGUMENT_MULTIPLE}),
     },
     {
         LATENCY_ROW("HISTORY", latency_history_command, 3, "2.8.13"),
@@ -308,8 +311,8 @@ const struct command latency_subcommands[] = {
         .flags = LATENCY_FLAGS,
         .complexity = "O(1)",
         .summary = "Forgets the samples of events.",
-        .arguments = ARGUMENTS(
-            {.name = "event", .type = ARGUMENT_STRING, .flags = ARGUMENT_OPTIONAL | ARGUMENT_MULTIPLE}),
+        .arguments =
+            ARGUMENTS({.name = "event", .type = ARGUMENT_STRING, .flags = ARGUMENT_OPTIONAL | ARGUMENT_MULTIPLE}),
     },
     {.name = NULL},
 };

@@ -150,8 +150,8 @@ static void memory_doctor_command(struct execution *x)
     bool was_much_larger = ratio(figures.peak, figures.allocated) > 1.5;
     bool holes = ratio(figures.allocator.active, figures.allocator.allocated) > 1.1 &&
                  figures.allocator.active - figures.allocator.allocated > 10 * 1024 * 1024;
-    bool resident = ratio(figures.resident, figures.allocated) > 1.4 &&
-                    figures.resident - figures.allocated > 64 * 1024 * 1024;
+    bool resident =
+        ratio(figures.resident, figures.allocated) > 1.4 && figures.resident - figures.allocated > 64 * 1024 * 1024;
     if (figures.allocated < DOCTOR_BYTES_MIN) {
         buffer_append_text(&report, "This instance holds little memory: there is nothing to examine yet.\n");
     } else if (!was_much_larger && !holes && !resident) {
@@ -240,8 +240,9 @@ const struct command memory_subcommands[] = {
         .keys = {KEY_ONE(2, KEY_RO)},
         .complexity = "O(1)",
         .summary = "Returns how many bytes a key and its value occupy.",
-        .arguments = ARGUMENTS(ARG_KEY("key"), {.name = "count", .type = ARGUMENT_INTEGER, .token = "SAMPLES",
-                                                .flags = ARGUMENT_OPTIONAL}),
+        .arguments =
+            ARGUMENTS(ARG_KEY("key"),
+                      {.name = "count", .type = ARGUMENT_INTEGER, .token = "SAMPLES", .flags = ARGUMENT_OPTIONAL}),
     },
     {.name = NULL},
 };

@@ -5,7 +5,6 @@
 #include "base/clock.h"
 #include "command/args.h"
 #include "command/monitor.h"
-#include "command/slowlog.h"
 
 void reply_usage(struct execution *x)
 {
@@ -99,154 +98,15 @@ static void replicaof_command(struct execution *x)
         reply_error(x->reply, "ERR this node cannot follow another one: replication is not available");
 }
 
-/* ---- MODULE: there are none ---- */
-
-static void module_list_command(struct execution *x)
-{
-    reply_array(x->reply, 0);
-}
-
-static void module_load_command(struct execution *x)
-{
-    reply_error(x->reply, "ERR Error loading the extension. Please check the server logs.");
-}
-
-static void module_unload_command(struct execution *x)
-{
-    reply_error_format(x->reply, "ERR Error unloading module: no such module with that name");
-}
-
-static void module_help_command(struct execution *x)
-{
-    static const char *const lines[] = {"LIST", "    Return a list of loaded modules.", NULL};
-    reply_help(x, lines);
-}
-
-static const struct command module_subcommands[] = {
-    {
-        .name = "HELP",
-        .run = module_help_command,
-        .arity = 2,
-        .flags = COMMAND_LOADING | COMMAND_STALE,
-        .group = "server",
-        .since = "5.0.0",
-        .complexity = "O(1)",
-        .summary = "Returns a text about the subcommands.",
-    },
-    {
-        .name = "LIST",
-        .run = module_list_command,
-        .arity = 2,
-        .flags = COMMAND_ADMIN | COMMAND_NOSCRIPT,
-        .group = "server",
-        .since = "4.0.0",
-        .complexity = "O(N) where N is the number of loaded modules.",
-        .summary = "Returns all loaded modules: none, they are not supported.",
-    },
-    {
-        .name = "LOAD",
-        .run = module_load_command,
-        .arity = -3,
-        .flags = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_NO_ASYNC_LOADING,
-        .group = "server",
-        .since = "4.0.0",
-        .complexity = "O(1)",
-        .summary = "Loads a module: refused, modules are not supported.",
-        .arguments =
-            ARGUMENTS(ARG_STRING("path"),
-                      {.name = "arg", .type = ARGUMENT_STRING, .flags = ARGUMENT_OPTIONAL | ARGUMENT_MULTIPLE}),
-    },
-    {
-        .name = "UNLOAD",
-        .run = module_unload_command,
-        .arity = 3,
-        .flags = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_NO_ASYNC_LOADING,
-        .group = "server",
-        .since = "4.0.0",
-        .complexity = "O(1)",
-        .summary = "Unloads a module: there is none.",
-        .arguments = ARGUMENTS(ARG_STRING("name")),
-    },
-    {.name = NULL},
-};
-
-/* ---- SLOWLOG ---- */
-
-static void slowlog_help_command(struct execution *x)
-{
-    static const char *const lines[] = {
-        "GET [<count>]",
-        "    Return top <count> entries from the slowlog (default: 10, -1 mean all).",
-        "    Entries are made of:",
-        "    id, timestamp, time in microseconds, arguments array, client IP and port,",
-        "    client name",
-        "LEN",
-        "    Return the length of the slowlog.",
-        "RESET",
-        "    Reset the slowlog.",
-        NULL,
-    };
-    reply_help(x, lines);
-}
-
-static const struct command slowlog_subcommands[] = {
-    {
-        .name = "GET",
-        .run = slowlog_get_command,
-        .arity = -2,
-        .flags = COMMAND_ADMIN | COMMAND_LOADING | COMMAND_STALE,
-        .group = "server",
-        .since = "2.2.12",
-        .complexity = "O(N) where N is the number of entries returned",
-        .summary = "Returns the newest entries of the log of slow commands.",
-        .arguments = ARGUMENTS({.name = "count", .type = ARGUMENT_INTEGER, .flags = ARGUMENT_OPTIONAL}),
-        .history =
-            (const struct command_change[]){
-                {"4.0.0", "Added client IP address, port and name to the reply."},
-                {NULL, NULL},
-            },
-    },
-    {
-        .name = "HELP",
-        .run = slowlog_help_command,
-        .arity = 2,
-        .flags = COMMAND_LOADING | COMMAND_STALE,
-        .group = "server",
-        .since = "6.2.0",
-        .complexity = "O(1)",
-        .summary = "Returns a text about the subcommands.",
-    },
-    {
-        .name = "LEN",
-        .run = slowlog_len_command,
-        .arity = 2,
-        .flags = COMMAND_ADMIN | COMMAND_LOADING | COMMAND_STALE,
-        .group = "server",
-        .since = "2.2.12",
-        .complexity = "O(1)",
-        .summary = "Returns how many entries the log of slow commands has.",
-    },
-    {
-        .name = "RESET",
-        .run = slowlog_reset_command,
-        .arity = 2,
-        .flags = COMMAND_ADMIN | COMMAND_LOADING | COMMAND_STALE,
-        .group = "server",
-        .since = "2.2.12",
-        .complexity = "O(N) where N is the number of entries in the log",
-        .summary = "Empties the log of slow commands.",
-    },
-    {.name = NULL},
-};
-
 /* ---- the table ---- */
 
 #define FLUSH_TYPE                                                                                                     \
-    ARGUMENTS({.name = "flush-type",                                                                                   \
-               .type = ARGUMENT_ONEOF,                                                                                 \
-               .flags = ARGUMENT_OPTIONAL,                                                                             \
-               .children = ARGUMENTS({.name = "async", .type = ARGUMENT_PURE_TOKEN, .token = "ASYNC", .since = "4.0.0"}, \
-                                     {.name = "sync", .type = ARGUMENT_PURE_TOKEN, .token = "SYNC", .since = "6.2.0"})})
+    ARGUMENTS(                                                                                                         \
+        {.name = "flush-type",                                                                                         \
+         .type = ARGUMENT_ONEOF,                                                                                       \
+         .flags = ARGUMENT_OPTIONAL,                                                                                   \
+         .children = ARGUMENTS({.name = "async", .type = ARGUMENT_PURE_TOKEN, .token = "ASYNC", .since = "4.0.0"},     \
+                               {.name = "sync", .type = ARGUMENT_PURE_TOKEN, .token = "SYNC", .since = "6.2.0"})})
 #define FLUSH_HISTORY                                                                                                  \
     ((const struct command_change[]){{"4.0.0", "Added the `ASYNC` flushing mode modifier."},                           \
                                      {"6.2.0", "Added the `SYNC` flushing mode modifier."},                            \
@@ -291,14 +151,26 @@ const struct command server_commands[] = {
         .since = "1.0.0",
         .complexity = "O(1)",
         .summary = "Writes all changes as rows, in the background.",
-        .arguments = ARGUMENTS(
-            {.name = "schedule", .type = ARGUMENT_PURE_TOKEN, .token = "SCHEDULE", .flags = ARGUMENT_OPTIONAL,
-             .since = "3.2.2"}),
+        .arguments = ARGUMENTS({.name = "schedule",
+                                .type = ARGUMENT_PURE_TOKEN,
+                                .token = "SCHEDULE",
+                                .flags = ARGUMENT_OPTIONAL,
+                                .since = "3.2.2"}),
         .history =
             (const struct command_change[]){
                 {"3.2.2", "Added the `SCHEDULE` option."},
                 {NULL, NULL},
             },
+    },
+    {
+        .name = "COMMANDLOG",
+        .run = reply_subcommand_error,
+        .arity = -2,
+        .group = "server",
+        .since = "8.1.0",
+        .complexity = "Depends on subcommand.",
+        .summary = "A container for commands about the logs of commands that were slow or large.",
+        .subcommands = commandlog_subcommands,
     },
     {
         .name = "CONFIG",
@@ -363,8 +235,8 @@ const struct command server_commands[] = {
         .since = "1.0.0",
         .complexity = "O(1)",
         .summary = "Returns the state of the server and its statistics, by sections.",
-        .arguments = ARGUMENTS(
-            {.name = "section", .type = ARGUMENT_STRING, .flags = ARGUMENT_OPTIONAL | ARGUMENT_MULTIPLE}),
+        .arguments =
+            ARGUMENTS({.name = "section", .type = ARGUMENT_STRING, .flags = ARGUMENT_OPTIONAL | ARGUMENT_MULTIPLE}),
         .history =
             (const struct command_change[]){
                 {"7.0.0", "Added support for taking multiple section arguments."},
@@ -375,7 +247,7 @@ const struct command server_commands[] = {
         .name = "LASTSAVE",
         .run = lastsave_command,
         .arity = 1,
-        .flags = COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST | COMMAND_ADMIN,
+        .flags = COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST,
         .group = "server",
         .since = "1.0.0",
         .complexity = "O(1)",
@@ -399,8 +271,8 @@ const struct command server_commands[] = {
         .group = "server",
         .since = "5.0.0",
         .summary = "Shows a picture and the version.",
-        .arguments = ARGUMENTS(
-            {.name = "version", .type = ARGUMENT_INTEGER, .token = "VERSION", .flags = ARGUMENT_OPTIONAL}),
+        .arguments =
+            ARGUMENTS({.name = "version", .type = ARGUMENT_INTEGER, .token = "VERSION", .flags = ARGUMENT_OPTIONAL}),
     },
     {
         .name = "MEMORY",
@@ -446,7 +318,7 @@ const struct command server_commands[] = {
         .name = "ROLE",
         .run = role_command,
         .arity = 1,
-        .flags = COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST | COMMAND_ADMIN,
+        .flags = COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST,
         .group = "server",
         .since = "2.8.12",
         .complexity = "O(1)",
@@ -466,22 +338,28 @@ const struct command server_commands[] = {
         .name = "SHUTDOWN",
         .run = shutdown_command,
         .arity = -1,
-        .flags = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE | COMMAND_NO_MULTI |
-                 COMMAND_ALLOW_BUSY,
+        .flags =
+            COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE | COMMAND_NO_MULTI | COMMAND_ALLOW_BUSY,
         .group = "server",
         .since = "1.0.0",
         .complexity = "O(N) when saving, where N is the number of changed keys, otherwise O(1)",
         .summary = "Ends the server; what was acknowledged is in the log either way.",
-        .arguments = ARGUMENTS({.name = "save-selector",
-                                .type = ARGUMENT_ONEOF,
-                                .flags = ARGUMENT_OPTIONAL,
-                                .children = ARGUMENTS(ARG_TOKEN("nosave", "NOSAVE"), ARG_TOKEN("save", "SAVE"))},
-                               {.name = "now", .type = ARGUMENT_PURE_TOKEN, .token = "NOW",
-                                .flags = ARGUMENT_OPTIONAL, .since = "7.0.0"},
-                               {.name = "force", .type = ARGUMENT_PURE_TOKEN, .token = "FORCE",
-                                .flags = ARGUMENT_OPTIONAL, .since = "7.0.0"},
-                               {.name = "abort", .type = ARGUMENT_PURE_TOKEN, .token = "ABORT",
-                                .flags = ARGUMENT_OPTIONAL, .since = "7.0.0"}),
+        .arguments = ARGUMENTS(
+            {.name = "save-selector",
+             .type = ARGUMENT_ONEOF,
+             .flags = ARGUMENT_OPTIONAL,
+             .children = ARGUMENTS(ARG_TOKEN("nosave", "NOSAVE"), ARG_TOKEN("save", "SAVE"))},
+            {.name = "now", .type = ARGUMENT_PURE_TOKEN, .token = "NOW", .flags = ARGUMENT_OPTIONAL, .since = "7.0.0"},
+            {.name = "force",
+             .type = ARGUMENT_PURE_TOKEN,
+             .token = "FORCE",
+             .flags = ARGUMENT_OPTIONAL,
+             .since = "7.0.0"},
+            {.name = "abort",
+             .type = ARGUMENT_PURE_TOKEN,
+             .token = "ABORT",
+             .flags = ARGUMENT_OPTIONAL,
+             .since = "7.0.0"}),
         .history =
             (const struct command_change[]){
                 {"7.0.0", "Added the `NOW`, `FORCE` and `ABORT` modifiers."},

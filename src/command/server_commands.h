@@ -21,8 +21,9 @@ void flushall_command(struct execution *x);
 void swapdb_command(struct execution *x);
 void dbsize_command(struct execution *x);
 
-/* config_commands.c, memory_commands.c, latency_commands.c, acl_commands.c */
-extern const struct command config_subcommands[], memory_subcommands[], latency_subcommands[], acl_subcommands[];
+/* in a file each, but for COMMANDLOG, which stands with SLOWLOG */
+extern const struct command acl_subcommands[], commandlog_subcommands[], config_subcommands[], latency_subcommands[],
+    memory_subcommands[], module_subcommands[], slowlog_subcommands[];
 
 /* debug_command.c */
 void debug_command(struct execution *x);

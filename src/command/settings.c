@@ -222,8 +222,8 @@ static void rewriting_append(struct rewriting *rewriting, const struct option *o
     option_print(option, &value);
     for (size_t start = 0; start < value.length || start == 0;) {
         const char *end = value.length ? memchr(value.data + start, '\n', value.length - start) : NULL;
-        size_t length = end && (option->flags & OPTION_REPEATED) ? (size_t)(end - value.data) - start
-                                                                 : value.length - start;
+        size_t length =
+            end && (option->flags & OPTION_REPEATED) ? (size_t)(end - value.data) - start : value.length - start;
         if (!(option->flags & OPTION_REPEATED) || length > 0) {
             buffer_append_text(&rewriting->out, option->name);
             buffer_append(&rewriting->out, " ", 1);

@@ -18,13 +18,10 @@ static int only_no;
 static const char *const only_no_names[] = {"no", NULL};
 
 #define ROW(directive, kind, place, first, ...)                                                                        \
-    {.name = (directive),                                                                                              \
-     .type = (kind),                                                                                                   \
-     .flags = OPTION_COMPAT,                                                                                           \
-     .value = (place),                                                                                                 \
-     .initial = (first),                                                                                               \
-     .help = "accepted for compatibility; has no effect",                                                              \
-     __VA_ARGS__}
+    {                                                                                                                  \
+        .name = (directive), .type = (kind), .flags = OPTION_COMPAT, .value = (place), .initial = (first),             \
+        .help = "accepted for compatibility; has no effect", __VA_ARGS__                                               \
+    }
 #define TEXT(directive, first) ROW(directive, OPTION_TEXT, &texts[__COUNTER__], first, )
 #define SWITCH(directive, first) ROW(directive, OPTION_BOOL, &switches[__COUNTER__], first, )
 #define NUMBER(directive, first) ROW(directive, OPTION_INTEGER, &numbers[__COUNTER__], first, )

@@ -185,8 +185,8 @@ static void print_log(struct engine *engine, struct buffer *out)
 
 static void print_class(void *context, const struct keyspace_class *class)
 {
-    buffer_append_format(context, "class_%s:prefix=%s,durability=%s,reads=%llu,writes=%llu\r\n", class->name, class->prefix,
-                         class->through ? "through" : "behind",
+    buffer_append_format(context, "class_%s:prefix=%s,durability=%s,reads=%llu,writes=%llu\r\n", class->name,
+                         class->prefix, class->through ? "through" : "behind",
                          (unsigned long long)atomic_load_explicit(&class->reads, memory_order_relaxed),
                          (unsigned long long)atomic_load_explicit(&class->writes, memory_order_relaxed));
 }

@@ -54,12 +54,21 @@ static void print_parts(const struct option *option, struct buffer *out)
 }
 
 static const struct option table[] = {
-    {.name = "port", .type = OPTION_INTEGER, .flags = OPTION_STARTUP, .value = &port, .initial = "6379", .maximum = 65535},
+    {.name = "port",
+     .type = OPTION_INTEGER,
+     .flags = OPTION_STARTUP,
+     .value = &port,
+     .initial = "6379",
+     .maximum = 65535},
     {.name = "memory", .type = OPTION_BYTES, .value = &memory, .initial = "100", .apply = apply_memory},
     {.name = "password", .type = OPTION_TEXT, .value = &password, .initial = ""},
     {.name = "directory", .type = OPTION_TEXT, .value = &directory, .initial = "."},
     {.name = "enabled", .type = OPTION_BOOL, .value = &enabled, .initial = "no"},
-    {.name = "part", .type = OPTION_SPECIAL, .flags = OPTION_REPEATED, .initial = "", .parse = parse_part,
+    {.name = "part",
+     .type = OPTION_SPECIAL,
+     .flags = OPTION_REPEATED,
+     .initial = "",
+     .parse = parse_part,
      .print = print_parts},
     {.name = NULL},
 };
@@ -258,8 +267,9 @@ static void rewriting_puts_a_repeated_directive_where_it_first_stood(void **stat
 static void what_was_rewritten_reads_back_the_same(void **state)
 {
     (void)state;
-    const char *const passwords[] = {"plain", "with blank", "a\"b\\c", "it's", "#hash", "back\\slash", "\\", "two  blanks",
-                                     " edges ",   "line\nport 1", "\t\r\x01\x7f", "\xc3\xa9", "\\n \\x41"};
+    const char *const passwords[] = {"plain",        "with blank", "a\"b\\c",     "it's",    "#hash",
+                                     "back\\slash",  "\\",         "two  blanks", " edges ", "line\nport 1",
+                                     "\t\r\x01\x7f", "\xc3\xa9",   "\\n \\x41"};
     for (size_t i = 0; i < sizeof(passwords) / sizeof(passwords[0]); i++) {
         write_file(path, "");
         settings_set_file(path);
