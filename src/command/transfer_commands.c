@@ -211,19 +211,19 @@ static bool restore_parse_options(struct execution *x, struct restore_options *o
     return true;
 }
 
-/* A time to live of 0 is none. */
+/* A time to live of 0 is none. One that goes beyond the end of time wraps around in Redis, and so has passed. */
 static bool restore_parse_expiry(struct execution *x, bool absolute, int64_t *expire_at_ms)
 {
     int64_t ttl_ms;
     if (!arg_int64(x, x->argv[2], &ttl_ms))
         return false;
     *expire_at_ms = ENTRY_NO_EXPIRE;
-    if (ttl_ms == 0)
-        return true;
-    if (ttl_ms < 0 || __builtin_add_overflow(ttl_ms, absolute ? 0 : x->now_ms, expire_at_ms)) {
+    if (ttl_ms < 0) {
         reply_error(x->reply, "ERR Invalid TTL value, must be >= 0");
         return false;
     }
+    if (ttl_ms > 0 && __builtin_add_overflow(ttl_ms, absolute ? 0 : x->now_ms, expire_at_ms))
+        *expire_at_ms = x->now_ms;
     return true;
 }
 
