@@ -239,12 +239,24 @@ static void rewriting_append(struct rewriting *rewriting, const struct option *o
     buffer_deinit(&value);
 }
 
+/* A size may be written in several ways. */
+static bool is_initial_size(const struct option *option)
+{
+    int64_t initial = 0;
+    char ignored[128];
+    struct option copy = *option;
+    copy.value = &initial;
+    return option->type == OPTION_BYTES &&
+           option_set(&copy, bytes_of_text(option->initial), ignored, sizeof(ignored)) &&
+           initial == __atomic_load_n((int64_t *)option->value, __ATOMIC_RELAXED);
+}
+
 static void rewriting_append_changed(void *context, const struct option *option)
 {
     struct rewriting *rewriting = context;
     struct buffer value = {0};
     option_print(option, &value);
-    if (!bytes_equal(buffer_bytes(&value), bytes_of_text(option->initial)) &&
+    if (!bytes_equal(buffer_bytes(&value), bytes_of_text(option->initial)) && !is_initial_size(option) &&
         !(option->flags & (OPTION_COMPAT | OPTION_HIDDEN)))
         rewriting_append(rewriting, option);
     buffer_deinit(&value);

@@ -22,7 +22,7 @@ static char part_texts[8][64];
 static bool apply_memory(const struct option *option, char *error, size_t error_size)
 {
     (void)option;
-    if (memory > 1000) {
+    if (memory > 2000) {
         snprintf(error, error_size, "the machine has less");
         return false;
     }
@@ -60,7 +60,7 @@ static const struct option table[] = {
      .value = &port,
      .initial = "6379",
      .maximum = 65535},
-    {.name = "memory", .type = OPTION_BYTES, .value = &memory, .initial = "100", .apply = apply_memory},
+    {.name = "memory", .type = OPTION_BYTES, .value = &memory, .initial = "1k", .apply = apply_memory},
     {.name = "password", .type = OPTION_TEXT, .value = &password, .initial = ""},
     {.name = "directory", .type = OPTION_TEXT, .value = &directory, .initial = "."},
     {.name = "enabled", .type = OPTION_BOOL, .value = &enabled, .initial = "no"},
@@ -255,6 +255,15 @@ static void rewriting_keeps_comments_and_order(void **state)
     assert_file_is("# about the port\nport 7000\n\n# the rest\nenabled no\nmemory 2\ndirectory \"/data dir\"\n");
 }
 
+static void rewriting_adds_no_defaults(void **state)
+{
+    (void)state;
+    write_file(path, "# nothing\n");
+    settings_set_file(path);
+    assert_true(settings_rewrite(error, sizeof(error)));
+    assert_file_is("# nothing\n");
+}
+
 static void rewriting_puts_a_repeated_directive_where_it_first_stood(void **state)
 {
     (void)state;
@@ -325,6 +334,7 @@ int main(void)
         cmocka_unit_test_setup(a_value_is_applied_when_set_while_running, reset),
         cmocka_unit_test_setup(a_value_that_cannot_be_applied_is_put_back, reset),
         cmocka_unit_test_setup(rewriting_keeps_comments_and_order, reset),
+        cmocka_unit_test_setup(rewriting_adds_no_defaults, reset),
         cmocka_unit_test_setup(rewriting_puts_a_repeated_directive_where_it_first_stood, reset),
         cmocka_unit_test_setup(what_was_rewritten_reads_back_the_same, reset),
         cmocka_unit_test_setup(rewriting_leaves_the_file_as_readable_as_it_was, reset),
