@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/metric.h"
 #include "base/ticks.h"
+#include "command/args.h"
 #include "command/class.h"
 #include "command/error_counts.h"
 #include "command/latency_events.h"
@@ -263,8 +264,19 @@ void execution_run(struct execution *x)
     execution_account(x, started, errors_before, place);
 }
 
+/* A web page can make a browser send an HTTP request here; its first line must not be followed by its body as commands. */
+static bool is_http(struct bytes name)
+{
+    return bytes_equal_text(name, "post") || bytes_equal_text(name, "host:");
+}
+
 static void reply_unknown_command(struct execution *x)
 {
+    if (is_http(x->argv[0])) {
+        x->session->flags |= SESSION_CLOSING;
+        x->session->transport->close(x->session->connection);
+        return;
+    }
     struct buffer text = {0};
     int shown = x->argv[0].length > 128 ? 128 : (int)x->argv[0].length;
     buffer_append_format(&text, "ERR unknown command '%.*s', with args beginning with: ", shown, x->argv[0].data);
@@ -288,8 +300,11 @@ static enum gate_answer execution_admit(struct execution *x)
     else if ((x->command->arity > 0 && x->argc != (size_t)x->command->arity) ||
              x->argc < (size_t)(x->command->arity < 0 ? -x->command->arity : x->command->arity))
         reply_arity_error(x);
-    else if ((x->command->flags & COMMAND_NO_MULTI) && (x->session->flags & SESSION_MULTI))
-        reply_error_format(x->reply, "ERR Command not allowed inside a transaction");
+    else if (x->command->subcommands && x->argc > 1)
+        reply_subcommand_error(x);
+    else if ((x->command->flags & (COMMAND_NO_MULTI | COMMAND_IMMEDIATE)) == COMMAND_NO_MULTI &&
+             (x->session->flags & SESSION_MULTI))
+        reply_error(x->reply, "ERR Command not allowed inside a transaction");
     else
         answer = execution_ask_gates(x);
     if (answer == GATE_REFUSE) {
@@ -337,6 +352,15 @@ static void execution_take_load(struct execution *x)
     if (session->load)
         load_end(&session->load);
     session->load_status = 0;
+}
+
+/* A request that comes back from a suspension and is refused leaves what it had waited for. */
+static void execution_forget(struct execution *x)
+{
+    if (x->session->load)
+        execution_take_load(x);
+    if (x->session->offload)
+        offload_abandon(&x->session->offload);
 }
 
 /* Between taking the request and its end: locks, presence, the handler, its effects. */
@@ -395,6 +419,8 @@ bool dispatch(struct worker *worker, struct session *session, const struct bytes
             execution_perform(&x);
         }
     }
+    if (answer == GATE_REFUSE)
+        execution_forget(&x);
     if (x.suspended || answer == GATE_SUSPEND) {
         output_rewind(session->reply.output, mark);
         return false;

@@ -30,7 +30,8 @@ static enum gate_answer check_pause(struct execution *x)
     return GATE_SUSPEND;
 }
 
-/* A write that finds no room waits for the tier to make some; without one, or after memory_wait_ms, it is refused. */
+/* A write that finds no room waits for eviction to make some; where nothing can be evicted, or after memory_wait_ms, it is
+ * refused. */
 static enum gate_answer check_memory(struct execution *x)
 {
     struct session *session = x->session;
@@ -38,7 +39,9 @@ static enum gate_answer check_memory(struct execution *x)
         return GATE_PASS;
     bool waited = session->suspension == SUSPENDED_MEMORY &&
                   x->now_ms - session->suspended_at_ms >= x->engine->memory_wait_ms;
-    if (!x->engine->spill || waited || (session->flags & SESSION_MULTI)) {
+    bool hopeless = !x->engine->spill &&
+                    (x->engine->eviction == EVICT_NOEVICTION || x->engine->eviction == EVICT_TIER);
+    if (hopeless || waited || (session->flags & SESSION_MULTI)) {
         reply_error(x->reply, "OOM command not allowed when used memory > 'maxmemory'.");
         return GATE_REFUSE;
     }

@@ -34,6 +34,7 @@ static void reply_wait_finish(struct session *session)
     if (session->retry_wanted) {
         session->retry_wanted = false;
         list_append(&session->worker->retry, &session->worker_node);
+        session->worker->retry_later(session->worker->loop);
     }
     if (!(session->flags & SESSION_HELD))
         return;

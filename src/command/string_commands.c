@@ -129,55 +129,76 @@ static void getrange_command(struct execution *x)
 
 enum set_condition { SET_ALWAYS, SET_IF_ABSENT, SET_IF_PRESENT, SET_IF_EQUAL };
 
+enum set_ttl { TTL_NONE, TTL_EX, TTL_PX, TTL_EXAT, TTL_PXAT, TTL_KEEP, TTL_PERSIST };
+
 struct set_options {
     enum set_condition condition;
-    struct bytes comparison;  /* of SET_IF_EQUAL */
-    bool get, keep_ttl, persist;
-    bool has_expire, in_seconds, relative;
-    struct bytes expire;
+    struct bytes comparison; /* of SET_IF_EQUAL */
+    bool get;
+    enum set_ttl ttl;
+    struct bytes expire; /* of TTL_EX to TTL_PXAT */
     int64_t expire_at_ms;
 };
 
-/* EX, PX, EXAT, PXAT followed by a number; false if the word is none of them. */
-static bool set_expire_option(struct set_options *options, struct bytes word)
+static enum set_ttl ttl_of_word(struct bytes word, const char *allowed)
 {
-    options->in_seconds = arg_is(word, "EX") || arg_is(word, "EXAT");
-    options->relative = arg_is(word, "EX") || arg_is(word, "PX");
-    return options->in_seconds || options->relative || arg_is(word, "PXAT");
+    static const char *const names[] = {NULL, "EX", "PX", "EXAT", "PXAT", "KEEPTTL", "PERSIST"};
+    for (int ttl = TTL_EX; ttl <= TTL_PERSIST; ttl++)
+        if (arg_is(word, names[ttl]) && (ttl != TTL_KEEP || strchr(allowed, 'k')) &&
+            (ttl != TTL_PERSIST || strchr(allowed, 'p')))
+            return (enum set_ttl)ttl;
+    return TTL_NONE;
 }
 
-/* Reads the words from 'first' on; GETEX takes expiry and PERSIST only, MSETEX no GET. Replies on failure. */
+static enum set_condition condition_of_word(struct bytes word, const char *allowed)
+{
+    if (strchr(allowed, 'c') && (arg_is(word, "NX") || arg_is(word, "XX")))
+        return arg_is(word, "NX") ? SET_IF_ABSENT : SET_IF_PRESENT;
+    return strchr(allowed, 'e') && arg_is(word, "IFEQ") ? SET_IF_EQUAL : SET_ALWAYS;
+}
+
+/* Reads the words from 'first' on, of the kinds in 'allowed' (c condition, e IFEQ, g GET, k KEEPTTL, p PERSIST). A word may
+ * come again, the last of its kind counts; two kinds of time or of condition do not go together. Replies on failure. */
 static bool set_parse_options(struct execution *x, size_t first, const char *allowed, struct set_options *options)
 {
     *options = (struct set_options){.expire_at_ms = ENTRY_NO_EXPIRE};
     for (size_t i = first; i < x->argc; i++) {
         struct bytes word = x->argv[i];
-        bool ttl_free = !options->has_expire && !options->keep_ttl && !options->persist;
-        struct set_options unit = *options;
-        if (strchr(allowed, 'c') && arg_is(word, "NX") && options->condition == SET_ALWAYS)
-            options->condition = SET_IF_ABSENT;
-        else if (strchr(allowed, 'c') && arg_is(word, "XX") && options->condition == SET_ALWAYS)
-            options->condition = SET_IF_PRESENT;
-        else if (strchr(allowed, 'e') && arg_is(word, "IFEQ") && options->condition == SET_ALWAYS && i + 1 < x->argc) {
-            options->condition = SET_IF_EQUAL;
-            options->comparison = x->argv[++i];
-        } else if (strchr(allowed, 'g') && arg_is(word, "GET"))
+        enum set_ttl ttl = ttl_of_word(word, allowed);
+        enum set_condition condition = condition_of_word(word, allowed);
+        bool has_value = (ttl != TTL_NONE && ttl <= TTL_PXAT) || condition == SET_IF_EQUAL;
+        bool fits = !has_value || i + 1 < x->argc;
+        if (ttl != TTL_NONE && fits && (options->ttl == TTL_NONE || options->ttl == ttl)) {
+            options->ttl = ttl;
+            if (has_value)
+                options->expire = x->argv[++i];
+        } else if (condition != SET_ALWAYS && fits &&
+                   (options->condition == SET_ALWAYS || options->condition == condition)) {
+            options->condition = condition;
+            if (has_value)
+                options->comparison = x->argv[++i];
+        } else if (strchr(allowed, 'g') && arg_is(word, "GET")) {
             options->get = true;
-        else if (strchr(allowed, 'k') && arg_is(word, "KEEPTTL") && ttl_free)
-            options->keep_ttl = true;
-        else if (strchr(allowed, 'p') && arg_is(word, "PERSIST") && ttl_free)
-            options->persist = true;
-        else if (ttl_free && i + 1 < x->argc && set_expire_option(&unit, word)) {
-            *options = unit;
-            options->has_expire = true;
-            options->expire = x->argv[++i];
         } else {
             reply_syntax_error(x);
             return false;
         }
     }
-    return !options->has_expire || arg_expire(x, options->expire, options->in_seconds, options->relative, true,
-                                              &options->expire_at_ms);
+    return true;
+}
+
+static bool set_has_expire(const struct set_options *options)
+{
+    return options->ttl != TTL_NONE && options->ttl <= TTL_PXAT;
+}
+
+/* Makes the time absolute; replies if it is none. */
+static bool set_parse_expire(struct execution *x, struct set_options *options)
+{
+    bool in_seconds = options->ttl == TTL_EX || options->ttl == TTL_EXAT;
+    bool relative = options->ttl == TTL_EX || options->ttl == TTL_PX;
+    return !set_has_expire(options) ||
+           arg_expire(x, options->expire, in_seconds, relative, true, &options->expire_at_ms);
 }
 
 static bool set_condition_holds(const struct set_options *options, struct entry *old)
@@ -205,8 +226,8 @@ static void set_store(struct execution *x, const struct set_options *options, st
             reply_null(x->reply);
         return;
     }
-    int64_t expire_at_ms = options->keep_ttl && old ? entry_expire_at_ms(old) : options->expire_at_ms;
-    if (options->has_expire && expire_at_ms <= x->now_ms) {
+    int64_t expire_at_ms = options->ttl == TTL_KEEP && old ? entry_expire_at_ms(old) : options->expire_at_ms;
+    if (set_has_expire(options) && expire_at_ms <= x->now_ms) {
         /* Born dead: as if it had been set and had expired at once. */
         if (old)
             delete_key(x, x->keys, old);
@@ -220,7 +241,7 @@ static void set_store(struct execution *x, const struct set_options *options, st
 static void set_command(struct execution *x)
 {
     struct set_options options = {.expire_at_ms = ENTRY_NO_EXPIRE};
-    if (x->argc > 3 && !set_parse_options(x, 3, "cegk", &options))
+    if (x->argc > 3 && (!set_parse_options(x, 3, "cegk", &options) || !set_parse_expire(x, &options)))
         return;
     set_store(x, &options, x->argv[2]);
 }
@@ -235,7 +256,7 @@ static void setnx_command(struct execution *x)
 
 static void set_with_ttl(struct execution *x, bool in_seconds)
 {
-    struct set_options options = {.has_expire = true};
+    struct set_options options = {.ttl = in_seconds ? TTL_EX : TTL_PX};
     if (arg_expire(x, x->argv[2], in_seconds, true, true, &options.expire_at_ms))
         set_store(x, &options, x->argv[3]);
 }
@@ -276,12 +297,16 @@ static void getex_command(struct execution *x)
     struct entry *entry = lookup_string_read(x, x->keys, &wrong_type);
     if (wrong_type)
         return;
-    reply_entry_or_null(x, entry);
-    if (!entry)
+    if (!entry) {
+        reply_null(x->reply);
         return;
-    if (options.has_expire)
+    }
+    if (!set_parse_expire(x, &options))
+        return;
+    reply_entry_or_null(x, entry);
+    if (set_has_expire(&options))
         store_expire(x, x->keys, entry, options.expire_at_ms);
-    else if (options.persist && entry_expire_at_ms(entry) != ENTRY_NO_EXPIRE)
+    else if (options.ttl == TTL_PERSIST && entry_expire_at_ms(entry) != ENTRY_NO_EXPIRE)
         store_expire(x, x->keys, entry, ENTRY_NO_EXPIRE);
 }
 
@@ -304,7 +329,7 @@ static bool mset_store(struct execution *x, size_t first_value, const struct set
 {
     for (size_t i = 0; i < x->key_count; i++) {
         struct entry *old = lookup_write(x, &x->keys[i]);
-        int64_t expire_at_ms = options->keep_ttl && old ? entry_expire_at_ms(old) : options->expire_at_ms;
+        int64_t expire_at_ms = options->ttl == TTL_KEEP && old ? entry_expire_at_ms(old) : options->expire_at_ms;
         if (!store_bytes(x, &x->keys[i], old, x->argv[first_value + i * 2], expire_at_ms))
             return false;
     }
@@ -358,7 +383,7 @@ static void msetex_command(struct execution *x)
         reply_arity_error(x);
         return;
     }
-    if (!set_parse_options(x, 2 + (size_t)count * 2, "ck", &options))
+    if (!set_parse_options(x, 2 + (size_t)count * 2, "ck", &options) || !set_parse_expire(x, &options))
         return;
     bool refused = (options.condition == SET_IF_ABSENT && any_exists(x)) ||
                    (options.condition == SET_IF_PRESENT && !all_exist(x));
@@ -476,9 +501,9 @@ static void incrbyfloat_command(struct execution *x)
         return;
     }
     struct bytes result = bytes_of(text, print_long_double(text, sizeof(text), value));
-    struct object object;
-    if (!string_object_raw_from_bytes(result, &object))
-        return;
+    struct object object = {.type = OBJECT_STRING, .encoding = ENCODING_RAW, .bytes = result};
+    if (result.length <= OBJECT_EMBSTR_MAX)
+        object.encoding = ENCODING_EMBSTR;
     store(x, x->keys, entry, &object, entry ? entry_expire_at_ms(entry) : ENTRY_NO_EXPIRE);
     reply_bulk(x->reply, result);
 }

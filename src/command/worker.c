@@ -17,7 +17,7 @@
 
 /* A client that has not said who it is gets to announce only little. */
 static const struct resp_limits strangers_limits = {
-    .bulk_bytes_max = 16384, .args_max = 10, .inline_bytes_max = 65536};
+    .bulk_bytes_max = 16384, .args_max = 10, .inline_bytes_max = 65536, .unauthenticated = true};
 
 struct worker *worker_create(struct engine *engine, uint32_t number, struct mailbox *mailbox)
 {

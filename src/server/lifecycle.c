@@ -33,6 +33,11 @@
 #define LANES_MAX 128
 #define ADDRESSES_MAX 16
 #define SEGMENT_BYTES_MAX (64 * 1024 * 1024)
+/* One sorted run being made, and what is kept of the log until it is synced. */
+#define RUN_BYTES_MIN (512 * 1024)
+#define RUN_BYTES_MAX (8 * 1024 * 1024)
+#define UNWRITTEN_BYTES_MIN (2 * 1024 * 1024)
+#define UNWRITTEN_BYTES_MAX (64 * 1024 * 1024)
 /* Beside the workers' own numbers, for recovery. */
 #define RECOVERY_WORKER (THREADS_MAX - 1)
 /* Descriptors for files, beside the clients. */
@@ -50,7 +55,7 @@ static struct {
     struct listener *listener;
     char *addresses_text;
     const char *addresses[ADDRESSES_MAX + 1];
-    int64_t log_bytes_max, cache_bytes;
+    int64_t log_bytes_max, cache_bytes, run_bytes, unwritten_bytes_max;
     _Atomic bool save_at_stop;
 } node;
 
@@ -59,7 +64,13 @@ static int64_t memory_bound(void)
     return config.engine.maxmemory > 0 ? config.engine.maxmemory : (int64_t)(memory_of_machine() / 4 * 3);
 }
 
-/* A log much longer than memory would, replayed, not fit in memory. */
+static int64_t clamp(int64_t value, int64_t minimum, int64_t maximum)
+{
+    return value < minimum ? minimum : value > maximum ? maximum : value;
+}
+
+/* What stands in memory beside the entries follows maxmemory, so that a small node is left with room for entries. A log much
+ * longer than memory would, replayed, not fit in memory. */
 static void derive_sizes(void)
 {
     int64_t bound = memory_bound();
@@ -67,6 +78,8 @@ static void derive_sizes(void)
     node.cache_bytes = config.tier_cache_bytes > 0 ? config.tier_cache_bytes : bound / 8;
     if (config.tier_cache_bytes == 0 && node.cache_bytes > (INT64_C(512) << 20))
         node.cache_bytes = INT64_C(512) << 20;
+    node.run_bytes = clamp(bound / 24, RUN_BYTES_MIN, RUN_BYTES_MAX);
+    node.unwritten_bytes_max = clamp(bound / 12, UNWRITTEN_BYTES_MIN, UNWRITTEN_BYTES_MAX);
 }
 
 static void raise_descriptor_limit(void)
@@ -105,7 +118,8 @@ static bool open_tier(char *error, size_t error_size)
                                    .cache_bytes = &node.cache_bytes,
                                    .log_bytes_max = &node.log_bytes_max,
                                    .free_bytes_min = &config.tier_free_bytes_min,
-                                   .read_threads = config.tier_read_threads};
+                                   .read_threads = config.tier_read_threads,
+                                   .run_bytes = node.run_bytes};
     if (tier_open(&node.tier, &options, error, error_size) != STATUS_OK)
         return false;
     keyspace_set_backing(config.engine.keyspace, tier_backing(node.tier));
@@ -133,7 +147,7 @@ static bool open_stream(char *error, size_t error_size)
                                      .interval_ms = &config.durability_interval_ms,
                                      .segment_bytes = node.log_bytes_max / 8 < SEGMENT_BYTES_MAX ? node.log_bytes_max / 8
                                                                                                  : SEGMENT_BYTES_MAX,
-                                     .unwritten_bytes_max = 64 * 1024 * 1024};
+                                     .unwritten_bytes_max = node.unwritten_bytes_max};
     uint64_t row_offset_max = node.tier ? tier_row_offset_max(node.tier) : 0;
     return stream_open(&config.engine.stream, &options, row_offset_max, error, error_size) == STATUS_OK;
 }

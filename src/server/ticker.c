@@ -15,11 +15,13 @@
 
 #define TICK_MS 20
 #define EXPIRE_STEP_MAX 256
-/* Of the difference between resident and allocated, how much of a change one look believes: it rises at once, since the
- * bound must hold, and falls slowly. */
-#define OVERHEAD_DECAY 0.02
+/* Up to this part of maxmemory, free pages that the allocator still holds are not worth a look; beyond it they are given
+ * back first, and only what then remains counts as overhead. */
+#define RESIDENT_PART_RELAXED 0.9
+/* How much of a fall of the overhead one look believes. */
+#define OVERHEAD_DECAY 0.1
 /* Never below this part of maxmemory, whatever was measured. */
-#define ALLOCATION_PART_MIN 0.25
+#define ALLOCATION_PART_MIN 0.5
 
 static struct {
     struct engine *engine;
@@ -42,17 +44,26 @@ void ticker_limit_memory(struct engine *engine)
     atomic_store_explicit(&engine->allocation_limit, (size_t)limit, memory_order_relaxed);
 }
 
-void ticker_measure_memory(struct engine *engine)
+static double measure_overhead(void)
 {
     memory_refresh();
     double resident = (double)memory_resident(), allocated = (double)memory_allocated();
-    double overhead = resident > allocated ? resident - allocated : 0;
+    return resident > allocated ? resident - allocated : 0;
+}
+
+void ticker_measure_memory(struct engine *engine)
+{
+    double bound = (double)memory_bound(engine), overhead = measure_overhead();
     double believed = atomic_load_explicit(&ticker.overhead, memory_order_relaxed);
-    if (overhead < believed)
-        overhead = believed + (overhead - believed) * OVERHEAD_DECAY;
-    atomic_store_explicit(&ticker.overhead, overhead, memory_order_relaxed);
-    if (resident > (double)memory_bound(engine))
+    if (overhead > believed && (double)memory_resident() > bound * RESIDENT_PART_RELAXED) {
         memory_purge();
+        overhead = measure_overhead();
+        if (overhead > believed)
+            believed = overhead;
+    }
+    if (overhead < believed)
+        believed += (overhead - believed) * OVERHEAD_DECAY;
+    atomic_store_explicit(&ticker.overhead, believed, memory_order_relaxed);
     ticker_limit_memory(engine);
 }
 
