@@ -144,7 +144,8 @@ static void worker_run_batch(struct worker *worker, size_t filled)
 /* From when on a command is looked at as a slow one. */
 static uint64_t slow_ticks(const struct engine *engine)
 {
-    int64_t slowlog_us = engine->slowlog_slower_than_us, threshold_ms = latency_threshold_ms;
+    int64_t slowlog_us = __atomic_load_n(&engine->slowlog_slower_than_us, __ATOMIC_RELAXED);
+    int64_t threshold_ms = __atomic_load_n(&latency_threshold_ms, __ATOMIC_RELAXED);
     double us = slowlog_us >= 0 ? (double)slowlog_us : INFINITY;
     if (threshold_ms > 0 && (double)threshold_ms * 1000 < us)
         us = (double)threshold_ms * 1000;

@@ -388,6 +388,9 @@ void lifecycle_stop(void)
     listener_stop(&node.listener);
     for (uint32_t i = 0; i < node.lane_count; i++)
         lane_stop(node.lanes[i]);
+    /* A client may be waiting for all partitions and never come to it; the last cycle wants them, too. */
+    for (uint32_t i = 0; i < node.lane_count; i++)
+        keyspace_abandon_all(config.engine.keyspace, node.workers[i]->number);
     ticker_stop();
     bool save = node.save_at_stop && keyspace_dirty_bytes(config.engine.keyspace) < STOP_SAVE_BYTES_MAX;
     if (node.tier)
