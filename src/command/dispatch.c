@@ -22,6 +22,9 @@
 /* Tries of a held partition that follow each other at once; later ones wait for the retry timer. */
 #define LOCK_TRIES_AT_ONCE 3
 
+/* Of the name and of the arguments of an unknown command, how many bytes the error shows. */
+#define UNKNOWN_SHOWN_MAX ((size_t)128)
+
 static const struct gate *gates[GATES_MAX];
 static uint32_t gate_count;
 
@@ -277,17 +280,18 @@ static void reply_unknown_command(struct execution *x)
         x->session->transport->close(x->session->connection);
         return;
     }
-    struct buffer text = {0};
-    int shown = x->argv[0].length > 128 ? 128 : (int)x->argv[0].length;
-    buffer_append_format(&text, "ERR unknown command '%.*s', with args beginning with: ", shown, x->argv[0].data);
-    for (size_t i = 1; i < x->argc && text.length < 128; i++) {
-        int room = 128 - (int)text.length;
-        int length = x->argv[i].length > (size_t)room ? room : (int)x->argv[i].length;
-        buffer_append_format(&text, "'%.*s' ", length, x->argv[i].data);
+    struct buffer arguments = {0};
+    buffer_reserve(&arguments, UNKNOWN_SHOWN_MAX);
+    for (size_t i = 1; i < x->argc && arguments.length < UNKNOWN_SHOWN_MAX; i++) {
+        size_t room = UNKNOWN_SHOWN_MAX - arguments.length;
+        struct bytes word = x->argv[i];
+        buffer_append_format(&arguments, "'%.*s' ", (int)(word.length < room ? word.length : room), word.data);
     }
-    buffer_append(&text, "", 1);
-    reply_error(x->reply, text.data);
-    buffer_deinit(&text);
+    struct bytes name = x->argv[0];
+    reply_error_format(x->reply, "ERR unknown command '%.*s', with args beginning with: %.*s",
+                       (int)(name.length < UNKNOWN_SHOWN_MAX ? name.length : UNKNOWN_SHOWN_MAX), name.data,
+                       (int)arguments.length, arguments.data);
+    buffer_deinit(&arguments);
 }
 
 /* Refusals before a command runs: they abort a transaction that is being queued. */

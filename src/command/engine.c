@@ -10,7 +10,7 @@ struct engine_hooks engine_hooks;
 
 /* What one eviction step is asked for, and how many partitions one call visits at most: bounds its time. */
 #define EVICT_STEP_BYTES (64 * 1024)
-#define EVICT_PARTITIONS_MAX 32
+#define EVICT_PARTITIONS_MAX 64
 
 static size_t engine_excess(struct engine *engine)
 {

@@ -116,7 +116,7 @@ void slowlog_get_command(struct execution *x)
 {
     int64_t count = SLOWLOG_GET_DEFAULT;
     if (x->argc > 3) {
-        reply_arity_error(x);
+        reply_error(x->reply, "ERR unknown subcommand or wrong number of arguments for 'GET'. Try SLOWLOG HELP.");
         return;
     }
     if (x->argc == 3 && !arg_int64_in(x, x->argv[2], -1, INT64_MAX,

@@ -314,7 +314,7 @@ static void find_threshold(struct eviction_step *step)
 static struct entry *entry_leave(struct eviction_step *step, struct entry *entry)
 {
     step->bytes_freed += keyspace_entry_bytes(step->place.keyspace, entry);
-    if (entry_state(entry) == ENTRY_CLEAN) {
+    if (!step->may_delete) {
         keyspace_drop_entry_locked(&step->place, entry);
         metric_add(METRIC_tier_spilled_keys, 1);
         return NULL;

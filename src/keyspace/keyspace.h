@@ -203,8 +203,8 @@ enum eviction_policy {
     EVICT_VOLATILE_RANDOM,
     EVICT_VOLATILE_TTL,
 };
-/* Frees about 'bytes' from one partition, the least useful entries first: clean entries silently, and, if
- * 'may_delete' (no tier), keys by deletion, telling the sink. Takes the partition's lock or gives up. Bounded in
+/* Frees about 'bytes' from one partition, the least useful entries first: clean entries silently, or, if
+ * 'may_delete' (no tier), keys by deletion, clean or not, telling the sink. Takes the partition's lock or gives up. Bounded in
  * time. Returns bytes freed; *dirty_seen counts entries passed over because they are not clean. */
 size_t keyspace_evict_step(struct keyspace *keyspace, uint32_t partition, size_t bytes, enum eviction_policy policy,
                            bool may_delete, int64_t now_ms, size_t *dirty_seen);

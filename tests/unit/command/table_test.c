@@ -77,6 +77,7 @@ static const struct command command_subcommands[] = {
     {ROW("COUNT", 2, "server")},
     END,
 };
+const struct command standalone_commands[] = {{.name = NULL}};
 const struct command command_commands[] = {
     {ROW("COMMAND", -1, "server"), .subcommands = command_subcommands},
     END,
