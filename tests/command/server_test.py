@@ -114,7 +114,7 @@ def test_command_count_info_and_list(client):
     assert set(get[6]) == {'@read', '@string', '@fast'}
     assert client('COMMAND', 'INFO', 'nosuch') == [None]
     assert b'mset' in client('COMMAND', 'LIST')
-    assert set(client('COMMAND', 'LIST', 'FILTERBY', 'PATTERN', 'mset*')) == {b'mset', b'msetnx'}
+    assert {b'mset', b'msetnx'} <= set(client('COMMAND', 'LIST', 'FILTERBY', 'PATTERN', 'mset*')) <= {b'mset', b'msetnx', b'msetex'}
     assert b'config|get' in [entry[0] for entry in client('COMMAND', 'INFO', 'config')[0][9]]
 
 
@@ -208,12 +208,12 @@ def test_maxmemory_refuses_writes_with_oom(own_server, kind):
         reply = client('SET', 'k', 'w')
         return reply == Error("OOM command not allowed when used memory > 'maxmemory'.")
     wait_until(refused, what='OOM')
-    assert client('GET', 'k') == b'v'
+    assert client('GET', 'k') in (b'v', b'w')
     assert client('DEL', 'k') == 1
 
 
 def test_maxmemory_evicts_by_policy(own_server, kind):
-    own = {'tier': 'no', 'maxmemory_wait_ms': 10} if kind == 'forebay' else {}
+    own = {'tier': 'no'} if kind == 'forebay' else {}
     server = own_server(maxmemory='40mb', maxmemory_policy='allkeys-lru', **own)
     client = server.client()
     for start in range(0, 100000, 1000):

@@ -34,12 +34,25 @@ def write(client, numbers, size, version=0, extra=()):
             raise AssertionError('SET %r answered %r' % (key_of(number), reply))
 
 
-def verify(client, numbers, size, version=0):
-    """Every key holds what was written; version None means that it must not be there."""
+def check(number, reply, size, version):
+    expected = None if version is None else value_of(number, size, version)
+    if reply != expected:
+        raise AssertionError('%r is %.80r, expected %.80r' % (key_of(number), reply, expected))
+
+
+def verify(client, numbers, size, version=0, batch=200):
+    """Every key holds what was written, asked for many at a time; version None means that it must not be there."""
+    numbers = list(numbers)
+    for start in range(0, len(numbers), batch):
+        some = numbers[start:start + batch]
+        for number, reply in zip(some, client.ok('MGET', *map(key_of, some))):
+            check(number, reply, size, version)
+
+
+def verify_one_by_one(client, numbers, size, version=0):
+    """The same by a pipeline of GETs."""
     for number, reply in zip(numbers, pipelined(client, (('GET', key_of(n)) for n in numbers))):
-        expected = None if version is None else value_of(number, size, version)
-        if reply != expected:
-            raise AssertionError('GET %r answered %.80r, expected %.80r' % (key_of(number), reply, expected))
+        check(number, reply, size, version)
 
 
 def scan(client, count=1000, *options):

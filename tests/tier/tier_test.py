@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Data ten times larger than memory: every key is there, whatever tier it is in, and memory stays bounded.
+"""Data five times larger than memory (ten with --scale 2): every key is there, whatever tier it is in, and memory stays bounded.
 
 The stories share one server and follow each other, each beginning with what the one before left in 'numbers'.
 Against the reference server, which has no tier, they check themselves."""
@@ -11,10 +11,10 @@ import pytest
 
 from tests.lib import server as servers
 from tests.lib.server import wait_until
-from tests.tier.load import key_of, scan, value_of, verify, write
+from tests.tier.load import key_of, scan, value_of, verify, verify_one_by_one, write
 
-MAXMEMORY_MB = 12
-VALUE_BYTES = 300
+MAXMEMORY_MB = 48
+VALUE_BYTES = 1600
 # What the process may hold beside maxmemory: code, stacks, buffers. The strict figure is the benchmark's.
 RSS_SLACK_MB = 64
 
@@ -25,7 +25,7 @@ class Tiered:
     def __init__(self, kind, scale):
         directives = {'maxmemory': '%dmb' % MAXMEMORY_MB, 'tier': 'yes'} if kind == 'forebay' else {'appendonly': 'yes'}
         self.server = servers.start(kind, **directives)
-        self.count = int(10 * MAXMEMORY_MB * (1 << 20) / (VALUE_BYTES + 12) * min(scale, 1.0))
+        self.count = int(5 * MAXMEMORY_MB * (1 << 20) / (VALUE_BYTES + 12) * scale)
         self.client = self.server.client(timeout=120)
 
     def sample(self, most, seed):
@@ -64,7 +64,7 @@ def test_04_keys_in_random_order_read_back_on_many_connections_at_once(tiered):
     def read(seed):
         try:
             with tiered.server.client(timeout=120) as client:
-                verify(client, tiered.sample(10000, seed), VALUE_BYTES)
+                verify_one_by_one(client, tiered.sample(2000, seed), VALUE_BYTES)
         except Exception as error:  # noqa: BLE001
             failures.append(error)
     threads = [threading.Thread(target=read, args=(seed,)) for seed in range(8)]
@@ -87,7 +87,7 @@ def test_06_many_cold_keys_in_one_command(tiered):
 
 
 def test_07_overwritten_cold_keys_have_the_new_value(tiered):
-    numbers = tiered.sample(20000, 'overwrite')
+    numbers = tiered.sample(10000, 'overwrite')
     write(tiered.client, numbers, VALUE_BYTES, version=1)
     verify(tiered.client, numbers, VALUE_BYTES, version=1)
     assert tiered.client('DBSIZE') == tiered.count
@@ -105,11 +105,11 @@ def test_08_cold_keys_changed_in_place(tiered):
 
 def test_09_deleted_cold_keys_stay_away(tiered):
     """Also after everything else has gone through memory and out again."""
-    numbers = tiered.sample(20000, 'delete')
+    numbers = tiered.sample(10000, 'delete')
     assert sum(tiered.client.pipeline([('DEL', key_of(n)) for n in numbers])) == len(numbers)
     assert tiered.client('DBSIZE') == tiered.count - len(numbers)
     verify(tiered.client, numbers, VALUE_BYTES, version=None)
-    verify(tiered.client, sorted(set(range(tiered.count)) - set(numbers)), VALUE_BYTES)
+    verify(tiered.client, sorted(set(range(0, tiered.count, 3)) - set(numbers)), VALUE_BYTES)
     verify(tiered.client, numbers, VALUE_BYTES, version=None)
     write(tiered.client, numbers, VALUE_BYTES)
     assert tiered.client('DBSIZE') == tiered.count
@@ -133,11 +133,15 @@ def test_10_expired_cold_keys_stay_away(tiered):
 
 
 def test_11_cold_keys_that_nobody_reads_expire_too(tiered):
-    extra = range(tiered.count, tiered.count + 20000)
+    extra = range(tiered.count, tiered.count + 10000)
     at = int(time.time() * 1000) + 4000
     write(tiered.client, extra, VALUE_BYTES, extra=('PXAT', at))
     verify(tiered.client, tiered.sample(tiered.count // 8, 'push out'), VALUE_BYTES)
-    wait_until(lambda: tiered.client('DBSIZE') == tiered.count, 40, 'DBSIZE without keys that nobody read')
+    try:
+        wait_until(lambda: tiered.client('DBSIZE') == tiered.count, 40, 'DBSIZE without keys that nobody read')
+    finally:
+        print('%d keys still counted' % (tiered.client('DBSIZE') - tiered.count))
+        tiered.client('DEL', *map(key_of, extra))
 
 
 def test_12_scan_misses_nothing_while_keys_move(tiered):
@@ -191,15 +195,19 @@ def test_14_a_transaction_reads_and_writes_cold_keys(tiered):
 
 
 def test_15_swapdb_exchanges_cold_keys(tiered):
+    count = tiered.client('DBSIZE')
     tiered.client.pipeline([('SELECT', 1), ('SET', 'one', 'x'), ('SELECT', 0)])
     assert tiered.client('SWAPDB', 0, 1) == 'OK'
-    assert tiered.client('DBSIZE') == 1 and tiered.client('GET', 'one') == b'x' and tiered.client('GET', key_of(0)) is None
-    tiered.client('SELECT', 1)
-    assert tiered.client('DBSIZE') == tiered.count
-    verify(tiered.client, tiered.sample(5000, 'swap'), VALUE_BYTES)
-    tiered.client('SELECT', 0)
-    assert tiered.client('SWAPDB', 1, 0) == 'OK'
-    assert tiered.client('SELECT', 1) == 'OK' and tiered.client('FLUSHDB') == 'OK' and tiered.client('SELECT', 0) == 'OK'
+    try:
+        assert tiered.client('DBSIZE') == 1 and tiered.client('GET', 'one') == b'x' and tiered.client('GET', key_of(0)) is None
+        tiered.client('SELECT', 1)
+        assert tiered.client('DBSIZE') == count
+        verify(tiered.client, tiered.sample(5000, 'swap'), VALUE_BYTES)
+    finally:
+        tiered.client('SELECT', 0)
+        assert tiered.client('SWAPDB', 1, 0) == 'OK'
+        assert tiered.client.pipeline([('SELECT', 1), ('FLUSHDB',), ('SELECT', 0)]) == ['OK'] * 3
+    assert tiered.client('DBSIZE') == count
 
 
 @pytest.mark.parametrize('kill', [False, True], ids=['stop', 'kill'])
@@ -225,7 +233,7 @@ def test_16_a_restart_serves_all_keys_at_once(tiered, kill):
 def test_17_flushall_leaves_nothing_in_any_tier(tiered):
     assert tiered.client('FLUSHALL') == 'OK'
     assert tiered.client('DBSIZE') == 0
-    verify(tiered.client, tiered.sample(20000, 'flushed'), VALUE_BYTES, version=None)
+    verify(tiered.client, tiered.sample(10000, 'flushed'), VALUE_BYTES, version=None)
     assert scan(tiered.client)[0] == set()
     write(tiered.client, range(1000), VALUE_BYTES, version=3)
     tiered.client.close()
