@@ -56,6 +56,7 @@ struct kept_block *kept_remove_synced(struct kept *kept, uint64_t synced)
     if (removed && !kept->spare && removed->bytes.capacity <= 2 * KEPT_BLOCK_BYTES) {
         kept->spare = removed;
         removed = removed->next;
+        kept->spare->next = NULL; /* those after it are the caller's */
         kept->spare->bytes.length = 0;
     }
     return removed;
