@@ -27,5 +27,5 @@ static inline uint64_t latency_bucket_limit(uint32_t bucket)
 
 /* The sum over workers for one command. 'buckets' may be NULL. Values are a moment's, not a snapshot. */
 struct command_stats statistics_of(struct engine *engine, uint32_t command_id, uint64_t *buckets);
-/* CONFIG RESETSTAT: later sums count from here. Callers take turns (it runs with every partition held). */
+/* CONFIG RESETSTAT: later sums count from here. */
 void statistics_reset(struct engine *engine);
