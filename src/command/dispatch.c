@@ -221,7 +221,8 @@ void execution_release(struct execution *x, struct holding *holding)
 /* Slower than the lower one of the two thresholds. */
 static void execution_was_slow(struct execution *x, int64_t duration_us)
 {
-    int64_t slowlog_us = x->engine->slowlog_slower_than_us, threshold_ms = latency_threshold_ms;
+    int64_t slowlog_us = __atomic_load_n(&x->engine->slowlog_slower_than_us, __ATOMIC_RELAXED);
+    int64_t threshold_ms = __atomic_load_n(&latency_threshold_ms, __ATOMIC_RELAXED);
     if (slowlog_us >= 0 && duration_us >= slowlog_us && !(x->command->flags & COMMAND_SKIP_SLOWLOG))
         slowlog_push(x, duration_us);
     if (threshold_ms > 0 && duration_us / 1000 >= threshold_ms)
