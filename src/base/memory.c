@@ -43,7 +43,7 @@ _Noreturn static void out_of_memory(size_t size)
 
 #ifdef FOREBAY_NO_JEMALLOC
 
-static void count(const void *block, int sign)
+static void count(void *block, int sign)
 {
     atomic_fetch_add_explicit(&allocated_correction, sign * (int64_t)malloc_usable_size((void *)block),
                               memory_order_relaxed);
