@@ -71,12 +71,13 @@ static void acl_genpass_command(struct execution *x)
         reply_usage(x);
         return;
     }
-    if (x->argc == 3 &&
-        !arg_int64_in(x, x->argv[2], 1, PASSWORD_BITS_MAX,
-                      "ERR ACL GENPASS argument must be the number of bits for the output password, a positive number "
-                      "up to 4096",
-                      &bits))
+    if (x->argc == 3 && !arg_int64(x, x->argv[2], &bits))
         return;
+    if (bits < 1 || bits > PASSWORD_BITS_MAX) {
+        reply_error(x->reply, "ERR ACL GENPASS argument must be the number of bits for the output password, a positive "
+                              "number up to 4096");
+        return;
+    }
     size_t digits = (size_t)(bits + 3) / 4;
     random_hex(password, digits);
     reply_bulk(x->reply, bytes_of(password, digits));

@@ -32,6 +32,9 @@ static void lolwut_command(struct execution *x)
                                   "    what is hot waits here; what is cold runs below\n"
                                   "\n"
                                   "Redis ver. 7.2.4\n";
+    int64_t version;
+    if (x->argc > 2 && arg_is(x->argv[1], "VERSION") && !arg_int64(x, x->argv[2], &version))
+        return;
     reply_verbatim(x->reply, "txt", BYTES(picture));
 }
 

@@ -7,6 +7,7 @@
 #include "base/lock.h"
 #include "base/memory.h"
 #include "command/args.h"
+#include "command/server_commands.h"
 
 #define SLOWLOG_ARGUMENTS_MAX 32
 #define SLOWLOG_ARGUMENT_BYTES_MAX 128
@@ -116,7 +117,7 @@ void slowlog_get_command(struct execution *x)
 {
     int64_t count = SLOWLOG_GET_DEFAULT;
     if (x->argc > 3) {
-        reply_error(x->reply, "ERR unknown subcommand or wrong number of arguments for 'GET'. Try SLOWLOG HELP.");
+        reply_usage(x);
         return;
     }
     if (x->argc == 3 && !arg_int64_in(x, x->argv[2], -1, INT64_MAX,

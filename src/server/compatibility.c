@@ -14,6 +14,7 @@ static bool switches[ROWS_MAX];
 static int64_t numbers[ROWS_MAX];
 
 /* Of what cannot be had: asking for it must not look as if it had been given. */
+static int64_t databases;
 static int only_no;
 static const char *const only_no_names[] = {"no", NULL};
 
@@ -53,7 +54,14 @@ static const struct option all[] = {
     SWITCH("daemonize", "no"),
     TEXT("supervised", "no"),
     TEXT("pidfile", ""),
-    ROW("databases", OPTION_INTEGER, &numbers[__COUNTER__], "16", .minimum = 1, .maximum = DATABASE_COUNT),
+    {.name = "databases",
+     .type = OPTION_INTEGER,
+     .flags = OPTION_COMPAT | OPTION_STARTUP,
+     .value = &databases,
+     .initial = "16",
+     .minimum = 1,
+     .maximum = DATABASE_COUNT,
+     .help = "accepted for compatibility; there are always 16"},
     NUMBER("hz", "10"),
     SWITCH("dynamic-hz", "yes"),
     SWITCH("always-show-logo", "no"),
