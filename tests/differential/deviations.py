@@ -17,7 +17,23 @@ def only_the_empty_key_more(words, reference, ours):
         and sorted(ours) == sorted(reference + [b''])
 
 
+def asks_for_keys_of_one_word(words, reference, ours):
+    return words[0] == b'COMMAND' and len(words) == 3 and is_error(reference, 'ERR wrong number of arguments for')
+
+
+def default_policy_is_tier(words, reference, ours):
+    if words[0] != b'CONFIG' or words[1].upper() != b'GET' or is_error(reference, '') or is_error(ours, ''):
+        return False
+
+    def texts(reply):
+        return list(reply.values() if isinstance(reply, dict) else reply)
+    return [b'tier' if text == b'noeviction' else text for text in texts(reference)] == texts(ours)
+
+
 DEVIATIONS = [
+    ('COMMAND GETKEYS of a command alone', '7.2 lets it through to the look at its keys; 7.0 wants one argument more',
+     asks_for_keys_of_one_word),
+    ('maxmemory-policy', 'tier is a policy of its own, and the default', default_policy_is_tier),
     ('stars match the empty key', 'the reference does so for the pattern * alone, not for **', only_the_empty_key_more),
 ]
 
