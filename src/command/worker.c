@@ -8,6 +8,7 @@
 #include "base/metric.h"
 #include "base/ticks.h"
 #include "command/dispatch.h"
+#include "command/lookahead.h"
 #include "command/latency_events.h"
 #include "command/reply_wait.h"
 #include "command/request.h"
@@ -137,8 +138,14 @@ static void worker_run_batch(struct worker *worker, size_t filled)
         worker_prefetch(worker, filled, keyspace_prefetch_segment);
         worker_prefetch(worker, filled, keyspace_prefetch_entry);
     }
-    for (size_t i = 0; i < filled; i++)
+    for (size_t i = 0; i < filled; i++) {
+        const struct session *session = worker->requests[i].item->session;
+        bool was_stopped = session->flags & SESSION_STOPPED;
         worker_execute(worker, &worker->requests[i]);
+        if (__builtin_expect(!was_stopped && (session->flags & SESSION_SUSPENDED), 0) &&
+            session->suspension == SUSPENDED_COLD)
+            lookahead_fetch(worker, i, filled);
+    }
 }
 
 /* From when on a command is looked at as a slow one. */

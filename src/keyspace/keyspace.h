@@ -119,6 +119,9 @@ struct load;
  * request starts over, and when it has run (or the client is gone) load_end unpins and frees. */
 struct load *load_begin(struct keyspace *keyspace, const struct key *keys, size_t count, struct mailbox *home,
                         void (*deliver)(void *owner, int status), void *owner);
+/* (lock) A hint: the key will be asked for soon. NULL, or what is to be submitted once the lock is released; nobody waits
+ * for it, nothing is pinned, and it frees itself. */
+struct load *load_ahead(struct keyspace *keyspace, const struct key *key);
 void load_submit(struct load *load);
 /* (no lock) After deliver, and before the same request waits for another load. */
 void load_end(struct load **load);

@@ -71,6 +71,9 @@ struct load {
     bool is_delivered; /* home's thread */
 };
 
+/* Loads under way that nobody waits for: beyond it hints are dropped. */
+#define AHEAD_MAX 4096
+
 struct load_turns {
     struct lock lock;
     struct load *holder;
@@ -303,6 +306,21 @@ struct load *load_begin(struct keyspace *keyspace, const struct key *keys, size_
     load->owner = owner;
     for (size_t i = 0; i < count && !load->is_big; i++)
         load_place_key(load, &load->keys[i]);
+    return load;
+}
+
+struct load *load_ahead(struct keyspace *keyspace, const struct key *key)
+{
+    _Atomic uint32_t *unwaited = &keyspace->turns->reports;
+    /* Without a filter many keys would be fetched only to be found absent, which nobody keeps for them. */
+    if (!keyspace_filter_is_ready(keyspace, key_partition(key)) || all_decided(keyspace, key, 1))
+        return NULL;
+    if (atomic_fetch_add_explicit(unwaited, 1, memory_order_relaxed) >= AHEAD_MAX) {
+        atomic_fetch_sub_explicit(unwaited, 1, memory_order_relaxed);
+        return NULL;
+    }
+    struct load *load = load_create(keyspace, key, 1);
+    load_place_key(load, &load->keys[0]);
     return load;
 }
 
