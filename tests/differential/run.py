@@ -47,7 +47,7 @@ def generate(seed, length=CASE_COMMANDS, weights=families.FAMILIES):
             steps.append((connection, [SCAN] + options + [b'COUNT', shapes.one_of(b'1', b'3', b'10', b'1000')]))
             continue
         words = shapes.random.choices(makers, odds)[0](shapes)
-        if words[0].upper() not in families.FORBIDDEN:
+        if words[0].upper() not in families.FORBIDDEN and not deviations.changes_transactions(words):
             steps.append((connection, words))
     return steps
 
