@@ -22,7 +22,8 @@ static void take_row(void *context, const struct row *row)
     struct buffer scratch = {0};
     struct object object;
     if (row->offset < value->end_offset && codec_decode(row->payload, &scratch, &object) == STATUS_OK)
-        value->entry = keyspace_replay_put(value->apply->engine->keyspace, value->key, &object, row->expire_at_ms, false);
+        value->entry =
+            keyspace_replay_put(value->apply->engine->keyspace, value->key, &object, row->expire_at_ms, false);
     buffer_deinit(&scratch);
 }
 

@@ -10,7 +10,7 @@ struct keyspace_class {
     char *name;
     char *prefix;
     size_t prefix_length;
-    bool through;            /* replies wait for the sync of the log */
+    bool through; /* replies wait for the sync of the log */
     _Atomic uint64_t reads, writes;
 };
 

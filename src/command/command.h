@@ -33,10 +33,10 @@ enum command_flags {
     COMMAND_ALLOW_BUSY = 1 << 17,
     COMMAND_MOVABLEKEYS = 1 << 18,
     /* Not shown to clients: */
-    COMMAND_ALL_KEYS = 1 << 24,   /* cannot know its keys: runs with the gate and every partition held */
-    COMMAND_IMMEDIATE = 1 << 25,  /* runs at once inside MULTI, not queued (EXEC, DISCARD, WATCH, ...) */
-    COMMAND_DANGEROUS = 1 << 26,  /* ACL @dangerous beside what admin implies (KEYS, FLUSHALL, SORT, ...) */
-    COMMAND_WALKS = 1 << 27,      /* reads rows in a walk (SCAN, KEYS): locks for itself, or holds all in EXEC */
+    COMMAND_ALL_KEYS = 1 << 24,  /* cannot know its keys: runs with the gate and every partition held */
+    COMMAND_IMMEDIATE = 1 << 25, /* runs at once inside MULTI, not queued (EXEC, DISCARD, WATCH, ...) */
+    COMMAND_DANGEROUS = 1 << 26, /* ACL @dangerous beside what admin implies (KEYS, FLUSHALL, SORT, ...) */
+    COMMAND_WALKS = 1 << 27,     /* reads rows in a walk (SCAN, KEYS): locks for itself, or holds all in EXEC */
 };
 
 enum key_flags {
@@ -55,26 +55,41 @@ enum key_flags {
 
 /* Where keys stand among the arguments, as Redis's key specifications say it. */
 struct key_spec {
-    uint16_t flags;       /* 0: no further spec */
-    int16_t first;        /* index of the first key, or, with 'keyword', where to begin to look for it */
-    const char *keyword;  /* NULL, or the word before the first key */
-    int16_t last;         /* relative to first: 0 the first only, -1 to the last argument, -2 the last but one */
+    uint16_t flags;      /* 0: no further spec */
+    int16_t first;       /* index of the first key, or, with 'keyword', where to begin to look for it */
+    const char *keyword; /* NULL, or the word before the first key */
+    int16_t last;        /* relative to first: 0 the first only, -1 to the last argument, -2 the last but one */
     int16_t step;
-    int16_t limit;        /* with last -1: 2 means the first half of what is left, ... ; 0 and 1 no limit */
-    int16_t count_at;     /* > 0: 'first' + count_at - 1 holds a number of keys that begin 'keys_at' after first */
+    int16_t limit;    /* with last -1: 2 means the first half of what is left, ... ; 0 and 1 no limit */
+    int16_t count_at; /* > 0: 'first' + count_at - 1 holds a number of keys that begin 'keys_at' after first */
     int16_t keys_at;
     const char *notes;
 };
 #define KEY_SPECS_MAX 3
 
-#define KEY_ONE(position, spec_flags) {.flags = (spec_flags), .first = (position), .step = 1}
-#define KEY_RANGE(position, last_key, key_step, spec_flags)                                                           \
-    {.flags = (spec_flags), .first = (position), .last = (last_key), .step = (key_step)}
-#define KEY_NUMBERED(position, spec_flags) {.flags = (spec_flags), .first = (position), .count_at = 1, .keys_at = 1, .step = 1}
+#define KEY_ONE(position, spec_flags)                                                                                  \
+    {                                                                                                                  \
+        .flags = (spec_flags), .first = (position), .step = 1                                                          \
+    }
+#define KEY_RANGE(position, last_key, key_step, spec_flags)                                                            \
+    {                                                                                                                  \
+        .flags = (spec_flags), .first = (position), .last = (last_key), .step = (key_step)                             \
+    }
+#define KEY_NUMBERED(position, spec_flags)                                                                             \
+    {                                                                                                                  \
+        .flags = (spec_flags), .first = (position), .count_at = 1, .keys_at = 1, .step = 1                             \
+    }
 
 enum argument_type {
-    ARGUMENT_STRING, ARGUMENT_INTEGER, ARGUMENT_DOUBLE, ARGUMENT_KEY, ARGUMENT_PATTERN, ARGUMENT_UNIX_TIME,
-    ARGUMENT_PURE_TOKEN, ARGUMENT_ONEOF, ARGUMENT_BLOCK,
+    ARGUMENT_STRING,
+    ARGUMENT_INTEGER,
+    ARGUMENT_DOUBLE,
+    ARGUMENT_KEY,
+    ARGUMENT_PATTERN,
+    ARGUMENT_UNIX_TIME,
+    ARGUMENT_PURE_TOKEN,
+    ARGUMENT_ONEOF,
+    ARGUMENT_BLOCK,
 };
 enum argument_flags { ARGUMENT_OPTIONAL = 1, ARGUMENT_MULTIPLE = 2, ARGUMENT_MULTIPLE_TOKEN = 4 };
 
@@ -84,27 +99,42 @@ struct argument {
     const char *token;
     unsigned flags;
     const char *since;
-    int key_spec; /* of ARGUMENT_KEY: index of its key spec */
+    int key_spec;                    /* of ARGUMENT_KEY: index of its key spec */
     const struct argument *children; /* of ONEOF and BLOCK */
 };
 #define ARGUMENTS(...) ((const struct argument[]){__VA_ARGS__, {.name = NULL}})
-#define ARG_KEY(n) {.name = (n), .type = ARGUMENT_KEY}
-#define ARG_STRING(n) {.name = (n), .type = ARGUMENT_STRING}
-#define ARG_INTEGER(n) {.name = (n), .type = ARGUMENT_INTEGER}
-#define ARG_FLAG(n, t) {.name = (n), .type = ARGUMENT_PURE_TOKEN, .token = (t), .flags = ARGUMENT_OPTIONAL}
-#define ARG_TOKEN(n, t) {.name = (n), .type = ARGUMENT_PURE_TOKEN, .token = (t)}
+#define ARG_KEY(n)                                                                                                     \
+    {                                                                                                                  \
+        .name = (n), .type = ARGUMENT_KEY                                                                              \
+    }
+#define ARG_STRING(n)                                                                                                  \
+    {                                                                                                                  \
+        .name = (n), .type = ARGUMENT_STRING                                                                           \
+    }
+#define ARG_INTEGER(n)                                                                                                 \
+    {                                                                                                                  \
+        .name = (n), .type = ARGUMENT_INTEGER                                                                          \
+    }
+#define ARG_FLAG(n, t)                                                                                                 \
+    {                                                                                                                  \
+        .name = (n), .type = ARGUMENT_PURE_TOKEN, .token = (t), .flags = ARGUMENT_OPTIONAL                             \
+    }
+#define ARG_TOKEN(n, t)                                                                                                \
+    {                                                                                                                  \
+        .name = (n), .type = ARGUMENT_PURE_TOKEN, .token = (t)                                                         \
+    }
 
 struct command_change {
     const char *version, *text; /* NULL version ends a list */
 };
 
 struct command {
-    const char *name;         /* upper case as documented: "GET"; a subcommand has its own word only: "ENCODING" */
+    const char *name; /* upper case as documented: "GET"; a subcommand has its own word only: "ENCODING" */
     void (*run)(struct execution *x);
-    int16_t arity;            /* words, name included; negative: at least */
+    int16_t arity; /* words, name included; negative: at least */
     uint32_t flags;
     struct key_spec keys[KEY_SPECS_MAX];
-    const char *group;        /* string, generic, connection, transactions, server, ... */
+    const char *group; /* string, generic, connection, transactions, server, ... */
     const char *since;
     const char *complexity;
     const char *summary;

@@ -67,7 +67,7 @@ static bool password_equals(struct bytes given, struct bytes password)
 /* There is one user, default; while it has no password any will do. Replies the error on failure. */
 static bool authenticate(struct execution *x, struct bytes user, struct bytes password)
 {
-    struct bytes required = bytes_of_text(x->engine->requirepass);
+    struct bytes required = bytes_of_text(engine_password(x->engine));
     bool right = required.length == 0 || password_equals(password, required);
     if (!bytes_equal(user, BYTES("default")) || !right) {
         reply_error(x->reply, ERROR_WRONG_PASS);
@@ -82,7 +82,7 @@ static void auth_command(struct execution *x)
 {
     if (x->argc > 3) {
         reply_syntax_error(x);
-    } else if (x->argc == 2 && x->engine->requirepass[0] == '\0') {
+    } else if (x->argc == 2 && engine_password(x->engine)[0] == '\0') {
         reply_error(x->reply,
                     "ERR AUTH <password> called without any password configured for the default user. Are you "
                     "sure your configuration is correct?");

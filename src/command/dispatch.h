@@ -19,16 +19,16 @@ struct execution {
     const struct command_entry *command;
     const struct bytes *argv;
     size_t argc;
-    struct key *keys;       /* the command's keys in argument order, as its row says */
+    struct key *keys; /* the command's keys in argument order, as its row says */
     size_t key_count;
     int64_t now_ms;
-    int16_t db;             /* logical */
-    bool holding_all;       /* every partition is held: a walk must not lock */
-    bool recording;         /* effects must be staged */
-    bool touch;             /* look-ups count as accesses */
-    bool suspended;         /* the handler (or a gate) suspended the session: it starts over later */
-    uint8_t wait_level;     /* what the reply must wait for: enum stream_level */
-    bool waits_for_reads;   /* a key of a class that waits: what was shown must last, too */
+    int16_t db;           /* logical */
+    bool holding_all;     /* every partition is held: a walk must not lock */
+    bool recording;       /* effects must be staged */
+    bool touch;           /* look-ups count as accesses */
+    bool suspended;       /* the handler (or a gate) suspended the session: it starts over later */
+    uint8_t wait_level;   /* what the reply must wait for: enum stream_level */
+    bool waits_for_reads; /* a key of a class that waits: what was shown must last, too */
 };
 
 /* Executes one request from its start: look-up, gates, MULTI's queue, keys, locks, run, effects. Returns false if the

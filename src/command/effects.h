@@ -23,7 +23,8 @@ struct entry *store(struct execution *x, const struct key *key, struct entry *ol
 /* Replaces a string's value in place of 'old' with effect APPEND or SETRANGE where the whole would be long. */
 void stage_append(struct execution *x, const struct key *key, struct bytes suffix);
 void stage_setrange(struct execution *x, const struct key *key, int64_t offset, struct bytes piece);
-void stage_set(struct execution *x, const struct key *key, const struct object *value, int64_t expire_at_ms, bool creates);
+void stage_set(struct execution *x, const struct key *key, const struct object *value, int64_t expire_at_ms,
+               bool creates);
 
 /* Sets or clears (ENTRY_NO_EXPIRE) the expiry; a time that has passed deletes the key. */
 struct entry *store_expire(struct execution *x, const struct key *key, struct entry *entry, int64_t expire_at_ms);

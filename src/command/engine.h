@@ -18,18 +18,18 @@ struct engine {
     struct stream *stream;
     struct worker **workers;
     uint32_t worker_count;
-    bool tier;                      /* rows exist behind RAM: keys may be cold */
-    bool spill;                     /* clean entries may leave RAM; else eviction deletes */
+    bool tier;  /* rows exist behind RAM: keys may be cold */
+    bool spill; /* clean entries may leave RAM; else eviction deletes */
     enum durability durability;
-    int64_t maxmemory;              /* bytes, as configured; 0: three quarters of the machine */
-    int eviction;                   /* enum eviction_policy */
-    int64_t memory_wait_ms;         /* a write that finds no room waits so long before -OOM */
-    _Atomic size_t allocation_limit; /* what may be allocated so that RSS stays below maxmemory; set by the ticker */
+    int64_t maxmemory;                 /* bytes, as configured; 0: three quarters of the machine */
+    int eviction;                      /* enum eviction_policy */
+    int64_t memory_wait_ms;            /* a write that finds no room waits so long before -OOM */
+    _Atomic size_t allocation_limit;   /* what may be allocated so that RSS stays below maxmemory; set by the ticker */
     void (*want_clean)(void *context); /* asks the tier for clean entries; NULL without one */
     void *want_clean_context;
     int64_t slowlog_slower_than_us, slowlog_length_max;
     bool latency_tracking;
-    int64_t bulk_bytes_max;         /* proto-max-bulk-len */
+    int64_t bulk_bytes_max; /* proto-max-bulk-len */
     char *requirepass;
     _Atomic bool active_expire;
     _Atomic int64_t pause_until_ms; /* CLIENT PAUSE */
@@ -38,6 +38,12 @@ struct engine {
     char run_id[41];
     const char *const *command_line;
 };
+
+/* The text as it is now; good for the present request. CONFIG SET may replace it at any time. */
+static inline const char *engine_password(const struct engine *engine)
+{
+    return __atomic_load_n(&engine->requirepass, __ATOMIC_ACQUIRE);
+}
 
 /* What commands ask of parts that they must not know; set by wiring, entries may be NULL. */
 struct engine_hooks {

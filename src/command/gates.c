@@ -3,12 +3,28 @@
 #include "command/gates.h"
 
 #include "command/dispatch.h"
+#include "command/transaction.h"
+
+/* What the request would do, EXEC that of all it runs. */
+static uint32_t flags_of(const struct execution *x)
+{
+    return x->command->flags | transaction_flags(x);
+}
+
+static enum gate_answer refuse(struct execution *x, const char *error)
+{
+    if (transaction_is_executed(x))
+        reply_error_format(x->reply, "EXECABORT Transaction discarded because of: %s", error);
+    else
+        reply_error(x->reply, error);
+    return GATE_REFUSE;
+}
 
 static enum gate_answer check_authentication(struct execution *x)
 {
     if ((x->session->flags & SESSION_AUTHENTICATED) || (x->command->flags & COMMAND_NO_AUTH))
         return GATE_PASS;
-    if (x->engine->requirepass[0] == '\0') {
+    if (engine_password(x->engine)[0] == '\0') {
         x->session->flags |= SESSION_AUTHENTICATED;
         return GATE_PASS;
     }
@@ -22,7 +38,7 @@ static enum gate_answer check_pause(struct execution *x)
     if (until_ms <= x->now_ms || (x->command->flags & COMMAND_ADMIN) ||
         bytes_equal_text(bytes_of_text(x->command->full_name), "client|unpause"))
         return GATE_PASS;
-    bool writes = x->command->flags & (COMMAND_WRITE | COMMAND_MAY_REPLICATE);
+    bool writes = flags_of(x) & (COMMAND_WRITE | COMMAND_MAY_REPLICATE);
     if (atomic_load_explicit(&x->engine->pause_writes_only, memory_order_relaxed) && !writes &&
         x->command->flags != COMMAND_IMMEDIATE)
         return GATE_PASS;
@@ -35,16 +51,13 @@ static enum gate_answer check_pause(struct execution *x)
 static enum gate_answer check_memory(struct execution *x)
 {
     struct session *session = x->session;
-    if (!x->worker->memory_short || !(x->command->flags & COMMAND_DENYOOM))
+    if (!x->worker->memory_short || !(flags_of(x) & COMMAND_DENYOOM))
         return GATE_PASS;
-    bool waited = session->suspension == SUSPENDED_MEMORY &&
-                  x->now_ms - session->suspended_at_ms >= x->engine->memory_wait_ms;
-    bool hopeless = !x->engine->spill &&
-                    (x->engine->eviction == EVICT_NOEVICTION || x->engine->eviction == EVICT_TIER);
-    if (hopeless || waited || (session->flags & SESSION_MULTI)) {
-        reply_error(x->reply, "OOM command not allowed when used memory > 'maxmemory'.");
-        return GATE_REFUSE;
-    }
+    bool waited =
+        session->suspension == SUSPENDED_MEMORY && x->now_ms - session->suspended_at_ms >= x->engine->memory_wait_ms;
+    bool hopeless = !x->engine->spill && (x->engine->eviction == EVICT_NOEVICTION || x->engine->eviction == EVICT_TIER);
+    if (hopeless || waited)
+        return refuse(x, "OOM command not allowed when used memory > 'maxmemory'.");
     execution_suspend(x, SUSPENDED_MEMORY);
     return GATE_SUSPEND;
 }
@@ -52,13 +65,11 @@ static enum gate_answer check_memory(struct execution *x)
 /* With the log full or failing, writes are refused before they change anything. */
 static enum gate_answer check_stream(struct execution *x)
 {
-    if (!(x->command->flags & COMMAND_WRITE) || !stream_must_wait(x->engine->stream))
+    if (!(flags_of(x) & COMMAND_WRITE) || !stream_must_wait(x->engine->stream))
         return GATE_PASS;
     const char *failure = stream_failure(x->engine->stream);
-    if (failure) {
-        reply_error(x->reply, failure);
-        return GATE_REFUSE;
-    }
+    if (failure)
+        return refuse(x, failure);
     execution_suspend(x, SUSPENDED_MEMORY);
     return GATE_SUSPEND;
 }

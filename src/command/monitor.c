@@ -38,7 +38,12 @@ static void append_quoted(struct buffer *text, struct bytes word)
         if (c == '"' || c == '\\')
             buffer_append_format(text, "\\%c", c);
         else if (c == '\n' || c == '\r' || c == '\t' || c == '\a' || c == '\b')
-            buffer_append_format(text, "\\%c", c == '\n' ? 'n' : c == '\r' ? 'r' : c == '\t' ? 't' : c == '\a' ? 'a' : 'b');
+            buffer_append_format(text, "\\%c",
+                                 c == '\n'   ? 'n'
+                                 : c == '\r' ? 'r'
+                                 : c == '\t' ? 't'
+                                 : c == '\a' ? 'a'
+                                             : 'b');
         else if (isprint(c))
             buffer_append(text, &word.data[i], 1);
         else
@@ -82,7 +87,8 @@ void monitor_feed(const struct execution *x)
     int64_t now_us = clock_now_us();
     char peer[64], local[64];
     x->session->transport->describe(x->session->connection, peer, local, sizeof(peer));
-    buffer_append_format(&line->text, "%ld.%06ld [%d %s]", (long)(now_us / 1000000), (long)(now_us % 1000000), x->db, peer);
+    buffer_append_format(&line->text, "%ld.%06ld [%d %s]", (long)(now_us / 1000000), (long)(now_us % 1000000), x->db,
+                         peer);
     for (size_t i = 0; i < x->argc; i++) {
         buffer_append(&line->text, " ", 1);
         append_quoted(&line->text, x->argv[i]);

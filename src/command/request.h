@@ -11,8 +11,8 @@
 struct request {
     struct resp_args args;
     struct turn_item *item;
-    size_t length;                        /* bytes of it in the input */
-    const struct command_entry *command;  /* NULL: unknown */
-    const char *protocol_error;           /* the connection ends with it */
-    struct key key;                       /* of a command with one simple key */
+    size_t length;                       /* bytes of it in the input */
+    const struct command_entry *command; /* NULL: unknown */
+    const char *protocol_error;          /* the connection ends with it */
+    struct key key;                      /* of a command with one simple key */
 };

@@ -32,7 +32,7 @@ struct session *session_create(struct worker *worker, void *connection, const st
     session->reply = (struct reply){.output = output, .protocol = 2};
     session->created_at_ms = worker->now_ms;
     list_init(&session->worker_node);
-    if (worker->engine->requirepass[0] == '\0') {
+    if (engine_password(worker->engine)[0] == '\0') {
         session->flags |= SESSION_AUTHENTICATED;
         transport->set_trusted(connection, true);
     }
@@ -86,7 +86,7 @@ void session_reset(struct session *session)
     transaction_discard(session);
     transaction_unwatch(session);
     session->flags &= SESSION_CLOSING | SESSION_SUSPENDED;
-    if (session->worker->engine->requirepass[0] == '\0')
+    if (engine_password(session->worker->engine)[0] == '\0')
         session->flags |= SESSION_AUTHENTICATED;
     session->reply.protocol = 2;
     session->reply.silent = false;

@@ -47,10 +47,10 @@ struct session_measures {
 
 enum session_flags {
     SESSION_AUTHENTICATED = 1 << 0,
-    SESSION_MULTI = 1 << 1,          /* between MULTI and EXEC */
-    SESSION_MULTI_FAILED = 1 << 2,   /* a queued command was refused: EXEC aborts */
+    SESSION_MULTI = 1 << 1,        /* between MULTI and EXEC */
+    SESSION_MULTI_FAILED = 1 << 2, /* a queued command was refused: EXEC aborts */
     SESSION_REPLY_OFF = 1 << 3,
-    SESSION_REPLY_SKIP = 1 << 4,     /* this command's reply is not sent */
+    SESSION_REPLY_SKIP = 1 << 4, /* this command's reply is not sent */
     SESSION_REPLY_SKIP_NEXT = 1 << 5,
     SESSION_NO_TOUCH = 1 << 6,
     SESSION_NO_EVICT = 1 << 7,
@@ -63,8 +63,15 @@ enum session_flags {
 };
 
 /* Why a session is suspended; a request that is, has changed nothing and starts over when resumed. */
-enum suspension { SUSPENDED_NOT, SUSPENDED_COLD, SUSPENDED_LOCK, SUSPENDED_MEMORY, SUSPENDED_JOB, SUSPENDED_PAUSE,
-                  SUSPENDED_BLOCKED };
+enum suspension {
+    SUSPENDED_NOT,
+    SUSPENDED_COLD,
+    SUSPENDED_LOCK,
+    SUSPENDED_MEMORY,
+    SUSPENDED_JOB,
+    SUSPENDED_PAUSE,
+    SUSPENDED_BLOCKED
+};
 
 /* One client's state. Owned by its worker's thread; fields marked (shared) may be read by others under the
  * registry's lock or atomically. Rarely used state hangs off pointers, so that an idle client stays small. */
@@ -80,13 +87,13 @@ struct session {
     uint8_t retries;
     int16_t db;
     int64_t created_at_ms;
-    uint64_t wait_offset;            /* the reply may leave when the stream has come so far ... */
-    uint8_t wait_level;              /* ... at this level */
-    bool wait_listed;                /* in the worker's list for the log pass */
-    bool retry_wanted;               /* to be put into the retry list once it has left the waiting list */
-    uint8_t load_status;             /* enum status of the fetch it was resumed from */
-    _Atomic bool watch_touched;      /* (shared) a watched key changed */
-    _Atomic bool monitoring;         /* (shared) SESSION_MONITOR for others' eyes */
+    uint64_t wait_offset;       /* the reply may leave when the stream has come so far ... */
+    uint8_t wait_level;         /* ... at this level */
+    bool wait_listed;           /* in the worker's list for the log pass */
+    bool retry_wanted;          /* to be put into the retry list once it has left the waiting list */
+    uint8_t load_status;        /* enum status of the fetch it was resumed from */
+    _Atomic bool watch_touched; /* (shared) a watched key changed */
+    _Atomic bool monitoring;    /* (shared) SESSION_MONITOR for others' eyes */
     const struct command_entry *last_command;
     struct list registry_node;       /* (shared) in the registry of all sessions */
     struct list worker_node;         /* in its worker's retry or waiting list */

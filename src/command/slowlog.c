@@ -120,8 +120,8 @@ void slowlog_get_command(struct execution *x)
         reply_usage(x);
         return;
     }
-    if (x->argc == 3 && !arg_int64_in(x, x->argv[2], -1, INT64_MAX,
-                                      "ERR count should be greater than or equal to -1", &count))
+    if (x->argc == 3 &&
+        !arg_int64_in(x, x->argv[2], -1, INT64_MAX, "ERR count should be greater than or equal to -1", &count))
         return;
     slowlog_lock();
     int64_t shown = count < 0 || count > slowlog.length ? slowlog.length : count;

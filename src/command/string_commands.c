@@ -385,16 +385,16 @@ static void msetex_command(struct execution *x)
     }
     if (!set_parse_options(x, 2 + (size_t)count * 2, "ck", &options) || !set_parse_expire(x, &options))
         return;
-    bool refused = (options.condition == SET_IF_ABSENT && any_exists(x)) ||
-                   (options.condition == SET_IF_PRESENT && !all_exist(x));
+    bool refused =
+        (options.condition == SET_IF_ABSENT && any_exists(x)) || (options.condition == SET_IF_PRESENT && !all_exist(x));
     if (refused)
         reply_integer(x->reply, 0);
     else if (mset_store(x, 3, &options))
         reply_integer(x->reply, 1);
 }
 
-static bool msetex_keys(const struct bytes *argv, size_t argc,
-                        void (*add)(void *context, size_t index, uint16_t flags), void *context)
+static bool msetex_keys(const struct bytes *argv, size_t argc, void (*add)(void *context, size_t index, uint16_t flags),
+                        void *context)
 {
     int64_t count;
     if (argc < 4 || !bytes_to_int64(argv[1], &count) || count < 1 || (uint64_t)count > (argc - 2) / 2)
@@ -582,8 +582,8 @@ static void append_command(struct execution *x)
     if (!string_fits(x, (uint64_t)length + suffix.length))
         return;
     /* A new key is stored as SET would: integer or embstr where it is one. */
-    bool stored = entry ? write_piece(x, entry, length, suffix)
-                        : store_bytes(x, x->keys, NULL, suffix, ENTRY_NO_EXPIRE);
+    bool stored =
+        entry ? write_piece(x, entry, length, suffix) : store_bytes(x, x->keys, NULL, suffix, ENTRY_NO_EXPIRE);
     if (stored)
         reply_integer(x->reply, (int64_t)(length + suffix.length));
 }
@@ -618,13 +618,15 @@ static void setrange_command(struct execution *x)
     {.name = "seconds", .type = ARGUMENT_INTEGER, .token = "EX"},                                                      \
         {.name = "milliseconds", .type = ARGUMENT_INTEGER, .token = "PX"},                                             \
         {.name = "unix-time-seconds", .type = ARGUMENT_UNIX_TIME, .token = "EXAT"},                                    \
-        {.name = "unix-time-milliseconds", .type = ARGUMENT_UNIX_TIME, .token = "PXAT"}
+    {                                                                                                                  \
+        .name = "unix-time-milliseconds", .type = ARGUMENT_UNIX_TIME, .token = "PXAT"                                  \
+    }
 
 #define KEY_VALUE_PAIRS                                                                                                \
-    {.name = "data",                                                                                                   \
-     .type = ARGUMENT_BLOCK,                                                                                           \
-     .flags = ARGUMENT_MULTIPLE,                                                                                       \
-     .children = ARGUMENTS(ARG_KEY("key"), ARG_STRING("value"))}
+    {                                                                                                                  \
+        .name = "data", .type = ARGUMENT_BLOCK, .flags = ARGUMENT_MULTIPLE,                                            \
+        .children = ARGUMENTS(ARG_KEY("key"), ARG_STRING("value"))                                                     \
+    }
 
 const struct command string_commands[] = {
     {
@@ -704,16 +706,19 @@ const struct command string_commands[] = {
         .run = getex_command,
         .arity = -2,
         .flags = COMMAND_WRITE | COMMAND_FAST,
-        .keys = {{.flags = KEY_RW | KEY_ACCESS | KEY_UPDATE, .first = 1, .step = 1,
+        .keys = {{.flags = KEY_RW | KEY_ACCESS | KEY_UPDATE,
+                  .first = 1,
+                  .step = 1,
                   .notes = "RW and UPDATE because it changes the TTL"}},
         .group = "string",
         .since = "6.2.0",
         .complexity = "O(1)",
         .summary = "Returns the string at a key and sets or removes its time to live.",
-        .arguments = ARGUMENTS(ARG_KEY("key"), {.name = "expiration",
-                                                .type = ARGUMENT_ONEOF,
-                                                .flags = ARGUMENT_OPTIONAL,
-                                                .children = ARGUMENTS(EXPIRY_CHOICES, ARG_TOKEN("persist", "PERSIST"))}),
+        .arguments =
+            ARGUMENTS(ARG_KEY("key"), {.name = "expiration",
+                                       .type = ARGUMENT_ONEOF,
+                                       .flags = ARGUMENT_OPTIONAL,
+                                       .children = ARGUMENTS(EXPIRY_CHOICES, ARG_TOKEN("persist", "PERSIST"))}),
     },
     {
         .name = "GETRANGE",
@@ -787,12 +792,10 @@ const struct command string_commands[] = {
         .since = "7.0.0",
         .complexity = "O(N*M) where N and M are the lengths of s1 and s2, respectively",
         .summary = "Finds the longest common subsequence of two strings.",
-        .arguments = ARGUMENTS(ARG_KEY("key1"), ARG_KEY("key2"), ARG_FLAG("len", "LEN"), ARG_FLAG("idx", "IDX"),
-                               {.name = "min-match-len",
-                                .type = ARGUMENT_INTEGER,
-                                .token = "MINMATCHLEN",
-                                .flags = ARGUMENT_OPTIONAL},
-                               ARG_FLAG("withmatchlen", "WITHMATCHLEN")),
+        .arguments = ARGUMENTS(
+            ARG_KEY("key1"), ARG_KEY("key2"), ARG_FLAG("len", "LEN"), ARG_FLAG("idx", "IDX"),
+            {.name = "min-match-len", .type = ARGUMENT_INTEGER, .token = "MINMATCHLEN", .flags = ARGUMENT_OPTIONAL},
+            ARG_FLAG("withmatchlen", "WITHMATCHLEN")),
     },
     {
         .name = "MGET",
@@ -867,7 +870,9 @@ const struct command string_commands[] = {
         .run = set_command,
         .arity = -3,
         .flags = COMMAND_WRITE | COMMAND_DENYOOM,
-        .keys = {{.flags = KEY_RW | KEY_ACCESS | KEY_UPDATE | KEY_VARIABLE, .first = 1, .step = 1,
+        .keys = {{.flags = KEY_RW | KEY_ACCESS | KEY_UPDATE | KEY_VARIABLE,
+                  .first = 1,
+                  .step = 1,
                   .notes = "RW and ACCESS due to the optional `GET` argument"}},
         .group = "string",
         .since = "1.0.0",
@@ -879,25 +884,20 @@ const struct command string_commands[] = {
                                                    {"7.0.0", "Allowed the `NX` and `GET` options to be used together."},
                                                    {"8.1.0", "Added the `IFEQ` option."},
                                                    {NULL, NULL}},
-        .arguments = ARGUMENTS(ARG_KEY("key"), ARG_STRING("value"),
-                               {.name = "condition",
-                                .type = ARGUMENT_ONEOF,
-                                .flags = ARGUMENT_OPTIONAL,
-                                .since = "2.6.12",
-                                .children = ARGUMENTS(ARG_TOKEN("nx", "NX"), ARG_TOKEN("xx", "XX"),
-                                                      {.name = "comparison-value",
-                                                       .type = ARGUMENT_STRING,
-                                                       .token = "IFEQ",
-                                                       .since = "8.1.0"})},
-                               {.name = "get",
-                                .type = ARGUMENT_PURE_TOKEN,
-                                .token = "GET",
-                                .flags = ARGUMENT_OPTIONAL,
-                                .since = "6.2.0"},
-                               {.name = "expiration",
-                                .type = ARGUMENT_ONEOF,
-                                .flags = ARGUMENT_OPTIONAL,
-                                .children = ARGUMENTS(EXPIRY_CHOICES, ARG_TOKEN("keepttl", "KEEPTTL"))}),
+        .arguments = ARGUMENTS(
+            ARG_KEY("key"), ARG_STRING("value"),
+            {.name = "condition",
+             .type = ARGUMENT_ONEOF,
+             .flags = ARGUMENT_OPTIONAL,
+             .since = "2.6.12",
+             .children = ARGUMENTS(
+                 ARG_TOKEN("nx", "NX"), ARG_TOKEN("xx", "XX"),
+                 {.name = "comparison-value", .type = ARGUMENT_STRING, .token = "IFEQ", .since = "8.1.0"})},
+            {.name = "get", .type = ARGUMENT_PURE_TOKEN, .token = "GET", .flags = ARGUMENT_OPTIONAL, .since = "6.2.0"},
+            {.name = "expiration",
+             .type = ARGUMENT_ONEOF,
+             .flags = ARGUMENT_OPTIONAL,
+             .children = ARGUMENTS(EXPIRY_CHOICES, ARG_TOKEN("keepttl", "KEEPTTL"))}),
     },
     {
         .name = "SETEX",

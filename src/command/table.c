@@ -40,8 +40,8 @@ static struct command_entry *entries;
 static uint32_t entry_count, top_level_count;
 
 static const struct command *const families[] = {
-    string_commands,     key_commands,     transaction_commands, connection_commands, server_commands,
-    command_commands, standalone_commands,
+    string_commands, key_commands,     transaction_commands, connection_commands,
+    server_commands, command_commands, standalone_commands,
 };
 #define FAMILY_COUNT (sizeof(families) / sizeof(families[0]))
 

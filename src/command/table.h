@@ -6,23 +6,39 @@
 /* A row with what dispatch needs at hand; made once at start from the families' rows. */
 struct command_entry {
     const struct command *row;
-    const struct command_entry *parent;       /* of a subcommand */
+    const struct command_entry *parent;             /* of a subcommand */
     const struct command_entry *const *subcommands; /* NULL-terminated, or NULL */
-    const char *full_name;                    /* lower case; "object|encoding" */
-    uint32_t id;                              /* index into per-worker statistics */
-    uint32_t flags;                           /* the row's */
+    const char *full_name;                          /* lower case; "object|encoding" */
+    uint32_t id;                                    /* index into per-worker statistics */
+    uint32_t flags;                                 /* the row's */
     int16_t arity;
-    int16_t first_key, last_key, key_step;    /* the legacy triple; first_key 0: none */
-    bool simple_key;                          /* exactly one key at argument 1 */
-    uint64_t categories;                      /* ACL_ bits */
+    int16_t first_key, last_key, key_step; /* the legacy triple; first_key 0: none */
+    bool simple_key;                       /* exactly one key at argument 1 */
+    uint64_t categories;                   /* ACL_ bits */
 };
 
 enum acl_category {
-    ACL_KEYSPACE = 1 << 0, ACL_READ = 1 << 1, ACL_WRITE = 1 << 2, ACL_SET = 1 << 3, ACL_SORTEDSET = 1 << 4,
-    ACL_LIST = 1 << 5, ACL_HASH = 1 << 6, ACL_STRING = 1 << 7, ACL_BITMAP = 1 << 8, ACL_HYPERLOGLOG = 1 << 9,
-    ACL_GEO = 1 << 10, ACL_STREAM = 1 << 11, ACL_PUBSUB = 1 << 12, ACL_ADMIN = 1 << 13, ACL_FAST = 1 << 14,
-    ACL_SLOW = 1 << 15, ACL_BLOCKING = 1 << 16, ACL_DANGEROUS = 1 << 17, ACL_CONNECTION = 1 << 18,
-    ACL_TRANSACTION = 1 << 19, ACL_SCRIPTING = 1 << 20,
+    ACL_KEYSPACE = 1 << 0,
+    ACL_READ = 1 << 1,
+    ACL_WRITE = 1 << 2,
+    ACL_SET = 1 << 3,
+    ACL_SORTEDSET = 1 << 4,
+    ACL_LIST = 1 << 5,
+    ACL_HASH = 1 << 6,
+    ACL_STRING = 1 << 7,
+    ACL_BITMAP = 1 << 8,
+    ACL_HYPERLOGLOG = 1 << 9,
+    ACL_GEO = 1 << 10,
+    ACL_STREAM = 1 << 11,
+    ACL_PUBSUB = 1 << 12,
+    ACL_ADMIN = 1 << 13,
+    ACL_FAST = 1 << 14,
+    ACL_SLOW = 1 << 15,
+    ACL_BLOCKING = 1 << 16,
+    ACL_DANGEROUS = 1 << 17,
+    ACL_CONNECTION = 1 << 18,
+    ACL_TRANSACTION = 1 << 19,
+    ACL_SCRIPTING = 1 << 20,
 };
 extern const char *const acl_category_names[]; /* in bit order, NULL at the end */
 

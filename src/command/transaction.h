@@ -5,8 +5,11 @@
 
 /* Queues the request for EXEC and replies QUEUED. */
 void transaction_queue(struct execution *x);
-/* A command was refused while queueing: EXEC will abort. */
-void transaction_fail(struct session *session);
+/* The request was refused: EXEC's own refusal ends the transaction, that of another command makes EXEC abort. */
+void transaction_refuse(struct execution *x);
+/* Whether the request is the EXEC of a transaction that is to run; then the flags of all its commands, else 0. */
+bool transaction_is_executed(const struct execution *x);
+uint32_t transaction_flags(const struct execution *x);
 /* Forgets queued commands and the MULTI state; watches stay. */
 void transaction_discard(struct session *session);
 /* Drops all watches; the session's thread, no lock held (each is taken in turn). */

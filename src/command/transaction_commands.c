@@ -25,6 +25,7 @@ struct session_watch {
 struct transaction {
     struct queued *queue;
     size_t count, capacity, bytes;
+    uint32_t flags; /* of all queued commands together */
     struct list watches;
 };
 
@@ -73,15 +74,9 @@ void transaction_queue(struct execution *x)
     size_t size;
     struct bytes *words = copy_words(x->argv, x->argc, &size);
     transaction->bytes += size;
-    transaction->queue[transaction->count++] =
-        (struct queued){.command = x->command, .argc = x->argc, .argv = words};
+    transaction->flags |= x->command->flags;
+    transaction->queue[transaction->count++] = (struct queued){.command = x->command, .argc = x->argc, .argv = words};
     reply_status(x->reply, "QUEUED");
-}
-
-void transaction_fail(struct session *session)
-{
-    if (session->flags & SESSION_MULTI)
-        session->flags |= SESSION_MULTI_FAILED;
 }
 
 static void transaction_clear(struct session *session)
@@ -94,6 +89,7 @@ static void transaction_clear(struct session *session)
         memory_free(transaction->queue[i].argv);
     transaction->count = 0;
     transaction->bytes = 0;
+    transaction->flags = 0;
     transaction_free_if_idle(session);
 }
 
@@ -145,6 +141,30 @@ static void unwatch_all(struct session *session, bool held)
 void transaction_unwatch(struct session *session)
 {
     unwatch_all(session, false);
+}
+
+static void exec_command(struct execution *x);
+
+bool transaction_is_executed(const struct execution *x)
+{
+    return x->command->row->run == exec_command && (x->session->flags & SESSION_MULTI) &&
+           !(x->session->flags & SESSION_MULTI_FAILED);
+}
+
+uint32_t transaction_flags(const struct execution *x)
+{
+    return transaction_is_executed(x) && x->session->transaction ? x->session->transaction->flags : 0;
+}
+
+void transaction_refuse(struct execution *x)
+{
+    struct session *session = x->session;
+    if (x->command && transaction_is_executed(x)) {
+        transaction_clear(session);
+        transaction_unwatch(session);
+    } else if (session->flags & SESSION_MULTI) {
+        session->flags |= SESSION_MULTI_FAILED;
+    }
 }
 
 static void multi_command(struct execution *x)
@@ -350,8 +370,8 @@ const struct command transaction_commands[] = {
         .name = "DISCARD",
         .run = discard_command,
         .arity = 1,
-        .flags = COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST | COMMAND_ALLOW_BUSY |
-                 COMMAND_IMMEDIATE,
+        .flags =
+            COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST | COMMAND_ALLOW_BUSY | COMMAND_IMMEDIATE,
         .group = "transactions",
         .since = "2.0.0",
         .complexity = "O(N), when N is the number of queued commands",

@@ -59,17 +59,16 @@ void worker_destroy(struct worker **taken)
 static bool worker_parse(struct worker *worker, struct turn_item *item, size_t *parsed, struct request *request)
 {
     struct session *session = item->session;
-    struct resp_limits limits = {.bulk_bytes_max = (size_t)worker->engine->bulk_bytes_max,
-                                 .args_max = 1024 * 1024,
-                                 .inline_bytes_max = 65536};
+    struct resp_limits limits = {
+        .bulk_bytes_max = (size_t)worker->engine->bulk_bytes_max, .args_max = 1024 * 1024, .inline_bytes_max = 65536};
     if (!(session->flags & SESSION_AUTHENTICATED))
         limits = strangers_limits;
     struct bytes rest = bytes_of(item->input.data + *parsed, item->input.length - *parsed);
     request->item = item;
     request->protocol_error = NULL;
     request->command = NULL;
-    enum resp_result result = resp_parse(&session->parser, &limits, rest, &request->args, &request->length,
-                                         &request->protocol_error);
+    enum resp_result result =
+        resp_parse(&session->parser, &limits, rest, &request->args, &request->length, &request->protocol_error);
     if (result == RESP_INCOMPLETE)
         return false;
     if (result == RESP_ERROR) {
@@ -111,8 +110,7 @@ static size_t worker_fill(struct worker *worker, struct turn_item *items, size_t
     size_t filled = 0;
     while (filled < REQUESTS_PER_BATCH && *next < count) {
         struct turn_item *item = &items[*next];
-        bool more = !(item->session->flags & SESSION_STOPPED) &&
-                    *parsed < item->input.length &&
+        bool more = !(item->session->flags & SESSION_STOPPED) && *parsed < item->input.length &&
                     worker_parse(worker, item, parsed, &worker->requests[filled]);
         if (more && !worker->requests[filled++].protocol_error)
             continue;

@@ -22,24 +22,24 @@ struct worker {
     uint32_t number;
     struct engine *engine;
     struct mailbox *mailbox;
-    int64_t now_ms;                 /* of the present turn */
-    uint64_t now_ticks;             /* of the present command's start */
+    int64_t now_ms;     /* of the present turn */
+    uint64_t now_ticks; /* of the present command's start */
     struct random random;
-    struct effect_batch effects;    /* of the present execution */
-    struct request *requests;       /* of the present batch */
-    struct list retry;              /* sessions to resume when a lock or memory may be free */
-    struct list waiting;            /* sessions whose replies wait for the stream in this turn */
-    struct list stalled;            /* sessions whose wait a failing stream sent back */
-    struct command_stats *stats;    /* by command id */
-    bool memory_short;              /* this turn found no room */
-    bool retry_soon;                /* retry after this turn, not only when the timer fires */
-    uint32_t evict_partition;       /* where the next eviction step goes */
-    uint32_t expire_partition;      /* where the next expiry step looks */
-    uint64_t slow_ticks;            /* beyond it a command is slow: slowlog, latency monitor */
+    struct effect_batch effects;     /* of the present execution */
+    struct request *requests;        /* of the present batch */
+    struct list retry;               /* sessions to resume when a lock or memory may be free */
+    struct list waiting;             /* sessions whose replies wait for the stream in this turn */
+    struct list stalled;             /* sessions whose wait a failing stream sent back */
+    struct command_stats *stats;     /* by command id */
+    bool memory_short;               /* this turn found no room */
+    bool retry_soon;                 /* retry after this turn, not only when the timer fires */
+    uint32_t evict_partition;        /* where the next eviction step goes */
+    uint32_t expire_partition;       /* where the next expiry step looks */
+    uint64_t slow_ticks;             /* beyond it a command is slow: slowlog, latency monitor */
     void (*retry_later)(void *loop); /* has worker_retry called in a millisecond */
     void *loop;
-    struct key *keys;               /* scratch: keys of the present execution */
-    uint32_t *key_arguments;        /* the argument each key stands at */
+    struct key *keys;        /* scratch: keys of the present execution */
+    uint32_t *key_arguments; /* the argument each key stands at */
     uint16_t *key_flags;
     size_t key_count, key_capacity;
 };

@@ -113,8 +113,8 @@ struct stream {
     /* log thread (or, when it does not run, whoever calls stream_log_turn); atomics read by all */
     char band2[64];
     _Atomic uint64_t synced;
-    _Atomic int state;       /* enum log_state; also set, from GOOD to BROKEN, by the claim's holder */
-    _Atomic int error;       /* errno of the failure */
+    _Atomic int state;           /* enum log_state; also set, from GOOD to BROKEN, by the claim's holder */
+    _Atomic int error;           /* errno of the failure */
     struct log_segment *current; /* read under the claim; changed under the claim and log_lock */
     int64_t synced_at_us, retry_at_us, roll_at_us;
     _Atomic int64_t last_sync_us, sync_us_max;
@@ -149,7 +149,7 @@ int log_segment_write(int fd, const void *data, size_t length, uint64_t position
 /* Makes a segment that begins with the frames of 'kept' (may be NULL) from offset 'first' on. When it returns 0
  * the file and its name are on the device; on failure nothing of it is left. Replaces a file of that name. */
 int log_segment_create(struct stream *stream, uint64_t first, uint64_t previous_end, const struct kept *kept,
-                   struct log_segment **made);
+                       struct log_segment **made);
 /* Closes and frees; the file stays. */
 void log_segment_destroy(struct log_segment **segment);
 /* Writes a small file by rename, so that it is the old or the new one after any crash. */

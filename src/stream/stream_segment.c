@@ -86,7 +86,7 @@ static int log_segment_fill(struct stream *stream, int fd, struct log_segment *s
 }
 
 int log_segment_create(struct stream *stream, uint64_t first, uint64_t previous_end, const struct kept *kept,
-                   struct log_segment **made)
+                       struct log_segment **made)
 {
     char name[SEGMENT_NAME_MAX];
     static const char name_new[] = "log-new";
