@@ -34,6 +34,7 @@ static bool row_visit(void *context, const struct row *row)
     *key = row->key;
     key->name.data = (const char *)(uintptr_t)rebuild->names.length;
     buffer_append_bytes(&rebuild->names, row->key.name);
+    expired_note(&rebuild->tier->expired, row->key.db, row->key.slot, row->expire_at_ms);
     if (rebuild->count == BATCH_KEYS)
         batch_add(rebuild);
     return true;

@@ -138,6 +138,7 @@ static void capture_visit(void *context, const struct row_key *key, const struct
 {
     struct tier *tier = context;
     run_add(&tier->flusher.run, key, value, expire_at_ms, stream_end(tier->stream));
+    expired_note(&tier->expired, key->db, key->slot, expire_at_ms);
 }
 
 /* Moves to the next (db, slot); true if that begins a new round of row order. */
@@ -421,13 +422,12 @@ static void flusher_tend(struct tier *tier, int64_t now_us)
 {
     struct flusher *flusher = &tier->flusher;
     flushed_settle(tier);
-    expired_deliver(tier);
+    expired_step(tier, now_us);
     if (now_us - flusher->last_second_us < SECOND_US)
         return;
     flusher->last_second_us = now_us;
     rocks_set_cache_bytes(tier->rocks, (size_t)*tier->options.cache_bytes);
     space_suffices(tier);
-    expired_sweep(tier);
 }
 
 static void flusher_sleep(struct flusher *flusher)

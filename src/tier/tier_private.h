@@ -68,18 +68,27 @@ struct expired {
     pthread_mutex_t lock;
     struct buffer reported; /* under lock: row keys, each after its 4-byte length */
     _Atomic uint64_t reported_count, dropped_count;
-    struct buffer batch;        /* flusher only: taken from 'reported' */
-    struct buffer sweep_cursor; /* flusher only: the row key where the sweep goes on; empty: at the start */
+
+    /* flusher only */
+    struct buffer batch; /* taken from 'reported', delivered up to batch_at */
+    size_t batch_at;
+    int64_t *look_at_ms[ROW_DATABASES]; /* of each slot; NULL: no row of the db was seen to expire */
+    struct sweep_hand {
+        uint8_t db;
+        uint32_t slot;
+    } hand;
+    struct buffer cursor; /* the last row key seen in the hand's slot; empty: the slot is not entered */
+    int64_t next_step_us;
 };
 
 void expired_init(struct expired *expired);
 void expired_deinit(struct expired *expired);
 /* Any thread; drops the report when too many wait. */
 void expired_report(struct expired *expired, struct bytes row_key);
-/* Flusher: hands over to the keyspace what was reported and still holds. */
-void expired_deliver(struct tier *tier);
-/* Flusher: looks at some rows from where it last stopped, reporting those that are due. */
-void expired_sweep(struct tier *tier);
+/* Flusher: a row of the slot has this expiry, or none. */
+void expired_note(struct expired *expired, uint8_t db, uint16_t slot, int64_t expire_at_ms);
+/* Flusher: hands over to the keyspace some of what is due, reported or found; nothing if called again too soon. */
+void expired_step(struct tier *tier, int64_t now_us);
 
 /* ---- ttl_filter.c: what compactions ask ---- */
 
