@@ -279,7 +279,7 @@ static void start_lanes(void)
 
 static const char *refuse_stranger(bool is_loopback_or_unix)
 {
-    if (is_loopback_or_unix || !config.protected_mode || config.engine.requirepass[0] != '\0')
+    if (is_loopback_or_unix || !config.protected_mode || engine_password(&config.engine)[0] != '\0')
         return NULL;
     return "DENIED Forebay is running in protected mode: there is no password, so only clients of this machine may "
            "connect. Set a password (requirepass), or bind to loopback only, or set protected-mode no if every peer "
@@ -383,6 +383,17 @@ void lifecycle_wait(void)
     log_notice("stopping", "signal=%d", number);
 }
 
+/* Letters on their way may belong to what is about to be freed, and be answered by further ones. */
+static void deliver_all_mail(void)
+{
+    unsigned delivered;
+    do {
+        delivered = 0;
+        for (uint32_t i = 0; i < node.lane_count; i++)
+            delivered += mailbox_drain(loop_mailbox(node.loops[i]));
+    } while (delivered > 0);
+}
+
 void lifecycle_stop(void)
 {
     listener_stop(&node.listener);
@@ -392,10 +403,15 @@ void lifecycle_stop(void)
     for (uint32_t i = 0; i < node.lane_count; i++)
         keyspace_abandon_all(config.engine.keyspace, node.workers[i]->number);
     ticker_stop();
+    /* Loads that wait in turn for each other are all given up while there are readers. */
+    for (uint32_t i = 0; i < node.lane_count; i++)
+        lane_drop_sessions(node.lanes[i]);
     bool save = node.save_at_stop && keyspace_dirty_bytes(config.engine.keyspace) < STOP_SAVE_BYTES_MAX;
     if (node.tier)
         tier_close(&node.tier, save);
+    keyspace_set_backing(config.engine.keyspace, NULL);
     stream_close(&config.engine.stream);
+    deliver_all_mail();
     for (uint32_t i = 0; i < node.lane_count; i++)
         lane_destroy(&node.lanes[i]);
     keyspace_destroy(&config.engine.keyspace);

@@ -32,7 +32,8 @@ static struct {
 
 static int64_t memory_bound(const struct engine *engine)
 {
-    return engine->maxmemory > 0 ? engine->maxmemory : (int64_t)(memory_of_machine() / 4 * 3);
+    int64_t maxmemory = __atomic_load_n(&engine->maxmemory, __ATOMIC_RELAXED);
+    return maxmemory > 0 ? maxmemory : (int64_t)(memory_of_machine() / 4 * 3);
 }
 
 void ticker_limit_memory(struct engine *engine)

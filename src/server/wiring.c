@@ -192,6 +192,16 @@ struct lane *lane_create(struct engine *engine, uint32_t number)
     return lane;
 }
 
+static void drop_session(void *context, struct connection *connection)
+{
+    lane_closed(context, connection);
+}
+
+void lane_drop_sessions(struct lane *lane)
+{
+    loop_each_connection(lane->loop, drop_session, lane);
+}
+
 void lane_destroy(struct lane **taken)
 {
     struct lane *lane = *taken;

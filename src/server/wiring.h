@@ -9,6 +9,8 @@ struct lane;
 
 struct lane *lane_create(struct engine *engine, uint32_t number);
 void lane_destroy(struct lane **lane);
+/* Of a stopped lane: its sessions end and give up what they wait for; their connections stay until it is destroyed. */
+void lane_drop_sessions(struct lane *lane);
 struct loop *lane_loop(struct lane *lane);
 struct worker *lane_worker(struct lane *lane);
 void lane_start(struct lane *lane);
