@@ -71,6 +71,7 @@ void execution_suspend(struct execution *x, enum suspension why)
 {
     struct session *session = x->session;
     struct worker *worker = x->worker;
+    bool wished = session->suspension == SUSPENDED_LOCK;
     session_suspend(session, why);
     x->suspended = true;
     if (why == SUSPENDED_LOCK || why == SUSPENDED_MEMORY || why == SUSPENDED_PAUSE) {
@@ -83,6 +84,9 @@ void execution_suspend(struct execution *x, enum suspension why)
             worker->retry_soon = true;
         else
             worker->retry_later(worker->loop);
+        /* Nobody is kept out by the wish of one who will not come soon. */
+        if (why == SUSPENDED_LOCK ? session->wait_listed : wished)
+            keyspace_abandon_all(worker->engine->keyspace, worker->number);
         metric_add(why == SUSPENDED_LOCK ? METRIC_suspended_lock : METRIC_suspended_memory, why != SUSPENDED_PAUSE);
     }
 }
@@ -197,7 +201,8 @@ bool execution_hold(struct execution *x, struct holding *holding, const struct k
     }
     if (x->engine->tier && count > 0 && !execution_warm(x, holding, keys, count))
         return false;
-    x->session->retries = 0;
+    if (holding->kind != HOLD_NOTHING)
+        x->session->retries = 0;
     return true;
 }
 
@@ -316,7 +321,7 @@ static enum gate_answer execution_admit(struct execution *x)
         error_counts_note(x->reply, place);
         if (x->command)
             STATISTIC_ADD(x->worker->stats[x->command->id].rejected, 1);
-        transaction_fail(x->session);
+        transaction_refuse(x);
     }
     return answer;
 }
@@ -366,6 +371,8 @@ static void execution_forget(struct execution *x)
         execution_take_load(x);
     if (x->session->offload)
         offload_abandon(&x->session->offload);
+    if (x->session->suspension == SUSPENDED_LOCK)
+        keyspace_abandon_all(x->keyspace, x->worker->number);
 }
 
 /* Between taking the request and its end: locks, presence, the handler, its effects. */
@@ -375,6 +382,7 @@ static void execution_perform(struct execution *x)
     bool all = x->command->flags & COMMAND_ALL_KEYS;
     if (__builtin_expect(x->session->load_status != 0, 0)) {
         execution_take_load(x);
+        transaction_refuse(x);
         reply_error(x->reply, "ERR the value could not be read from disk; see the server's log, then try again");
         return;
     }

@@ -2,7 +2,7 @@
 """Transactions: MULTI, EXEC, DISCARD, WATCH."""
 import threading
 
-from tests.lib.resp import Error
+from tests.lib.resp import Error, encode
 from tests.lib.server import wait_until
 
 ABORTED = Error('EXECABORT Transaction discarded because of previous errors.')
@@ -198,3 +198,47 @@ def test_reset_leaves_the_transaction(client):
     client('MULTI')
     assert client('RESET') == 'RESET'
     assert client('PING') == 'PONG'
+
+
+def test_exec_of_writes_waits_while_writes_are_paused(client, connect):
+    other = connect()
+    assert client.pipeline([('MULTI',), ('SET', 'a', 1)]) == ['OK', 'QUEUED']
+    assert other('CLIENT', 'PAUSE', 100000, 'WRITE') == 'OK'
+    client.send('EXEC')
+    assert other('GET', 'a') is None
+    assert other('CLIENT', 'UNPAUSE') == 'OK'
+    assert client.read() == ['OK']
+
+
+def test_exec_without_room_ends_the_transaction(own_server, kind):
+    own = {'tier': 'no', 'maxmemory_wait_ms': 10} if kind == 'forebay' else {}
+    server = own_server(maxmemory='100mb', maxmemory_policy='noeviction', **own)
+    client, other = server.client(), server.client()
+    assert client.pipeline([('MULTI',), ('SET', 'a', 1)]) == ['OK', 'QUEUED']
+    other('CONFIG', 'SET', 'maxmemory', 1)
+    wait_until(lambda: isinstance(other('SET', 'b', 1), Error), what='OOM')
+    assert client('EXEC') == Error("EXECABORT Transaction discarded because of: OOM command not allowed when used "
+                                   "memory > 'maxmemory'.")
+    assert client('EXEC') == Error('ERR EXEC without MULTI')
+    assert client('GET', 'a') is None
+
+
+def test_a_paused_flush_keeps_no_reader_out(connect, server):
+    """It may have been waiting for all keys to be free when the pause began."""
+    keys = ['k%d' % n for n in range(200)]
+    busy = [connect() for _ in range(4)]
+    flushing = [connect() for _ in range(4)]
+    control, reader = connect(), connect()
+    for _ in range(20):
+        for client in busy:
+            client.send_raw(encode('MGET', *keys) * 20)
+        for client in flushing:
+            client.send('FLUSHALL')
+        control('CLIENT', 'PAUSE', 100000, 'WRITE')
+        for client in busy:
+            for _ in range(20):
+                assert len(client.read()) == len(keys)
+        assert reader('MGET', 'a', 'b') == [None, None]
+        control('CLIENT', 'UNPAUSE')
+        for client in flushing:
+            assert client.read() == 'OK'
