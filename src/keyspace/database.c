@@ -69,7 +69,7 @@ uint64_t keyspace_flush(struct keyspace *keyspace, int db, uint64_t flushed_at)
     for (unsigned i = 0; i < PARTITION_COUNT; i++) {
         struct partition *partition = &keyspace->partitions[i];
         partition_assert_held(keyspace, partition);
-        partition_touch_database(partition, db);
+        partition_touch_database(keyspace, partition, db, db);
         partition_invalidate_markers(partition, physical_db);
         partition->filter_unready &= (uint16_t) ~(1u << physical_db);
         partition->filter_building &= (uint16_t) ~(1u << physical_db);
@@ -86,8 +86,8 @@ void keyspace_swap(struct keyspace *keyspace, int first_db, int second_db)
     for (unsigned i = 0; i < PARTITION_COUNT; i++) {
         struct partition *partition = &keyspace->partitions[i];
         partition_assert_held(keyspace, partition);
-        partition_touch_database(partition, first_db);
-        partition_touch_database(partition, second_db);
+        partition_touch_database(keyspace, partition, first_db, second_db);
+        partition_touch_database(keyspace, partition, second_db, first_db);
     }
     uint8_t first = keyspace_physical(keyspace, first_db), second = keyspace_physical(keyspace, second_db);
     atomic_store_explicit(&keyspace->physical[first_db], second, memory_order_relaxed);

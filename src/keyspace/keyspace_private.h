@@ -191,7 +191,7 @@ struct key place_key(const struct place *place, const struct entry *entry);
 
 void partition_touch_watches(struct partition *partition, const struct key *key);
 /* Touches every watch of a logical db. */
-void partition_touch_database(struct partition *partition, int db);
+void partition_touch_database(struct keyspace *keyspace, struct partition *partition, int db, int other_db);
 static inline void partition_key_changed(struct partition *partition, const struct key *key)
 {
     if (__builtin_expect(!list_is_empty(&partition->watches), 0))

@@ -31,11 +31,20 @@ void partition_touch_watches(struct partition *partition, const struct key *key)
     }
 }
 
-void partition_touch_database(struct partition *partition, int db)
+/* A cold key may exist; only RAM can be asked here. */
+static bool may_exist(struct keyspace *keyspace, const struct key *watched, int db)
+{
+    struct key key = *watched;
+    key.db = (int16_t)db;
+    return keyspace_find(keyspace, &key) || !keyspace_is_decided(keyspace, &key);
+}
+
+void partition_touch_database(struct keyspace *keyspace, struct partition *partition, int db, int other_db)
 {
     for (struct list *node = partition->watches.next; node != &partition->watches; node = node->next) {
         struct watch *watch = list_entry(node, struct watch, node);
-        if (watch->key.db == db)
+        if (watch->key.db == db &&
+            (may_exist(keyspace, &watch->key, db) || may_exist(keyspace, &watch->key, other_db)))
             touch(watch);
     }
 }

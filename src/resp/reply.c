@@ -103,11 +103,15 @@ void reply_status_bytes(struct reply *reply, struct bytes text)
         reply_line_clean(reply, '+', text);
 }
 
+/* Line ends of a client's own words, repeated at the end of the text, are no part of it. */
 void reply_error(struct reply *reply, const char *text)
 {
+    struct bytes line = bytes_of_text(text);
+    while (line.length > 0 && (line.data[line.length - 1] == '\r' || line.data[line.length - 1] == '\n'))
+        line.length--;
     reply->errors++;
     if (!reply->silent)
-        reply_line_clean(reply, '-', bytes_of_text(text));
+        reply_line_clean(reply, '-', line);
 }
 
 void reply_error_format(struct reply *reply, const char *format, ...)
