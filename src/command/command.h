@@ -148,6 +148,8 @@ struct command {
     /* The db of the command's last key where that may be another than the session's (COPY ... DB, MOVE); -1 if it is the
      * session's. A command that names one key only means it in both. */
     int (*other_db)(const struct bytes *argv, size_t argc);
+    /* Of a spec that is KEY_VARIABLE: what this very call does to its key. */
+    uint16_t (*call_flags)(const struct bytes *argv, size_t argc);
 };
 
 /* Each family is one table that ends with a NULL name. */

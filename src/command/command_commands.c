@@ -451,6 +451,7 @@ static void command_list_command(struct execution *x)
 
 struct found_keys {
     struct execution *x;
+    const struct command *row; /* of the command that is asked about */
     bool with_flags;
     size_t count;
 };
@@ -462,6 +463,8 @@ static void reply_found_key(void *context, size_t index, uint16_t flags)
     if (found->with_flags)
         reply_array(found->x->reply, 2);
     reply_bulk(found->x->reply, found->x->argv[index + 2]);
+    if ((flags & KEY_VARIABLE) && found->row->call_flags)
+        flags = found->row->call_flags(found->x->argv + 2, found->x->argc - 2);
     if (found->with_flags)
         reply_flag_names(found->x->reply, flags, key_flag_names, "");
 }
@@ -504,7 +507,7 @@ static void reply_keys_of_call(struct execution *x, bool with_flags)
         reply_error(x->reply, "ERR Invalid arguments specified for command");
         return;
     }
-    struct found_keys found = {.x = x, .with_flags = with_flags};
+    struct found_keys found = {.x = x, .row = entry->row, .with_flags = with_flags};
     reply_array(x->reply, count);
     command_keys(entry, x->argv + 2, x->argc - 2, reply_found_key, &found);
 }

@@ -246,6 +246,14 @@ static void set_command(struct execution *x)
     set_store(x, &options, x->argv[2]);
 }
 
+static uint16_t set_call_flags(const struct bytes *argv, size_t argc)
+{
+    for (size_t i = 3; i < argc; i++)
+        if (arg_is(argv[i], "GET"))
+            return KEY_RW | KEY_ACCESS | KEY_UPDATE;
+    return KEY_OW | KEY_UPDATE;
+}
+
 static void setnx_command(struct execution *x)
 {
     struct entry *old = lookup_write(x, x->keys);
@@ -878,6 +886,7 @@ const struct command string_commands[] = {
         .since = "1.0.0",
         .complexity = "O(1)",
         .summary = "Stores a string, whatever the key held before.",
+        .call_flags = set_call_flags,
         .history = (const struct command_change[]){{"2.6.12", "Added the `EX`, `PX`, `NX` and `XX` options."},
                                                    {"6.0.0", "Added the `KEEPTTL` option."},
                                                    {"6.2.0", "Added the `GET`, `EXAT` and `PXAT` option."},
