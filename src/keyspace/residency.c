@@ -313,7 +313,7 @@ struct load *load_ahead(struct keyspace *keyspace, const struct key *key)
 {
     _Atomic uint32_t *unwaited = &keyspace->turns->reports;
     /* Without a filter many keys would be fetched only to be found absent, which nobody keeps for them. */
-    if (!keyspace_filter_is_ready(keyspace, key_partition(key)) || all_decided(keyspace, key, 1))
+    if (keyspace->partitions[key_partition(key)].filter_unready != 0 || all_decided(keyspace, key, 1))
         return NULL;
     if (atomic_fetch_add_explicit(unwaited, 1, memory_order_relaxed) >= AHEAD_MAX) {
         atomic_fetch_sub_explicit(unwaited, 1, memory_order_relaxed);

@@ -356,6 +356,23 @@ static void present_keys_of_a_waiting_request_are_pinned_too(void **state)
     fake_destroy(&fake);
 }
 
+static void a_key_fetched_ahead_is_asked_for_with_its_partition_held(void **state)
+{
+    (void)state;
+    struct fake_backing *fake = fake_create();
+    make_cold(fake, "k", "v");
+    struct key key = fake_key(fake, "k");
+    assert_true(keyspace_try_one(fake->keyspace, key_partition(&key)));
+    struct load *load = load_ahead(fake->keyspace, &key);
+    keyspace_release_one(fake->keyspace, key_partition(&key));
+    if (load) {
+        load_submit(load);
+        fake_settle(fake);
+        assert_string_equal(fake_text(fake, "k"), "v");
+    }
+    fake_destroy(&fake);
+}
+
 static void a_row_reported_expired_comes_to_memory_and_expires(void **state)
 {
     (void)state;
@@ -659,6 +676,7 @@ int main(void)
         cmocka_unit_test(a_flush_holds_against_runs_and_reads_in_flight),
         cmocka_unit_test(large_requests_end_while_all_that_may_be_evicted_is),
         cmocka_unit_test(present_keys_of_a_waiting_request_are_pinned_too),
+        cmocka_unit_test(a_key_fetched_ahead_is_asked_for_with_its_partition_held),
         cmocka_unit_test(a_row_reported_expired_comes_to_memory_and_expires),
         cmocka_unit_test(a_fetch_at_once_installs_the_row),
         cmocka_unit_test(a_rebuilt_filter_knows_what_was_written_meanwhile),
