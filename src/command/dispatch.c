@@ -248,7 +248,7 @@ static void execution_account(struct execution *x, uint64_t started, uint32_t er
         STATISTIC_ADD(stats->failed, 1);
         error_counts_note(x->reply, place);
     }
-    if (x->engine->latency_tracking) {
+    if (__atomic_load_n(&x->engine->latency_tracking, __ATOMIC_RELAXED)) {
         if (!stats->buckets)
             __atomic_store_n(&stats->buckets, memory_allocate_zeroed(LATENCY_BUCKETS * sizeof(*stats->buckets)),
                              __ATOMIC_RELEASE);

@@ -250,11 +250,11 @@ static void exec_collect(struct execution *x, struct transaction *transaction, b
 static void exec_collect_watched(struct execution *x, struct transaction *transaction)
 {
     struct worker *worker = x->worker;
+    if (list_is_empty(&transaction->watches))
+        return;
+    const struct command_entry *touch = command_lookup(BYTES("TOUCH"));
     for (struct list *node = transaction->watches.next; node != &transaction->watches; node = node->next) {
         const struct key *key = &list_entry(node, struct session_watch, node)->watch.key;
-        static const struct command_entry *touch;
-        if (!touch)
-            touch = command_lookup(BYTES("TOUCH"));
         struct bytes words[2] = {BYTES("TOUCH"), key->name};
         execution_add_keys(worker, key->db, touch, words, 2);
     }

@@ -163,19 +163,19 @@ static void lane_retry_later(void *context)
 
 static void close_if_idle(void *context, struct connection *connection)
 {
-    int64_t now_ms = *(int64_t *)context;
+    int64_t idle_since_ms = *(int64_t *)context;
     struct session *session = connection->owner;
     bool waits = session && (session->flags & (SESSION_SUSPENDED | SESSION_HELD | SESSION_MONITOR));
-    if (!waits && now_ms - connection->active_at_ms > config.idle_timeout_seconds * 1000)
+    if (!waits && connection->active_at_ms < idle_since_ms)
         connection_close(connection);
 }
 
 static void lane_check_idle(struct loop_timer *timer)
 {
-    if (config.idle_timeout_seconds == 0)
-        return;
-    int64_t now_ms = loop_now_ms(timer->loop);
-    loop_each_connection(timer->loop, close_if_idle, &now_ms);
+    int64_t timeout_seconds = __atomic_load_n(&config.idle_timeout_seconds, __ATOMIC_RELAXED);
+    int64_t idle_since_ms = loop_now_ms(timer->loop) - timeout_seconds * 1000;
+    if (timeout_seconds > 0)
+        loop_each_connection(timer->loop, close_if_idle, &idle_since_ms);
 }
 
 /* ---- life ---- */
