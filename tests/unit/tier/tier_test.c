@@ -711,6 +711,114 @@ static void a_row_whose_expiry_was_put_off_is_not_reported(void **state)
     assert_int_equal(node->keyspace->expired_count, 0);
 }
 
+/* Closes the node and opens it again without its threads: the test is the flusher then. */
+static void restart_unstarted(struct node *node)
+{
+    node_stop(node, false);
+    assert_int_equal(node_open(node), STATUS_OK);
+    while (filter_rebuild_step(node->tier, false))
+        ;
+}
+
+static bool step_reports(struct node *node, size_t *reported)
+{
+    size_t before = node->keyspace->expired_count;
+    expired_step(node->tier, INT64_MAX);
+    *reported = node->keyspace->expired_count - before;
+    return *reported > 0;
+}
+
+static void rows_that_nobody_reads_are_reported_once_they_are_due(void **state)
+{
+    struct node *node = *state;
+    struct row_key due = key_of(0, 1, 1, "due"), far = key_of(3, FAKE_SLOTS - 1, 2, "far");
+    node_start(node);
+    fake_put(node->keyspace, &due, string_object_from_integer(1), 1000);
+    fake_put(node->keyspace, &far, string_object_from_integer(2), 1000);
+    assert_int_equal(tier_save(node->tier), STATUS_OK);
+    pthread_mutex_lock(&node->keyspace->lock);
+    while (node->keyspace->expired_count < 2)
+        pthread_cond_wait(&node->keyspace->changed, &node->keyspace->lock);
+    bool due_is_first = strcmp(node->keyspace->expired_names.data, "due") == 0;
+    bool both = memcmp(node->keyspace->expired_names.data, due_is_first ? "due\0far" : "far\0due", 8) == 0;
+    pthread_mutex_unlock(&node->keyspace->lock);
+    assert_true(both); /* the sweep begins where it last stood */
+}
+
+static void a_sweep_after_a_restart_knows_where_to_look(void **state)
+{
+    struct node *node = *state;
+    int64_t now_ms = clock_now_ms();
+    struct row_key due = key_of(0, 1, 1, "due"), later = key_of(0, 2, 1, "later"), never = key_of(0, 3, 1, "never");
+    size_t reported;
+    node_start(node);
+    fake_put(node->keyspace, &due, string_object_from_integer(1), 1000);
+    fake_put(node->keyspace, &later, string_object_from_integer(2), now_ms + 1000000);
+    fake_put_text(node->keyspace, &never, "3");
+    assert_int_equal(tier_save(node->tier), STATUS_OK);
+    restart_unstarted(node);
+    const int64_t *looks = node->tier->expired.look_at_ms[0];
+    assert_null(node->tier->expired.look_at_ms[1]);
+    assert_true(looks[1] <= now_ms);
+    assert_true(step_reports(node, &reported));
+    assert_int_equal(reported, 1);
+    assert_string_equal(node->keyspace->expired_names.data, "due");
+    assert_in_range(looks[1], now_ms + 1, now_ms + 600000);
+    assert_in_range(looks[2], now_ms + 1000000, now_ms + 1600000);
+    assert_true(looks[3] == INT64_MAX);
+    assert_false(step_reports(node, &reported));
+}
+
+static void a_sweep_goes_in_steps_and_reports_each_row_once(void **state)
+{
+    struct node *node = *state;
+    static char names[3000][16];
+    node_start(node);
+    for (unsigned i = 0; i < 3000; i++) {
+        snprintf(names[i], sizeof(names[i]), "key:%u", i);
+        struct row_key key = key_of(2, (uint16_t)(i % 3 * 5), i, names[i]);
+        fake_put(node->keyspace, &key, string_object_from_integer(i), i % 2 ? 1000 : INT64_MAX);
+    }
+    assert_int_equal(tier_save(node->tier), STATUS_OK);
+    restart_unstarted(node);
+    size_t reported;
+    for (int i = 0; i < 3000 && node->keyspace->expired_count < 1500; i++) {
+        step_reports(node, &reported);
+        assert_true(reported <= 256);
+    }
+    assert_int_equal(node->keyspace->expired_count, 1500);
+    while (node->tier->expired.cursor.length > 0)
+        step_reports(node, &reported);
+    assert_int_equal(node->keyspace->expired_count, 1500);
+}
+
+static void a_step_brings_few_large_values_to_memory(void **state)
+{
+    struct node *node = *state;
+    static char text[600000], names[8][16];
+    size_t reported;
+    uint64_t noise = 1; /* which does not compress */
+    for (size_t i = 0; i < sizeof(text); i++) {
+        noise = noise * UINT64_C(6364136223846793005) + 1;
+        text[i] = (char)(noise >> 56);
+    }
+    node_start(node);
+    for (unsigned i = 0; i < 8; i++) {
+        snprintf(names[i], sizeof(names[i]), "key:%u", i);
+        struct row_key key = key_of(0, 1, i, names[i]);
+        struct object value;
+        assert_true(string_object_from_bytes(bytes_of(text, sizeof(text)), &value));
+        fake_put(node->keyspace, &key, value, 1000);
+    }
+    assert_int_equal(tier_save(node->tier), STATUS_OK);
+    restart_unstarted(node);
+    for (int i = 0; i < 100 && node->keyspace->expired_count < 8; i++) {
+        step_reports(node, &reported);
+        assert_true(reported <= 4);
+    }
+    assert_int_equal(node->keyspace->expired_count, 8);
+}
+
 /* ---- readers ---- */
 
 static void loads_are_answered_each_with_its_own_rows(void **state)
@@ -883,6 +991,10 @@ int main(void)
         story(compaction_drops_flushed_rows_only_when_the_flush_cannot_be_lost),
         story(compaction_reports_expired_rows_and_keeps_them),
         story(a_row_whose_expiry_was_put_off_is_not_reported),
+        story(rows_that_nobody_reads_are_reported_once_they_are_due),
+        story(a_sweep_after_a_restart_knows_where_to_look),
+        story(a_sweep_goes_in_steps_and_reports_each_row_once),
+        story(a_step_brings_few_large_values_to_memory),
         story(loads_are_answered_each_with_its_own_rows),
         story(a_load_of_more_keys_than_a_batch_is_served),
         story(long_jobs_hold_up_no_load),
