@@ -75,6 +75,7 @@ struct offload {
     void (*run)(struct offload *offload);
     void (*destroy)(struct offload *offload);
     bool done;
+    _Atomic bool is_abandoned; /* nobody waits any more: long work should end early */
     bool holding_all;
     int status;
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Work for a reader thread. The offload belongs to the session while it is suspended for it and until offload_end; if
- * the client goes away first, the letter that brings the result home frees it. Inside EXEC, where everything is held, the
- * work runs at once and the session never knows of it. */
+ * the client goes away first, the work is skipped or ends early, and the letter that brings it home frees it. Inside
+ * EXEC, where everything is held, the work runs at once and the session never knows of it. */
 #include "command/dispatch.h"
 
 #include "base/memory.h"
@@ -26,7 +26,8 @@ static void offload_came_home(struct mail *mail)
 static void offload_run_on_reader(struct job *job)
 {
     struct offload *offload = list_entry(job, struct offload, job);
-    offload->run(offload);
+    if (!atomic_load_explicit(&offload->is_abandoned, memory_order_relaxed))
+        offload->run(offload);
     mailbox_post(offload->home, &offload->mail);
 }
 
@@ -72,8 +73,10 @@ void offload_abandon(struct offload **taken)
 {
     struct offload *offload = *taken;
     *taken = NULL;
-    if (offload->done)
+    if (offload->done) {
         offload_free(offload);
-    else
-        offload->session = NULL;
+        return;
+    }
+    offload->session = NULL;
+    atomic_store_explicit(&offload->is_abandoned, true, memory_order_relaxed);
 }

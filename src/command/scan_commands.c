@@ -84,7 +84,8 @@ static void keys_run(struct offload *offload)
     struct key_walk *walk = key_walk_of(offload);
     do
         walk_step(walk, KEYS_STEP);
-    while (offload->status == STATUS_OK && walk->cursor != 0 && !walk->may_pause);
+    while (offload->status == STATUS_OK && walk->cursor != 0 && !walk->may_pause &&
+           !atomic_load_explicit(&offload->is_abandoned, memory_order_relaxed));
     if (offload->status == STATUS_OK && walk->cursor != 0)
         offload->status = STATUS_BUSY;
 }
