@@ -2,7 +2,7 @@
 /* Parsing and printing of option rows, one pair of functions a type.
  *
  * Workers read values without a lock, so a value changes by one atomic store. A text is replaced as a whole, and
- * the old one stays readable until RETIRED_MAX later texts were replaced, far longer than any reader looks at it.
+ * the old one stays readable for RETIRED_US, far longer than any reader looks at it.
  * Setting is for one thread at a time; the caller sees to that. */
 #include "base/option.h"
 
@@ -12,12 +12,18 @@
 #include <strings.h>
 
 #include "base/check.h"
+#include "base/clock.h"
+#include "base/list.h"
 #include "base/memory.h"
 
-#define RETIRED_MAX 64
+#define RETIRED_US 10000000
 
-static char *retired_texts[RETIRED_MAX];
-static unsigned retired_next;
+struct retired_text {
+    struct list node;
+    int64_t retired_at_us;
+    char *text;
+};
+static struct list retired_texts = {&retired_texts, &retired_texts};
 
 __attribute__((format(printf, 3, 4))) static bool refuse(char *error, size_t error_size, const char *format, ...)
 {
@@ -90,8 +96,20 @@ static bool set_bool(const struct option *option, struct bytes text, char *error
 
 static void retire_text(char *text)
 {
-    memory_free(retired_texts[retired_next % RETIRED_MAX]);
-    retired_texts[retired_next++ % RETIRED_MAX] = text;
+    int64_t now_us = clock_monotonic_us();
+    while (!list_is_empty(&retired_texts)) {
+        struct retired_text *oldest = list_entry(retired_texts.next, struct retired_text, node);
+        if (now_us - oldest->retired_at_us < RETIRED_US)
+            break;
+        list_remove(&oldest->node);
+        memory_free(oldest->text);
+        memory_free(oldest);
+    }
+    if (!text)
+        return;
+    struct retired_text *retired = memory_allocate(sizeof(*retired));
+    *retired = (struct retired_text){.retired_at_us = now_us, .text = text};
+    list_append(&retired_texts, &retired->node);
 }
 
 static bool set_text(const struct option *option, struct bytes text, char *error, size_t error_size)
