@@ -24,6 +24,29 @@ def test_a_log_whose_end_is_spoilt_keeps_what_came_before(kind, scale, durabilit
     assert not options or not totals['obeyed'], 'the server refused to start on a torn end'
 
 
+@pytest.mark.forebay_only
+def test_a_stop_among_cold_requests_is_clean(own_server):
+    """Large requests for cold keys take turns; the stop finds some under way, some delivered, some queued."""
+    server = own_server(threads=3)
+    client = server.client()
+    for seed in range(5):
+        keys = ['k%d' % n for n in range(1000)]
+        client.pipeline([('SET', key, 'x' * 500) for key in keys])
+        client('DEBUG', 'RELOAD')
+        asking = [server.client() for _ in range(12)]
+        for number, asker in enumerate(asking):
+            for at in range(0, 900, 100):
+                shift = (at + 83 * number + seed) % 900
+                asker.send('MGET', *keys[shift:shift + 100])
+            asker.send('KEYS', '*')
+            asker.send('CLIENT', 'LIST')
+        asking[seed].read()
+        assert server.stop() == 0
+        server.start()
+        client = server.client()
+        assert client('DBSIZE') == len(keys)
+
+
 def test_a_server_that_keeps_nothing_is_found_out(kind):
     with pytest.raises(run.Lost):
         run.run(kind, 'none', kills=2, seed=14)
