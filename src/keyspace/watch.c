@@ -43,8 +43,7 @@ void partition_touch_database(struct keyspace *keyspace, struct partition *parti
 {
     for (struct list *node = partition->watches.next; node != &partition->watches; node = node->next) {
         struct watch *watch = list_entry(node, struct watch, node);
-        if (watch->key.db == db &&
-            (may_exist(keyspace, &watch->key, db) || may_exist(keyspace, &watch->key, other_db)))
+        if (watch->key.db == db && (may_exist(keyspace, &watch->key, db) || may_exist(keyspace, &watch->key, other_db)))
             touch(watch);
     }
 }

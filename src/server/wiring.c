@@ -133,8 +133,7 @@ static void lane_turn(void *context, struct connection **ready, size_t count)
         lane->items = memory_resize(lane->items, lane->item_capacity * sizeof(struct turn_item));
     }
     for (size_t i = 0; i < count; i++) {
-        lane->items[i] =
-            (struct turn_item){.session = ready[i]->owner, .input = buffer_bytes(&ready[i]->input)};
+        lane->items[i] = (struct turn_item){.session = ready[i]->owner, .input = buffer_bytes(&ready[i]->input)};
         if (ready[i]->closing)
             lane->items[i].input.length = 0;
     }
@@ -183,8 +182,7 @@ static void lane_check_idle(struct loop_timer *timer)
 struct lane *lane_create(struct engine *engine, uint32_t number)
 {
     struct lane *lane = memory_allocate_zeroed(sizeof(*lane));
-    struct loop_handlers handlers = {
-        .context = lane, .opened = lane_opened, .turn = lane_turn, .closed = lane_closed};
+    struct loop_handlers handlers = {.context = lane, .opened = lane_opened, .turn = lane_turn, .closed = lane_closed};
     lane->loop = loop_create(&handlers);
     lane->worker = worker_create(engine, number, loop_mailbox(lane->loop));
     lane->worker->loop = lane;
