@@ -129,12 +129,12 @@ static void append_deletion(void *context, const struct key *key)
     struct engine *engine = context;
     if (!stream_is_recording(engine->stream))
         return;
-    static _Thread_local struct effect_batch batch;
-    effect_batch_clear(&batch);
+    struct effect_batch batch = {0};
     effect_begin(&batch, key->db, 2);
     effect_word(&batch, BYTES("DEL"));
     effect_word(&batch, key->name);
     stream_append(engine->stream, &batch);
+    effect_batch_deinit(&batch);
 }
 
 static void append_expiry(void *context, const struct key *key)
