@@ -9,6 +9,7 @@
  * I3  a part notes places in its text, which moves while it grows; only at home do they become pointers. */
 #include "command/client_list.h"
 
+#include "base/check.h"
 #include "base/memory.h"
 #include "command/client_commands.h"
 #include "command/transaction.h"
@@ -173,6 +174,7 @@ static void part_fill(struct gather_part *part)
 /* True for who answers last. After it said false the gather may be gone. */
 static bool part_answer(struct gather_part *part)
 {
+    check(part != NULL);
     part_fill(part);
     return atomic_fetch_sub_explicit(&part->gather->left, 1, memory_order_acq_rel) == 1;
 }

@@ -208,7 +208,7 @@ static bool doctor_describe(enum latency_event event, struct buffer *report)
 {
     struct latency_history history;
     int64_t sum = 0;
-    if (!latency_read(event, &history))
+    if (!latency_read(event, &history) || history.count == 0)
         return false;
     for (unsigned i = 0; i < history.count; i++)
         sum += latency_sample_at(&history, i)->duration_ms;

@@ -106,6 +106,7 @@ static bool next_word(const char **place, struct buffer *word, bool *broken)
         p++;
     if (*p == '\0' || *p == '\n' || *p == '\r')
         return false;
+    buffer_reserve(word, 1); /* an empty word has an address, too */
     char quote = *p == '"' || *p == '\'' ? *p++ : 0;
     word->length = 0;
     while (*p && (quote ? *p != quote : *p != ' ' && *p != '\t' && *p != '\n' && *p != '\r')) {

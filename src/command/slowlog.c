@@ -90,8 +90,9 @@ void slowlog_push(const struct execution *x, int64_t duration_us)
     slow->argv = copy_cut(x->argv, x->argc, &slow->argc);
     x->session->transport->describe(x->session->connection, slow->peer, local, sizeof(slow->peer));
     const char *name = x->session->names && x->session->names->name ? x->session->names->name : "";
-    slow->name = memory_allocate(strlen(name) + 1);
-    strcpy(slow->name, name);
+    size_t name_size = strlen(name) + 1;
+    slow->name = memory_allocate(name_size);
+    memcpy(slow->name, name, name_size);
     slowlog_lock();
     slow->id = slowlog.next_id++;
     list_prepend(&slowlog.newest_first, &slow->node);

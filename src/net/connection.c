@@ -43,15 +43,15 @@ struct hand_over {
 static void connection_open(struct mail *mail)
 {
     struct hand_over *hand_over = (struct hand_over *)mail;
-    struct connection_private *private = memory_allocate_zeroed(sizeof(*private));
-    struct connection *connection = &private->connection;
+    struct connection_private *inner = memory_allocate_zeroed(sizeof(*inner));
+    struct connection *connection = &inner->connection;
     connection->loop = hand_over->loop;
     connection->fd = hand_over->fd;
     connection->local = hand_over->local;
     connection->unix_socket = hand_over->unix_socket;
     connection->active_at_ms = loop_now_ms(connection->loop);
     memory_free(hand_over);
-    list_append(&connection->loop->connections, &private->link);
+    list_append(&connection->loop->connections, &inner->link);
     loop_watch_init(connection);
     metric_add(METRIC_total_connections_received, 1);
     connection->loop->handlers.opened(connection->loop->handlers.context, connection);
@@ -68,16 +68,16 @@ void connection_hand_over(struct loop *loop, int fd, bool local, bool unix_socke
 
 void connection_destroy(struct connection *connection)
 {
-    struct connection_private *private = connection_private(connection);
+    struct connection_private *inner = connection_private(connection);
     struct loop *loop = connection->loop;
     loop_watch_stop(connection);
     close(connection->fd);
-    list_remove(&private->link);
+    list_remove(&inner->link);
     output_rewind(&connection->output, (struct output_mark){0});
     buffer_pool_return(&loop->pool, &connection->output.bytes);
     output_deinit(&connection->output);
-    memory_free(private->input_base);
-    memory_free(private);
+    memory_free(inner->input_base);
+    memory_free(inner);
     atomic_fetch_sub_explicit(&loop->connection_count, 1, memory_order_relaxed);
 }
 
@@ -157,28 +157,29 @@ static void *input_end(const struct connection *connection)
 /* Frees the block of the input, whose bytes now lie elsewhere. */
 static void input_replace(struct connection *connection, char *base, char *data, size_t capacity)
 {
-    struct connection_private *private = connection_private(connection);
-    memory_free(private->input_base);
-    private->input_base = base;
+    struct connection_private *inner = connection_private(connection);
+    memory_free(inner->input_base);
+    inner->input_base = base;
     connection->input.data = data;
     connection->input.capacity = capacity;
 }
 
 /* Asks for more of who filled the last read, for less of who did not. */
-static void read_size_adapt(struct connection_private *private, size_t asked, size_t received)
+static void read_size_adapt(struct connection_private *inner, size_t asked, size_t received)
 {
-    if (received == asked && private->read_shift < NET_READ_SHIFT_MAX)
-    private->read_shift++;
-    else if (received < asked / 2 && private->read_shift > 0) private->read_shift--;
+    if (received == asked && inner->read_shift < NET_READ_SHIFT_MAX)
+        inner->read_shift++;
+    else if (received < asked / 2 && inner->read_shift > 0)
+        inner->read_shift--;
 }
 
 static ssize_t receive_in_arena(struct connection *connection)
 {
-    struct connection_private *private = connection_private(connection);
+    struct connection_private *inner = connection_private(connection);
     struct loop *loop = connection->loop;
     struct buffer *input = &connection->input;
     char *start = loop->arena + loop->arena_used;
-    size_t size = (size_t)NET_READ_MIN << private->read_shift;
+    size_t size = (size_t)NET_READ_MIN << inner->read_shift;
     ssize_t received = recv(connection->fd, start + input->length, size, 0);
     if (received <= 0)
         return received;
@@ -188,7 +189,7 @@ static ssize_t receive_in_arena(struct connection *connection)
     input->length += (size_t)received;
     connection->flags |= CONNECTION_IN_ARENA;
     loop->arena_used += (input->length + 63) & ~(size_t)63;
-    read_size_adapt(private, size, (size_t)received);
+    read_size_adapt(inner, size, (size_t)received);
     return received;
 }
 
@@ -196,21 +197,21 @@ static ssize_t receive_in_arena(struct connection *connection)
  * growing. */
 static bool input_make_room(struct connection *connection)
 {
-    struct connection_private *private = connection_private(connection);
+    struct connection_private *inner = connection_private(connection);
     struct buffer *input = &connection->input;
-    size_t room = input->capacity - input->length, consumed = (size_t)(input->data - private->input_base);
-    bool will_do = room > 0 && private->expected > input->length && private->expected <= input->capacity;
+    size_t room = input->capacity - input->length, consumed = (size_t)(input->data - inner->input_base);
+    bool will_do = room > 0 && inner->expected > input->length && inner->expected <= input->capacity;
     if (room >= NET_READ_MIN || will_do)
         return true;
     if (consumed >= input->length && consumed >= NET_READ_MIN) {
-        memmove(private->input_base, input->data, input->length);
-        input->data = private->input_base;
+        memmove(inner->input_base, input->data, input->length);
+        input->data = inner->input_base;
         input->capacity += consumed;
         return true;
     }
     size_t capacity = 2 * input->length;
-    if (private->expected > input->length && private->expected < capacity)
-        capacity = private->expected;
+    if (inner->expected > input->length && inner->expected < capacity)
+        capacity = inner->expected;
     char *block = memory_try_allocate(capacity);
     if (!block)
         return false;
@@ -284,17 +285,17 @@ bool connection_receive(struct connection *connection)
 
 void connection_settle(struct connection *connection)
 {
-    struct connection_private *private = connection_private(connection);
+    struct connection_private *inner = connection_private(connection);
     struct buffer *input = &connection->input;
     bool in_arena = connection->flags & CONNECTION_IN_ARENA;
-    if (!in_arena && !private->input_base)
+    if (!in_arena && !inner->input_base)
         return;
     connection->flags &= (uint16_t)~CONNECTION_IN_ARENA;
     if (input->length == 0) {
         input_replace(connection, NULL, NULL, 0);
         return;
     }
-    size_t consumed = in_arena ? 0 : (size_t)(input->data - private->input_base);
+    size_t consumed = in_arena ? 0 : (size_t)(input->data - inner->input_base);
     if (!in_arena && (consumed == 0 || input->length > (consumed + input->capacity) / 4))
         return;
     char *block = memory_allocate(input->length);

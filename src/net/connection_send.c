@@ -72,15 +72,15 @@ static bool reference_advance(struct output *output, struct output_reference *re
 /* Notes that the next 'length' bytes are sent, and releases the references among them. */
 static void output_advance(struct connection *connection, size_t length)
 {
-    struct connection_private *private = connection_private(connection);
+    struct connection_private *inner = connection_private(connection);
     struct output *output = &connection->output;
     uint32_t done = 0;
     for (; done < output->reference_count; done++) {
         struct output_reference *reference = &output->references[done];
-        size_t before = reference->position - private->output_sent;
+        size_t before = reference->position - inner->output_sent;
         if (length < before)
             break;
-        private->output_sent = reference->position;
+        inner->output_sent = reference->position;
         length -= before;
         if (!reference_advance(output, reference, &length))
             break;
@@ -90,21 +90,21 @@ static void output_advance(struct connection *connection, size_t length)
         output->reference_count -= done;
         memmove(output->references, output->references + done, output->reference_count * sizeof(*output->references));
     }
-    private->output_sent += length;
+    inner->output_sent += length;
 }
 
 /* Moves the unsent bytes to the front once they are fewer than the sent ones. */
 static void output_compact(struct connection *connection)
 {
-    struct connection_private *private = connection_private(connection);
+    struct connection_private *inner = connection_private(connection);
     struct output *output = &connection->output;
-    size_t sent = private->output_sent;
+    size_t sent = inner->output_sent;
     if (sent < SENT_KEPT_MIN || sent < output->bytes.length / 2)
         return;
     buffer_consume(&output->bytes, sent);
     for (uint32_t i = 0; i < output->reference_count; i++)
         output->references[i].position -= sent;
-    private->output_sent = 0;
+    inner->output_sent = 0;
 }
 
 static void connection_send(struct connection *connection)
@@ -135,11 +135,11 @@ static void connection_send(struct connection *connection)
 /* Gives the empty output's memory back. A reference of no bytes may be left, and is released. */
 static void output_return(struct connection *connection)
 {
-    struct connection_private *private = connection_private(connection);
+    struct connection_private *inner = connection_private(connection);
     struct output *output = &connection->output;
     output_rewind(output, (struct output_mark){0});
-    private->output_sent = 0;
-    private->soft_since_s = 0;
+    inner->output_sent = 0;
+    inner->soft_since_s = 0;
     if (output->bytes.data)
         buffer_pool_return(&connection->loop->pool, &output->bytes);
     if (output->references) {
@@ -152,16 +152,16 @@ static void output_return(struct connection *connection)
 /* True when the output has been beyond the soft limit for as long as is allowed. */
 static bool soft_limit_is_over(struct connection *connection, int64_t unsent)
 {
-    struct connection_private *private = connection_private(connection);
+    struct connection_private *inner = connection_private(connection);
     int64_t limit = limit_read(&connection_limits.output_bytes_soft);
     uint32_t now_s = (uint32_t)(connection->loop->now_us / 1000000) + 1;
     if (limit <= 0 || unsent <= limit) {
-        private->soft_since_s = 0;
+        inner->soft_since_s = 0;
         return false;
     }
-    if (private->soft_since_s == 0)
-    private->soft_since_s = now_s;
-    return now_s - private->soft_since_s >= limit_read(&connection_limits.output_soft_seconds);
+    if (inner->soft_since_s == 0)
+        inner->soft_since_s = now_s;
+    return now_s - inner->soft_since_s >= limit_read(&connection_limits.output_soft_seconds);
 }
 
 static bool output_is_too_long(struct connection *connection)
