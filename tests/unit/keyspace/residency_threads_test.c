@@ -10,7 +10,8 @@
 
 #define WORKERS 2
 #define NAMES 300
-#define LOADS 150 /* until so many were needed */
+#define LOADS 150 /* until so many were needed, */
+#define ROUNDS 4000 /* or so many rounds have passed: locks are not fair, and eviction may starve */
 #define WIDE 100  /* keys of a request that takes turns */
 
 struct stage {
@@ -168,7 +169,7 @@ static void raise_counters(void *argument)
     static _Thread_local char names[WIDE][16];
     struct key keys[WIDE];
     random_init(&random, player->number);
-    for (uint32_t i = 0; atomic_load(&player->stage->loads) < LOADS; i++) {
+    for (uint32_t i = 0; i < ROUNDS && atomic_load(&player->stage->loads) < LOADS; i++) {
         struct partition_set set = {0};
         size_t count = i % 200 == 0 ? WIDE : 1 + i % 3;
         uint32_t first = (uint32_t)random_below(&random, NAMES);

@@ -126,8 +126,9 @@ static void fake_set_state(struct keyspace *keyspace, struct fake_slot *slot, st
                            enum entry_state state)
 {
     int change = fake_state_is_pending(state) - fake_state_is_pending(key->state);
-    slot->dirty += (size_t)change;
-    keyspace->dirty_count += (size_t)change;
+    /* Both are read by others without the lock. */
+    __atomic_fetch_add(&slot->dirty, (size_t)change, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&keyspace->dirty_count, (size_t)change, __ATOMIC_RELAXED);
     key->state = state;
 }
 
