@@ -3,7 +3,7 @@
  *
  *   total bytes (4)  count (2)  element ...  0xff
  *
- * A count of 65,535 means that the elements must be counted. Once there, it stays. An element is
+ * A count of 65,535 means that there are as many or more, and that they must be counted. An element is
  *
  *   form and data       back length
  *   0iiiiiii            7 bits, unsigned
@@ -141,15 +141,18 @@ const uint8_t *listpack_last(struct bytes listpack)
     return before(listpack, (const uint8_t *)listpack.data + listpack.length - 1);
 }
 
+static size_t count_up_to(struct bytes listpack, size_t limit)
+{
+    size_t count = 0;
+    for (const uint8_t *at = listpack_first(listpack); at != NULL && count < limit; at = listpack_next(at))
+        count++;
+    return count;
+}
+
 size_t listpack_count(struct bytes listpack)
 {
     size_t count = header_count(listpack);
-    if (count < COUNT_UNKNOWN)
-        return count;
-    count = 0;
-    for (const uint8_t *at = listpack_first(listpack); at != NULL; at = listpack_next(at))
-        count++;
-    return count;
+    return count < COUNT_UNKNOWN ? count : count_up_to(listpack, SIZE_MAX);
 }
 
 static const uint8_t *seek_forward(struct bytes listpack, uint64_t steps)
@@ -182,14 +185,21 @@ const uint8_t *listpack_seek(struct bytes listpack, int64_t index)
     return index >= 0 ? seek_forward(listpack, (uint64_t)index) : seek_backward(listpack, (uint64_t) - (index + 1));
 }
 
-/* Of 'bytes' bytes, 1 to 8, with its sign. */
-static inline int64_t load_signed(const uint8_t *from, unsigned bytes)
+/* What stands behind one of the wide integer forms. */
+static inline int64_t load_wide(const uint8_t *from, uint8_t form)
 {
-    uint64_t value = 0;
-    for (unsigned i = 0; i < bytes; i++)
-        value |= (uint64_t)from[i] << (8 * i);
-    unsigned unused_bits = 64 - 8 * bytes;
-    return (int64_t)(value << unused_bits) >> unused_bits;
+    uint64_t wire;
+    switch (form) {
+    case FORM_INTEGER_16:
+        return (int16_t)(from[0] | from[1] << 8);
+    case FORM_INTEGER_24:
+        return (int32_t)((uint32_t)from[0] << 8 | (uint32_t)from[1] << 16 | (uint32_t)from[2] << 24) >> 8;
+    case FORM_INTEGER_32:
+        return (int32_t)load_32(from);
+    default:
+        memcpy(&wire, from, sizeof(wire));
+        return (int64_t)le64toh(wire);
+    }
 }
 
 /* False if the element is a string. */
@@ -202,7 +212,7 @@ static inline bool read_integer(const uint8_t *position, int64_t *integer)
         int64_t raw = (form & 0x1f) << 8 | position[1];
         *integer = raw < 1 << 12 ? raw : raw - (1 << 13);
     } else if (form > FORM_STRING_32) {
-        *integer = load_signed(position + 1, (unsigned)head_bytes(form) - 1);
+        *integer = load_wide(position + 1, form);
     } else {
         return false;
     }
@@ -314,7 +324,7 @@ static void entry_of_integer(struct entry *entry, int64_t integer)
         entry->head[0] = (uint8_t)integer;
         entry->head_length = 1;
     } else if (integer >= -(1 << 12) && integer < 1 << 12) {
-        entry->head[0] = (uint8_t)(FORM_INTEGER_13 | ((integer >> 8) & 0x1f));
+        entry->head[0] = (uint8_t)(FORM_INTEGER_13 | ((uint64_t)integer >> 8 & 0x1f));
         entry->head[1] = (uint8_t)integer;
         entry->head_length = 2;
     } else if (integer >= INT16_MIN && integer <= INT16_MAX) {
@@ -453,7 +463,7 @@ size_t listpack_delete(struct buffer *buffer, size_t offset, size_t elements)
     if (deleted == 0)
         return 0;
     check(resize_at(buffer, offset, (size_t)(to - from), 0));
-    header_set(buffer, count < COUNT_UNKNOWN ? count - deleted : count);
+    header_set(buffer, count < COUNT_UNKNOWN ? count - deleted : count_up_to(buffer_bytes(buffer), COUNT_UNKNOWN));
     return deleted;
 }
 

@@ -251,6 +251,7 @@ static void count_beyond_the_header_is_walked(void **state)
     assert_null(listpack_seek(buffer_bytes(&buffer), INT64_MIN));
     assert_int_equal(listpack_delete(&buffer, LISTPACK_HEADER_BYTES, 65530), 65530);
     assert_int_equal(listpack_count(buffer_bytes(&buffer)), 7);
+    assert_memory_equal(buffer.data + 4, "\x07\0", 2);
     assert_true(listpack_is_valid(buffer_bytes(&buffer), NULL, NULL));
     buffer_deinit(&buffer);
 }
