@@ -13,6 +13,7 @@
 #include "command/error_counts.h"
 #include "command/latency_events.h"
 #include "command/monitor.h"
+#include "command/notify.h"
 #include "command/reply_wait.h"
 #include "command/slowlog.h"
 #include "command/statistics.h"
@@ -219,6 +220,8 @@ void execution_release(struct execution *x, struct holding *holding)
     execution_unlock(x, holding);
     if (offset && level > STREAM_APPENDED)
         reply_wait_note(x->session, offset, level);
+    if (__builtin_expect(x->worker->notices.length > 0, 0))
+        notify_flush(x->worker);
 }
 
 /* ---- running ---- */
@@ -390,8 +393,10 @@ static void execution_perform(struct execution *x)
         return;
     class_prepare(x);
     execution_run(x);
-    if (x->suspended)
+    if (x->suspended) {
         effect_batch_clear(&x->worker->effects);
+        notify_forget(x->worker);
+    }
     execution_release(x, &holding);
     /* EXEC's keys may just have become what the session waits for. */
     if (__builtin_expect(x->session->load != NULL, 0) && !x->suspended)

@@ -5,6 +5,7 @@
 #include "command/effects.h"
 
 #include "base/metric.h"
+#include "command/notify.h"
 #include "keyspace/sink.h"
 #include "object/string_object.h"
 
@@ -14,6 +15,7 @@ static struct entry *lookup_live(struct execution *x, const struct key *key)
     if (__builtin_expect(entry && entry_is_expired(entry, x->now_ms), 0)) {
         metric_add(METRIC_expired_keys, 1);
         delete_key(x, key, entry);
+        notify(x, NOTIFY_EXPIRED, "expired", key);
         return NULL;
     }
     return entry;
@@ -36,6 +38,8 @@ struct entry *lookup_read(struct execution *x, const struct key *key)
 {
     struct entry *entry = lookup_write(x, key);
     metric_add(entry ? METRIC_keyspace_hits : METRIC_keyspace_misses, 1);
+    if (!entry)
+        notify(x, NOTIFY_MISSED, "keymiss", key);
     return entry;
 }
 
@@ -72,7 +76,10 @@ struct entry *store(struct execution *x, const struct key *key, struct entry *ol
                     int64_t expire_at_ms)
 {
     stage_set(x, key, value, expire_at_ms, old == NULL);
-    return keyspace_put(x->keyspace, key, value, expire_at_ms);
+    struct entry *entry = keyspace_put(x->keyspace, key, value, expire_at_ms);
+    if (!old)
+        notify(x, NOTIFY_CREATED, "new", key);
+    return entry;
 }
 
 void stage_append(struct execution *x, const struct key *key, struct bytes suffix)
@@ -141,11 +148,18 @@ static void append_expiry(void *context, const struct key *key)
 {
     metric_add(METRIC_expired_keys, 1);
     append_deletion(context, key);
+    notify_by_itself(context, NOTIFY_EXPIRED, "expired", key);
+}
+
+static void append_eviction(void *context, const struct key *key)
+{
+    append_deletion(context, key);
+    notify_by_itself(context, NOTIFY_EVICTED, "evicted", key);
 }
 
 const struct sink *effects_sink(struct engine *engine)
 {
     static struct sink sink;
-    sink = (struct sink){.context = engine, .expired = append_expiry, .evicted = append_deletion};
+    sink = (struct sink){.context = engine, .expired = append_expiry, .evicted = append_eviction};
     return &sink;
 }

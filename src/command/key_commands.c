@@ -8,12 +8,21 @@
 #include "base/metric.h"
 #include "command/args.h"
 #include "command/effects.h"
+#include "command/notify.h"
 #include "resp/error_text.h"
 
-static struct entry *lookup_untouched(struct execution *x, const struct key *key)
+static struct entry *lookup_quietly(struct execution *x, const struct key *key)
 {
     struct entry *entry = lookup_peek(x, key);
     metric_add(entry ? METRIC_keyspace_hits : METRIC_keyspace_misses, 1);
+    return entry;
+}
+
+static struct entry *lookup_untouched(struct execution *x, const struct key *key)
+{
+    struct entry *entry = lookup_quietly(x, key);
+    if (!entry)
+        notify(x, NOTIFY_MISSED, "keymiss", key);
     return entry;
 }
 
@@ -28,6 +37,7 @@ static void del_command(struct execution *x)
         if (!entry)
             continue;
         delete_key(x, &x->keys[i], entry);
+        notify(x, NOTIFY_GENERIC, "del", &x->keys[i]);
         count++;
     }
     reply_integer(x->reply, count);
@@ -108,10 +118,13 @@ static void expire_generic(struct execution *x, bool in_seconds, bool relative)
     struct entry *entry = lookup_write(x, x->keys);
     bool changes = entry && expire_conditions_hold(&conditions, entry_expire_at_ms(entry), expire_at_ms);
     /* Not left to store_expire: among the times that have passed is the one that means no expiry. */
-    if (changes && expire_at_ms <= x->now_ms)
+    bool passed = expire_at_ms <= x->now_ms;
+    if (changes && passed)
         delete_key(x, x->keys, entry);
     else if (changes)
         store_expire(x, x->keys, entry, expire_at_ms);
+    if (changes)
+        notify(x, NOTIFY_GENERIC, passed ? "del" : "expire", x->keys);
     reply_integer(x->reply, changes);
 }
 
@@ -139,8 +152,10 @@ static void persist_command(struct execution *x)
 {
     struct entry *entry = lookup_write(x, x->keys);
     bool changes = entry && entry_expire_at_ms(entry) != ENTRY_NO_EXPIRE;
-    if (changes)
+    if (changes) {
         store_expire(x, x->keys, entry, ENTRY_NO_EXPIRE);
+        notify(x, NOTIFY_GENERIC, "persist", x->keys);
+    }
     reply_integer(x->reply, changes);
 }
 
@@ -181,7 +196,7 @@ static void pexpiretime_command(struct execution *x)
 
 static struct entry *object_lookup(struct execution *x)
 {
-    struct entry *entry = lookup_untouched(x, x->keys);
+    struct entry *entry = lookup_quietly(x, x->keys);
     if (!entry)
         reply_null(x->reply);
     return entry;

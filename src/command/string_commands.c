@@ -5,6 +5,7 @@
 #include "command/args.h"
 #include "command/effects.h"
 #include "command/lcs.h"
+#include "command/notify.h"
 #include "command/string_reply.h"
 
 #include <math.h>
@@ -214,26 +215,38 @@ static bool set_condition_holds(const struct set_options *options, struct entry 
     return bytes_equal(string_object_bytes(&value, digits), options->comparison);
 }
 
+static void notify_set(struct execution *x, const struct key *key, const struct set_options *options)
+{
+    notify(x, NOTIFY_STRING, "set", key);
+    if (set_has_expire(options))
+        notify(x, NOTIFY_GENERIC, "expire", key);
+}
+
 static void set_store(struct execution *x, const struct set_options *options, struct bytes value)
 {
     struct entry *old = lookup_write(x, x->keys);
     if ((options->get || options->condition == SET_IF_EQUAL) && !require_type(x, old, OBJECT_STRING))
         return;
-    if (options->get)
+    if (options->get) {
         reply_entry_or_null(x, old);
+        if (!old)
+            notify(x, NOTIFY_MISSED, "keymiss", x->keys);
+    }
     if (!set_condition_holds(options, old)) {
         if (!options->get)
             reply_null(x->reply);
         return;
     }
     int64_t expire_at_ms = options->ttl == TTL_KEEP && old ? entry_expire_at_ms(old) : options->expire_at_ms;
-    if (set_has_expire(options) && expire_at_ms <= x->now_ms) {
-        /* Born dead: as if it had been set and had expired at once. */
-        if (old)
-            delete_key(x, x->keys, old);
-    } else if (!store_bytes(x, x->keys, old, value, expire_at_ms)) {
+    bool born_dead = set_has_expire(options) && expire_at_ms <= x->now_ms;
+    /* As if it had been set and had expired at once. */
+    if (born_dead && old)
+        delete_key(x, x->keys, old);
+    else if (!born_dead && !store_bytes(x, x->keys, old, value, expire_at_ms))
         return;
-    }
+    notify_set(x, x->keys, options);
+    if (born_dead)
+        notify(x, NOTIFY_EXPIRED, "expired", x->keys);
     if (!options->get)
         reply_status(x->reply, "OK");
 }
@@ -259,6 +272,8 @@ static void setnx_command(struct execution *x)
     struct entry *old = lookup_write(x, x->keys);
     if (!old && !store_bytes(x, x->keys, NULL, x->argv[2], ENTRY_NO_EXPIRE))
         return;
+    if (!old)
+        notify(x, NOTIFY_STRING, "set", x->keys);
     reply_integer(x->reply, old ? 0 : 1);
 }
 
@@ -292,8 +307,10 @@ static void getdel_command(struct execution *x)
     if (wrong_type)
         return;
     reply_entry_or_null(x, entry);
-    if (entry)
-        delete_key(x, x->keys, entry);
+    if (!entry)
+        return;
+    delete_key(x, x->keys, entry);
+    notify(x, NOTIFY_GENERIC, "del", x->keys);
 }
 
 static void getex_command(struct execution *x)
@@ -312,10 +329,13 @@ static void getex_command(struct execution *x)
     if (!set_parse_expire(x, &options))
         return;
     reply_entry_or_null(x, entry);
-    if (set_has_expire(&options))
-        store_expire(x, x->keys, entry, options.expire_at_ms);
-    else if (options.ttl == TTL_PERSIST && entry_expire_at_ms(entry) != ENTRY_NO_EXPIRE)
+    if (set_has_expire(&options)) {
+        bool lives = store_expire(x, x->keys, entry, options.expire_at_ms);
+        notify(x, NOTIFY_GENERIC, lives ? "expire" : "del", x->keys);
+    } else if (options.ttl == TTL_PERSIST && entry_expire_at_ms(entry) != ENTRY_NO_EXPIRE) {
         store_expire(x, x->keys, entry, ENTRY_NO_EXPIRE);
+        notify(x, NOTIFY_GENERIC, "persist", x->keys);
+    }
 }
 
 static void delifeq_command(struct execution *x)
@@ -326,8 +346,10 @@ static void delifeq_command(struct execution *x)
     if (wrong_type)
         return;
     bool equal = set_condition_holds(&options, entry);
-    if (equal)
+    if (equal) {
         delete_key(x, x->keys, entry);
+        notify(x, NOTIFY_GENERIC, "del", x->keys);
+    }
     reply_integer(x->reply, equal);
 }
 
@@ -340,6 +362,7 @@ static bool mset_store(struct execution *x, size_t first_value, const struct set
         int64_t expire_at_ms = options->ttl == TTL_KEEP && old ? entry_expire_at_ms(old) : options->expire_at_ms;
         if (!store_bytes(x, &x->keys[i], old, x->argv[first_value + i * 2], expire_at_ms))
             return false;
+        notify_set(x, &x->keys[i], options);
     }
     return true;
 }
@@ -440,6 +463,7 @@ static void add_integer(struct execution *x, int64_t amount)
     } else {
         store(x, x->keys, entry, &object, entry ? entry_expire_at_ms(entry) : ENTRY_NO_EXPIRE);
     }
+    notify(x, NOTIFY_STRING, "incrby", x->keys);
     reply_integer(x->reply, value);
 }
 
@@ -513,6 +537,7 @@ static void incrbyfloat_command(struct execution *x)
     if (result.length <= OBJECT_EMBSTR_MAX)
         object.encoding = ENCODING_EMBSTR;
     store(x, x->keys, entry, &object, entry ? entry_expire_at_ms(entry) : ENTRY_NO_EXPIRE);
+    notify(x, NOTIFY_STRING, "incrbyfloat", x->keys);
     reply_bulk(x->reply, result);
 }
 
@@ -568,6 +593,8 @@ static bool write_piece(struct execution *x, struct entry *old, size_t offset, s
         keyspace_put(x->keyspace, x->keys, &inline_value, expire_at_ms);
         block_release(block);
     }
+    if (!old)
+        notify(x, NOTIFY_CREATED, "new", x->keys);
     return true;
 }
 
@@ -592,8 +619,10 @@ static void append_command(struct execution *x)
     /* A new key is stored as SET would: integer or embstr where it is one. */
     bool stored =
         entry ? write_piece(x, entry, length, suffix) : store_bytes(x, x->keys, NULL, suffix, ENTRY_NO_EXPIRE);
-    if (stored)
-        reply_integer(x->reply, (int64_t)(length + suffix.length));
+    if (!stored)
+        return;
+    notify(x, NOTIFY_STRING, "append", x->keys);
+    reply_integer(x->reply, (int64_t)(length + suffix.length));
 }
 
 static void setrange_command(struct execution *x)
@@ -614,6 +643,7 @@ static void setrange_command(struct execution *x)
     if (piece.length > 0) {
         if (!string_fits(x, (uint64_t)offset + piece.length) || !write_piece(x, entry, (size_t)offset, piece))
             return;
+        notify(x, NOTIFY_STRING, "setrange", x->keys);
         if ((size_t)offset + piece.length > length)
             length = (size_t)offset + piece.length;
     }

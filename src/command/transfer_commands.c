@@ -8,6 +8,7 @@
 
 #include "command/args.h"
 #include "command/effects.h"
+#include "command/notify.h"
 #include "object/codec.h"
 #include "resp/error_text.h"
 
@@ -22,11 +23,22 @@ static struct object value_share(const struct entry *entry)
     return value;
 }
 
-/* The time to live goes with the value. */
+/* The time to live goes with the value. What was at the destination is replaced, not changed: the key is a new one. */
 static void transfer(struct execution *x, const struct entry *source, const struct key *to, struct entry *old)
 {
     struct object value = value_share(source);
     store(x, to, old, &value, entry_expire_at_ms(source));
+    if (old)
+        notify(x, NOTIFY_CREATED, "new", to);
+}
+
+static void transfer_away(struct execution *x, struct entry *source, struct entry *old, const char *from_event,
+                          const char *to_event)
+{
+    transfer(x, source, &x->keys[1], old);
+    delete_key(x, &x->keys[0], source);
+    notify(x, NOTIFY_GENERIC, from_event, &x->keys[0]);
+    notify(x, NOTIFY_GENERIC, to_event, &x->keys[1]);
 }
 
 /* ---- within a db ---- */
@@ -48,10 +60,8 @@ void rename_command(struct execution *x)
     struct entry *source, *old;
     if (!rename_lookup(x, &source, &old))
         return;
-    if (old != source) {
-        transfer(x, source, &x->keys[1], old);
-        delete_key(x, &x->keys[0], source);
-    }
+    if (old != source)
+        transfer_away(x, source, old, "rename_from", "rename_to");
     reply_status(x->reply, "OK");
 }
 
@@ -60,10 +70,8 @@ void renamenx_command(struct execution *x)
     struct entry *source, *old;
     if (!rename_lookup(x, &source, &old))
         return;
-    if (!old) {
-        transfer(x, source, &x->keys[1], NULL);
-        delete_key(x, &x->keys[0], source);
-    }
+    if (!old)
+        transfer_away(x, source, NULL, "rename_from", "rename_to");
     reply_integer(x->reply, old ? 0 : 1);
 }
 
@@ -118,10 +126,8 @@ void move_command(struct execution *x)
     }
     struct entry *source = lookup_write(x, &x->keys[0]);
     bool moves = source && !lookup_write(x, &x->keys[1]);
-    if (moves) {
-        transfer(x, source, &x->keys[1], NULL);
-        delete_key(x, &x->keys[0], source);
-    }
+    if (moves)
+        transfer_away(x, source, NULL, "move_from", "move_to");
     reply_integer(x->reply, moves);
 }
 
@@ -154,8 +160,10 @@ void copy_command(struct execution *x)
     struct entry *source = lookup_read(x, &x->keys[0]);
     struct entry *old = source ? lookup_write(x, &x->keys[1]) : NULL;
     bool copies = source && (!old || replace);
-    if (copies)
+    if (copies) {
         transfer(x, source, &x->keys[1], old);
+        notify(x, NOTIFY_GENERIC, "copy_to", &x->keys[1]);
+    }
     reply_integer(x->reply, copies);
 }
 
@@ -251,6 +259,26 @@ static void restore_access(struct execution *x, struct entry *entry, const struc
         keyspace_set_idle(x->keyspace, entry, options->idle_seconds);
 }
 
+/* Its time has passed: all that happens is that it replaces what was there. */
+static void restore_dead(struct execution *x, struct entry *old, struct object *value)
+{
+    if (old) {
+        delete_key(x, x->keys, old);
+        notify(x, NOTIFY_GENERIC, "del", x->keys);
+    }
+    object_release(value);
+}
+
+static struct entry *restore_store(struct execution *x, struct entry *old, const struct object *value,
+                                   int64_t expire_at_ms)
+{
+    struct entry *entry = store(x, x->keys, old, value, expire_at_ms);
+    if (old)
+        notify(x, NOTIFY_CREATED, "new", x->keys);
+    notify(x, NOTIFY_GENERIC, "restore", x->keys);
+    return entry;
+}
+
 void restore_command(struct execution *x)
 {
     struct restore_options options;
@@ -265,13 +293,10 @@ void restore_command(struct execution *x)
         return;
     }
     if (restore_parse_expiry(x, options.absolute, &expire_at_ms) && restore_decode(x, &scratch, &value)) {
-        if (expire_at_ms != ENTRY_NO_EXPIRE && expire_at_ms <= x->now_ms) {
-            if (old)
-                delete_key(x, x->keys, old);
-            object_release(&value);
-        } else {
-            restore_access(x, store(x, x->keys, old, &value, expire_at_ms), &options);
-        }
+        if (expire_at_ms != ENTRY_NO_EXPIRE && expire_at_ms <= x->now_ms)
+            restore_dead(x, old, &value);
+        else
+            restore_access(x, restore_store(x, old, &value, expire_at_ms), &options);
         reply_status(x->reply, "OK");
     }
     buffer_deinit(&scratch);

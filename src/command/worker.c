@@ -47,6 +47,7 @@ void worker_destroy(struct worker **taken)
     for (uint32_t i = 0; i < command_count(); i++)
         memory_free(worker->stats[i].buckets);
     effect_batch_deinit(&worker->effects);
+    buffer_deinit(&worker->notices);
     memory_free(worker->requests);
     memory_free(worker->stats);
     memory_free(worker->keys);

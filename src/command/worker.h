@@ -26,6 +26,7 @@ struct worker {
     uint64_t now_ticks; /* of the present command's start */
     struct random random;
     struct effect_batch effects;     /* of the present execution */
+    struct buffer notices;           /* of the present execution: notify.c */
     struct request *requests;        /* of the present batch */
     struct list retry;               /* sessions to resume when a lock or memory may be free */
     struct list waiting;             /* sessions whose replies wait for the stream in this turn */

@@ -10,6 +10,7 @@
 #include "command/class.h"
 #include "command/command_markdown.h"
 #include "command/latency_events.h"
+#include "command/notify.h"
 #include "command/settings.h"
 #include "command/table.h"
 #include "net/connection.h"
@@ -258,6 +259,7 @@ void config_setup(void)
     settings_register(node_options);
     settings_register(class_options);
     settings_register(latency_options);
+    settings_register(notify_options);
     compatibility_register();
 }
 

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Notices are staged in their worker one behind the other, each a header, the key's name, and padding to the next header's
+ * alignment. What an execution staged is told when it has released its keys: notices of one worker in their order; those
+ * of two workers about one key may overtake each other. */
+#include "command/notify.h"
+
+#include <stdio.h>
+
+#include "command/worker.h"
+
+#define NOTIFY_ALL                                                                                                     \
+    (NOTIFY_GENERIC | NOTIFY_STRING | NOTIFY_LIST | NOTIFY_SET | NOTIFY_HASH | NOTIFY_ZSET | NOTIFY_EXPIRED |          \
+     NOTIFY_EVICTED | NOTIFY_STREAM | NOTIFY_MODULE)
+
+_Atomic uint32_t notify_wanted;
+static uint32_t notify_configured; /* as set; without K and E nothing of it is wanted */
+
+struct notice {
+    const char *event;
+    size_t key_length;
+    uint16_t class;
+    int16_t db;
+};
+
+static size_t notice_size(size_t key_length)
+{
+    size_t alignment = _Alignof(struct notice);
+    return (sizeof(struct notice) + key_length + alignment - 1) / alignment * alignment;
+}
+
+void notify_stage(struct execution *x, enum notify_class class, const char *event, const struct key *key)
+{
+    struct buffer *notices = &x->worker->notices;
+    size_t size = notice_size(key->name.length);
+    struct notice *notice = (struct notice *)buffer_reserve(notices, size);
+    *notice = (struct notice){.event = event, .key_length = key->name.length, .class = (uint16_t) class, .db = key->db};
+    memcpy(notice + 1, key->name.data, key->name.length);
+    notices->length += size;
+}
+
+void notify_by_itself(struct engine *engine, enum notify_class class, const char *event, const struct key *key)
+{
+    (void)engine, (void)class, (void)event, (void)key;
+}
+
+void notify_flush(struct worker *worker)
+{
+    worker->notices.length = 0;
+}
+
+void notify_forget(struct worker *worker)
+{
+    worker->notices.length = 0;
+}
+
+/* ---- the directive ---- */
+
+static const struct {
+    char letter;
+    uint32_t classes;
+} letters[] = {{'A', NOTIFY_ALL},      {'g', NOTIFY_GENERIC},  {'$', NOTIFY_STRING}, {'l', NOTIFY_LIST},
+               {'s', NOTIFY_SET},      {'h', NOTIFY_HASH},     {'z', NOTIFY_ZSET},   {'x', NOTIFY_EXPIRED},
+               {'e', NOTIFY_EVICTED},  {'t', NOTIFY_STREAM},   {'d', NOTIFY_MODULE}, {'n', NOTIFY_CREATED},
+               {'K', NOTIFY_KEYSPACE}, {'E', NOTIFY_KEYEVENT}, {'m', NOTIFY_MISSED}};
+#define LETTER_COUNT (sizeof(letters) / sizeof(letters[0]))
+
+static uint32_t classes_of_letter(char letter)
+{
+    for (size_t i = 0; i < LETTER_COUNT; i++)
+        if (letters[i].letter == letter)
+            return letters[i].classes;
+    return 0;
+}
+
+static void notify_apply(void)
+{
+    uint32_t configured = notify_configured;
+    bool heard = configured & (NOTIFY_KEYSPACE | NOTIFY_KEYEVENT);
+    atomic_store_explicit(&notify_wanted, heard ? configured : 0, memory_order_relaxed);
+}
+
+static bool notify_parse(const struct option *option, struct bytes text, char *error, size_t error_size)
+{
+    (void)option;
+    uint32_t classes = 0;
+    for (size_t i = 0; i < text.length; i++) {
+        uint32_t named = classes_of_letter(text.data[i]);
+        if (named == 0) {
+            snprintf(error, error_size, "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.");
+            return false;
+        }
+        classes |= named;
+    }
+    __atomic_store_n(&notify_configured, classes, __ATOMIC_RELAXED);
+    notify_apply();
+    return true;
+}
+
+/* In the order of the table; A stands for its ten. */
+static void notify_print(const struct option *option, struct buffer *out)
+{
+    (void)option;
+    uint32_t left = __atomic_load_n(&notify_configured, __ATOMIC_RELAXED);
+    for (size_t i = 0; i < LETTER_COUNT; i++) {
+        if ((left & letters[i].classes) != letters[i].classes)
+            continue;
+        left &= ~letters[i].classes;
+        buffer_append(out, &letters[i].letter, 1);
+    }
+}
+
+const struct option notify_options[] = {
+    {.name = "notify-keyspace-events",
+     .type = OPTION_SPECIAL,
+     .initial = "",
+     .help =
+         "which events of keys are published: K and E for __keyspace and __keyevent channels, g $ l s h z x e t d or "
+         "A for their classes, m and n for misses and new keys",
+     .parse = notify_parse,
+     .print = notify_print},
+    {.name = NULL},
+};

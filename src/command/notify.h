@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/option.h"
+#include "command/dispatch.h"
+
+/* What happens to keys, told to whoever asked for it (notify-keyspace-events). Every command that changes a key says so
+ * here, under the key's lock, after the change and with the name that Redis has for the event; nobody hears of it before
+ * the execution's effects are appended and its locks released. */
+enum notify_class {
+    NOTIFY_KEYSPACE = 1 << 0, /* K: channel __keyspace@<db>__:<key>, the event is the message */
+    NOTIFY_KEYEVENT = 1 << 1, /* E: channel __keyevent@<db>__:<event>, the key is the message */
+    NOTIFY_GENERIC = 1 << 2,  /* g */
+    NOTIFY_STRING = 1 << 3,   /* $ */
+    NOTIFY_LIST = 1 << 4,     /* l */
+    NOTIFY_SET = 1 << 5,      /* s */
+    NOTIFY_HASH = 1 << 6,     /* h */
+    NOTIFY_ZSET = 1 << 7,     /* z */
+    NOTIFY_EXPIRED = 1 << 8,  /* x */
+    NOTIFY_EVICTED = 1 << 9,  /* e */
+    NOTIFY_STREAM = 1 << 10,  /* t */
+    NOTIFY_MODULE = 1 << 11,  /* d */
+    NOTIFY_MISSED = 1 << 12,  /* m: a read found no key; not in A */
+    NOTIFY_CREATED = 1 << 13, /* n: "new", told by store(); not in A */
+};
+
+extern const struct option notify_options[];
+
+/* The classes that somebody wants to hear of now; for notify only. */
+extern _Atomic uint32_t notify_wanted;
+
+void notify_stage(struct execution *x, enum notify_class class, const char *event, const struct key *key);
+
+/* 'event' is a literal. A load and a branch while nobody listens. */
+static inline void notify(struct execution *x, enum notify_class class, const char *event, const struct key *key)
+{
+    if (__builtin_expect(atomic_load_explicit(&notify_wanted, memory_order_relaxed) & class, 0))
+        notify_stage(x, class, event, key);
+}
+
+/* The same for what happens to keys by themselves, outside of any execution; any thread, under the key's lock. */
+void notify_by_itself(struct engine *engine, enum notify_class class, const char *event, const struct key *key);
+
+/* Tells what the worker has staged, in order; no lock is held. */
+void notify_flush(struct worker *worker);
+/* Forgets it: the execution was suspended, and starts over. */
+void notify_forget(struct worker *worker);
