@@ -8,13 +8,10 @@
  *    against the top alone, and a removal from the middle keeps the order. */
 #include "base/lock.h"
 
-#include <linux/futex.h>
-#include <stddef.h>
 #include <stdio.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "base/check.h"
+#include "base/futex.h"
 #include "base/thread.h"
 
 #define SPINS 100
@@ -54,12 +51,12 @@ void lock_acquire_slow(struct lock *lock)
     if (lock_try_slow(lock))
         return;
     while (atomic_exchange_explicit(&lock->state, 2, memory_order_acquire) != 0)
-        syscall(SYS_futex, &lock->state, FUTEX_WAIT_PRIVATE, 2, NULL, NULL, 0);
+        futex_wait(&lock->state, 2, NULL);
 }
 
 void lock_release_slow(struct lock *lock)
 {
-    syscall(SYS_futex, &lock->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    futex_wake(&lock->state);
 }
 
 #ifdef FOREBAY_DEBUG

@@ -90,7 +90,6 @@ static void stream_destroy(struct stream **stream_pointer)
     kept_deinit(&stream->kept);
     buffer_deinit(&stream->pending);
     buffer_deinit(&stream->taken);
-    pthread_cond_destroy(&stream->kick);
     pthread_cond_destroy(&stream->progress);
     pthread_mutex_destroy(&stream->mutex);
     free(stream->directory);
@@ -244,7 +243,7 @@ bool stream_wait_start(struct stream *stream, struct stream_wait *wait)
     stream_waits_add(&stream->waits, wait);
     /* From here on the wait may be mailed and gone. */
     if (level == STREAM_SYNCED)
-        stream_log_want_sync(stream, offset);
+        stream_log_want_group_sync(stream, offset);
     stream_waits_mail(&stream->waits, level, stream_reached(stream, level));
     if (atomic_load(&stream->state) == LOG_FAILED)
         stream_waits_mail_all(&stream->waits);

@@ -3,7 +3,8 @@
  *
  * - Whoever holds the claim ('claimed' set) takes what is pending and writes it to the current segment. That is mostly
  *   a worker in its log pass. It never waits for a sync and never opens a file.
- * - The log thread syncs, begins segments, and mends what failed. For the latter two it takes the claim as well.
+ * - The log thread (stream_thread.c) syncs, begins segments, and mends what failed. For the latter two it takes the
+ *   claim as well.
  *
  *   L1  written and synced are ends of brackets, synced <= written <= end; a frame holds whole brackets.
  *   L2  all frames of a segment that is not the current one are synced: a torn tail is in the last segment only.
@@ -38,8 +39,6 @@
 /* The log thread looks whether a sync is due after so many. */
 #define THREAD_ROUNDS_MAX 64
 #define INTERVAL_MS_DEFAULT 1000
-/* What is set aside on the device at a time, so that a sync need not find room. */
-#define ALLOCATION_BYTES ((uint64_t)8 << 20)
 #define CLAIM_POLL_NS 20000
 #define ROLL_SYNCS_MAX 4
 #define ROLL_UNSYNCED_BYTES_MAX ((uint64_t)1 << 20)
@@ -54,31 +53,15 @@ static bool log_has_pending(const struct stream *stream)
     return atomic_load(&stream->end) != atomic_load(&stream->written) && log_state(stream) == LOG_GOOD;
 }
 
-void stream_log_kick(struct stream *stream)
-{
-    if (atomic_load(&stream->kicked) || atomic_exchange(&stream->kicked, true))
-        return;
-    pthread_mutex_lock(&stream->mutex);
-    pthread_cond_signal(&stream->kick);
-    pthread_mutex_unlock(&stream->mutex);
-}
-
-void stream_log_want_sync(struct stream *stream, uint64_t offset)
-{
-    uint64_t wanted = atomic_load(&stream->sync_wanted);
-    while (wanted < offset && !atomic_compare_exchange_weak(&stream->sync_wanted, &wanted, offset))
-        ;
-    if (atomic_load(&stream->synced) < offset)
-        stream_log_kick(stream);
-}
-
 static void publish_written(struct stream *stream, uint64_t offset)
 {
     atomic_store(&stream->written, offset);
     stream_waits_mail(&stream->waits, STREAM_WRITTEN, offset);
     uint64_t synced = atomic_load(&stream->synced);
-    if (atomic_load(&stream->sync_wanted) > synced || offset - synced >= stream->sync_bytes)
+    if (offset - synced >= stream->sync_bytes)
         stream_log_kick(stream);
+    else if (atomic_load(&stream->sync_wanted) > synced)
+        stream_log_kick_for_group(stream);
 }
 
 static void publish_synced(struct stream *stream, uint64_t offset)
@@ -88,7 +71,7 @@ static void publish_synced(struct stream *stream, uint64_t offset)
     struct kept_block *blocks = kept_remove_synced(&stream->kept, offset);
     lock_release(&stream->log_lock);
     kept_free(blocks);
-    stream_waits_mail(&stream->waits, STREAM_SYNCED, offset);
+    stream->mailed += stream_waits_mail(&stream->waits, STREAM_SYNCED, offset);
     pthread_mutex_lock(&stream->mutex);
     pthread_cond_broadcast(&stream->progress);
     pthread_mutex_unlock(&stream->mutex);
@@ -191,19 +174,17 @@ static void log_unclaim(struct stream *stream)
 
 /* Syncing. */
 
-/* Failure does no harm: the writes themselves will then find the room, or none. */
-static void log_segment_allocate(struct stream *stream, struct log_segment *segment)
+/* Makes the next syncs cheap. Zeros are written under the claim, since they go where the next frame does. */
+static void log_prepare(struct stream *stream, bool for_waiters)
 {
-    uint64_t step = ALLOCATION_BYTES;
-    if ((uint64_t)stream->options.segment_bytes < step)
-        step = (uint64_t)stream->options.segment_bytes;
-    uint64_t bytes = atomic_load(&segment->bytes);
-    if (segment->allocated_bytes > bytes + step / 2)
+    struct log_segment *segment = stream->current;
+    log_segment_allocate(segment, (uint64_t)stream->options.segment_bytes);
+    if (!for_waiters || log_segment_is_zeroed(segment) || atomic_exchange(&stream->claimed, true))
         return;
-    if (segment->allocated_bytes < bytes)
-        segment->allocated_bytes = bytes;
-    (void)!fallocate(segment->fd, FALLOC_FL_KEEP_SIZE, (off_t)segment->allocated_bytes, (off_t)step);
-    segment->allocated_bytes += step;
+    if (log_state(stream) == LOG_GOOD)
+        log_segment_zero(segment);
+    log_unclaim(stream);
+    log_write(stream, THREAD_ROUNDS_MAX, false);
 }
 
 static bool log_sync(struct stream *stream)
@@ -212,6 +193,7 @@ static bool log_sync(struct stream *stream)
     uint64_t target = atomic_load(&stream->written);
     uint64_t bytes = atomic_load(&segment->bytes);
     int64_t start_us = clock_monotonic_us();
+    stream_log_group_hold(stream);
     if (stream_io.sync(segment->fd) < 0) {
         metric_add(METRIC_log_sync_errors, 1);
         log_break(stream, errno, "sync");
@@ -224,8 +206,9 @@ static bool log_sync(struct stream *stream)
         atomic_store(&stream->sync_us_max, now_us - start_us);
     stream->synced_at_us = now_us;
     segment->synced_bytes = bytes;
+    unsigned mailed = stream->mailed;
     publish_synced(stream, target);
-    log_segment_allocate(stream, segment);
+    log_prepare(stream, stream->mailed > mailed);
     return true;
 }
 
@@ -235,7 +218,7 @@ static uint64_t log_unsynced(const struct stream *stream)
     return atomic_load(&stream->written) - synced;
 }
 
-static int64_t log_interval_us(const struct stream *stream)
+int64_t stream_log_interval_us(const struct stream *stream)
 {
     int64_t interval_ms = INTERVAL_MS_DEFAULT;
     if (stream->options.interval_ms)
@@ -243,13 +226,13 @@ static int64_t log_interval_us(const struct stream *stream)
     return (interval_ms < 1 ? 1 : interval_ms) * 1000;
 }
 
-static bool log_sync_is_due(const struct stream *stream, int64_t now_us)
+bool stream_log_sync_is_due(const struct stream *stream, int64_t now_us)
 {
     uint64_t unsynced = log_unsynced(stream);
     if (unsynced == 0 || log_state(stream) != LOG_GOOD)
         return false;
     return atomic_load(&stream->sync_wanted) > atomic_load(&stream->synced) || unsynced >= stream->sync_bytes ||
-           now_us - stream->synced_at_us >= log_interval_us(stream);
+           now_us - stream->synced_at_us >= stream_log_interval_us(stream);
 }
 
 /* Segments. */
@@ -338,7 +321,7 @@ static void log_repair(struct stream *stream, int64_t now_us)
         end = stream->kept.tail->end;
     /* Gives back what was set aside, and half a frame: a full device may need it. */
     (void)!ftruncate(old->fd, (off_t)atomic_load(&old->bytes));
-    old->allocated_bytes = 0;
+    old->allocated_bytes = old->zeroed_bytes = 0;
     int error = log_segment_create(stream, synced, replaces ? old->previous_end : synced, &stream->kept, &next);
     if (error) {
         log_unclaim(stream);
@@ -366,7 +349,7 @@ void stream_log_turn(struct stream *stream, int64_t now_us)
     if (log_state(stream) != LOG_GOOD && now_us >= stream->retry_at_us)
         log_repair(stream, now_us);
     log_write(stream, THREAD_ROUNDS_MAX, false);
-    if (log_sync_is_due(stream, now_us))
+    if (stream_log_sync_is_due(stream, now_us))
         log_sync(stream);
     if (log_state(stream) == LOG_BROKEN) {
         log_repair(stream, now_us);
@@ -377,69 +360,6 @@ void stream_log_turn(struct stream *stream, int64_t now_us)
         log_roll(stream, now_us);
         log_write(stream, THREAD_ROUNDS_MAX, false);
     }
-}
-
-static void log_sleep(struct stream *stream)
-{
-    int64_t now_us = clock_monotonic_us(), interval_us = log_interval_us(stream);
-    int64_t pause_us = stream->synced_at_us + interval_us - now_us;
-    if (pause_us <= 0)
-        pause_us = interval_us;
-    if (log_state(stream) != LOG_GOOD && pause_us > stream_io.retry_us)
-        pause_us = stream_io.retry_us;
-    struct timespec deadline;
-    clock_gettime(CLOCK_MONOTONIC, &deadline);
-    int64_t nanoseconds = deadline.tv_nsec + pause_us % 1000000 * 1000;
-    deadline.tv_sec += pause_us / 1000000 + nanoseconds / 1000000000;
-    deadline.tv_nsec = nanoseconds % 1000000000;
-
-    pthread_mutex_lock(&stream->mutex);
-    atomic_store(&stream->asleep, true);
-    while (!atomic_load(&stream->kicked))
-        if (pthread_cond_timedwait(&stream->kick, &stream->mutex, &deadline) == ETIMEDOUT)
-            break;
-    atomic_store(&stream->asleep, false);
-    pthread_mutex_unlock(&stream->mutex);
-    atomic_store(&stream->kicked, false);
-}
-
-static void log_run(void *argument)
-{
-    struct stream *stream = argument;
-    while (!atomic_load(&stream->stopping)) {
-        stream_log_turn(stream, clock_monotonic_us());
-        log_sleep(stream);
-    }
-}
-
-void stream_log_init(struct stream *stream)
-{
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&stream->kick, &attributes);
-    pthread_cond_init(&stream->progress, NULL);
-    pthread_condattr_destroy(&attributes);
-    pthread_mutex_init(&stream->mutex, NULL);
-    lock_init(&stream->log_lock, LOCK_LEAF, 1);
-    list_init(&stream->segments);
-}
-
-void stream_log_start(struct stream *stream)
-{
-    stream->started = true;
-    stream->synced_at_us = clock_monotonic_us();
-    thread_start(&stream->thread, "log", log_run, stream);
-}
-
-void stream_log_stop(struct stream *stream)
-{
-    if (!stream->started)
-        return;
-    atomic_store(&stream->stopping, true);
-    stream_log_kick(stream);
-    thread_stop(&stream->thread);
-    stream->started = false;
 }
 
 void stream_log_finish(struct stream *stream)

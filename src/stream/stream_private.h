@@ -29,6 +29,7 @@ struct log_segment {
     _Atomic uint64_t bytes;   /* of header and whole frames; changed under the claim */
     uint64_t synced_bytes;    /* log thread only */
     uint64_t allocated_bytes; /* log thread only: set aside on the device */
+    uint64_t zeroed_bytes;    /* log thread only: zeros were written up to here, if that is beyond 'bytes' */
 };
 
 /* Copies of the frames that are not known to be synced, in order, in blocks; the device may lose its own. */
@@ -55,6 +56,7 @@ void kept_deinit(struct kept *kept);
 struct wait_list {
     struct stream_wait *head, *tail; /* under the lock of stream_waits */
     _Atomic uint64_t lowest;         /* the head's offset, UINT64_MAX if there is none */
+    _Atomic unsigned count;
 };
 struct stream_waits {
     struct lock lock;
@@ -63,8 +65,8 @@ struct stream_waits {
 
 void stream_waits_init(struct stream_waits *waits);
 void stream_waits_add(struct stream_waits *waits, struct stream_wait *wait);
-/* Mails those of a level whose offset is at or below 'reached'. No leaf lock is held. */
-void stream_waits_mail(struct stream_waits *waits, enum stream_level level, uint64_t reached);
+/* Mails those of a level whose offset is at or below 'reached', and returns how many. No leaf lock is held. */
+unsigned stream_waits_mail(struct stream_waits *waits, enum stream_level level, uint64_t reached);
 void stream_waits_mail_all(struct stream_waits *waits);
 
 /* Who the stream's bytes belong to; kept in a small file beside the segments. */
@@ -129,13 +131,16 @@ struct stream {
 
     struct stream_waits waits;
 
-    /* waking the log thread, and those who sleep for a sync */
+    /* waking the log thread (see stream_thread.c), and those who sleep for a sync */
     _Atomic uint64_t sync_wanted;
-    _Atomic bool kicked, asleep, stopping;
+    _Atomic unsigned group_target; /* so many waits for a sync are worth waking it; 0: any */
+    unsigned mailed;               /* log thread only: waits that were mailed since it last slept */
+    _Atomic uint32_t kicked;       /* a futex */
+    _Atomic bool asleep, stopping;
     bool started;
     struct thread thread;
     pthread_mutex_t mutex;
-    pthread_cond_t kick, progress;
+    pthread_cond_t progress;
 };
 
 /* stream_segment.c: files. Each returns 0 or an errno value unless it says otherwise. */
@@ -150,6 +155,12 @@ int log_segment_write(int fd, const void *data, size_t length, uint64_t position
  * the file and its name are on the device; on failure nothing of it is left. Replaces a file of that name. */
 int log_segment_create(struct stream *stream, uint64_t first, uint64_t previous_end, const struct kept *kept,
                        struct log_segment **made);
+/* Sets room aside on the device after what is written. Failure of this and the next does no harm: the writes of frames
+ * will find the room, or none. Log thread only. */
+void log_segment_allocate(struct log_segment *segment, uint64_t segment_bytes);
+/* Whether zeros stand ahead of what is written, and writes them; the latter under the claim. */
+bool log_segment_is_zeroed(const struct log_segment *segment);
+void log_segment_zero(struct log_segment *segment);
 /* Closes and frees; the file stays. */
 void log_segment_destroy(struct log_segment **segment);
 /* Writes a small file by rename, so that it is the old or the new one after any crash. */
@@ -158,15 +169,26 @@ int directory_write_file(int directory_fd, const char *name, struct bytes conten
 /* stream_recover.c: reads the log's end, cuts it, sets identity, offsets, segments and current. */
 enum status stream_recover(struct stream *stream, uint64_t row_offset_max, char *error, size_t error_size) MUST_USE;
 
-/* stream_log.c */
+/* stream_thread.c */
 void stream_log_init(struct stream *stream);
-/* One round of the log thread: repairs, writes, syncs what is due, begins a new segment. */
-void stream_log_turn(struct stream *stream, int64_t now_us);
-/* Wakes the log thread. Any thread. */
+/* Wakes the log thread; the second only if it is not gathering a group, or the group is complete. Any thread. */
 void stream_log_kick(struct stream *stream);
+void stream_log_kick_for_group(struct stream *stream);
+/* Until it next sleeps the log thread is not to be woken for waits: it will look for them by itself. */
+void stream_log_group_hold(struct stream *stream);
+/* Asks for a sync of what is below the offset, at once. */
 void stream_log_want_sync(struct stream *stream, uint64_t offset);
+/* As that, for a wait that was added: it may have to share the sync with others that are about to be added. */
+void stream_log_want_group_sync(struct stream *stream, uint64_t offset);
 void stream_log_start(struct stream *stream);
 void stream_log_stop(struct stream *stream);
+
+/* stream_log.c */
+/* One round of the log thread: repairs, writes, syncs what is due, begins a new segment. */
+void stream_log_turn(struct stream *stream, int64_t now_us);
+bool stream_log_sync_is_due(const struct stream *stream, int64_t now_us);
+/* The longest that written bytes stay unsynced. */
+int64_t stream_log_interval_us(const struct stream *stream);
 /* Writes and syncs all and marks the end clean, unless the log has failed. */
 void stream_log_finish(struct stream *stream);
 

@@ -36,6 +36,7 @@ struct recovery {
     uint64_t end;      /* offset after the last good frame */
     uint64_t position; /* in the last segment's file, of the same */
     bool clean;
+    bool torn; /* more than zeros follow the last good frame */
 };
 
 /* Writes the error text and returns the status. */
@@ -207,6 +208,7 @@ static enum status recovery_check_tail(struct recovery *recovery, struct segment
         else
             have += (uint64_t)count;
     }
+    recovery->torn = length > 0 && (rest[0] != 0 || memcmp(rest, rest + 1, length - 1) != 0);
     if (status == STATUS_OK && frame_proves_sync(bytes_of(rest, length), reader->salt, recovery->end))
         status = recovery_fail(
             recovery, STATUS_CORRUPT,
@@ -254,7 +256,7 @@ static enum status recovery_cut(struct recovery *recovery)
     struct log_segment *segment = stream->current;
     char name[SEGMENT_NAME_MAX];
     log_segment_name(name, segment->first);
-    if (!recovery->clean && segment->bytes > recovery->position)
+    if (recovery->torn)
         log_warning("log_tail_cut", "file=%s byte=%" PRIu64 " cut=%" PRIu64 " offset=%" PRIu64, name,
                     recovery->position, segment->bytes - recovery->position, recovery->end);
     if (ftruncate(segment->fd, (off_t)recovery->position) < 0 || stream_io.sync(segment->fd) < 0)

@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A segment comes into being under another name, is synced, and is renamed: a file that has a segment's name always
- * has a whole header. */
+ * has a whole header.
+ *
+ * While clients wait for syncs, zeros are written ahead of the frames. To sync bytes that replace others is about half
+ * the work of syncing a file that has grown, or room that was only set aside: the file system has nothing to tell its
+ * journal. The price is that such bytes are written twice. Zeros are no frame, so a reader takes them for a torn
+ * tail; they are cut off wherever a segment ends. */
+#define _GNU_SOURCE
 #include "stream/stream_private.h"
 
 #include <errno.h>
@@ -14,6 +20,10 @@
 #include "base/memory.h"
 
 #define OFFSET_DIGITS 20
+/* What is set aside on the device at a time, so that a sync need not find room. */
+#define ALLOCATION_BYTES ((uint64_t)8 << 20)
+/* What is written ahead of the frames at a time. */
+#define ZEROED_BYTES ((uint64_t)256 << 10)
 
 struct stream_io stream_io = {.write_at = pwrite, .sync = fdatasync, .sync_directory = fsync, .retry_us = 1000000};
 
@@ -111,6 +121,33 @@ int log_segment_create(struct stream *stream, uint64_t first, uint64_t previous_
     else
         *made = segment;
     return error;
+}
+
+void log_segment_allocate(struct log_segment *segment, uint64_t segment_bytes)
+{
+    uint64_t step = segment_bytes < ALLOCATION_BYTES ? segment_bytes : ALLOCATION_BYTES;
+    uint64_t bytes = atomic_load(&segment->bytes);
+    if (segment->allocated_bytes > bytes + step / 2)
+        return;
+    if (segment->allocated_bytes < bytes)
+        segment->allocated_bytes = bytes;
+    (void)!fallocate(segment->fd, FALLOC_FL_KEEP_SIZE, (off_t)segment->allocated_bytes, (off_t)step);
+    segment->allocated_bytes += step;
+}
+
+bool log_segment_is_zeroed(const struct log_segment *segment)
+{
+    return segment->zeroed_bytes > atomic_load(&segment->bytes) + ZEROED_BYTES / 2;
+}
+
+void log_segment_zero(struct log_segment *segment)
+{
+    static char zeros[ZEROED_BYTES];
+    uint64_t bytes = atomic_load(&segment->bytes);
+    if (segment->zeroed_bytes < bytes)
+        segment->zeroed_bytes = bytes;
+    (void)!pwrite(segment->fd, zeros, sizeof(zeros), (off_t)segment->zeroed_bytes);
+    segment->zeroed_bytes += sizeof(zeros);
 }
 
 void log_segment_destroy(struct log_segment **segment)

@@ -33,35 +33,39 @@ void stream_waits_add(struct stream_waits *waits, struct stream_wait *wait)
     if (!wait->next)
         list->tail = wait;
     atomic_store(&list->lowest, list->head->offset);
+    atomic_fetch_add(&list->count, 1);
     lock_release(&waits->lock);
 }
 
-static struct stream_wait *list_take_locked(struct wait_list *list, uint64_t reached)
+static struct stream_wait *list_take_locked(struct wait_list *list, uint64_t reached, unsigned *count)
 {
     struct stream_wait *taken = list->head, **place = &taken;
-    while (*place && (*place)->offset <= reached)
+    for (*count = 0; *place && (*place)->offset <= reached; ++*count)
         place = &(*place)->next;
     list->head = *place;
     *place = NULL;
     if (!list->head)
         list->tail = NULL;
     atomic_store(&list->lowest, list->head ? list->head->offset : UINT64_MAX);
+    atomic_fetch_sub(&list->count, *count);
     return taken;
 }
 
-void stream_waits_mail(struct stream_waits *waits, enum stream_level level, uint64_t reached)
+unsigned stream_waits_mail(struct stream_waits *waits, enum stream_level level, uint64_t reached)
 {
     struct wait_list *list = waits_of_level(waits, level);
+    unsigned count;
     if (atomic_load(&list->lowest) > reached)
-        return;
+        return 0;
     lock_acquire(&waits->lock);
-    struct stream_wait *wait = list_take_locked(list, reached);
+    struct stream_wait *wait = list_take_locked(list, reached, &count);
     lock_release(&waits->lock);
     while (wait) {
         struct stream_wait *next = wait->next; /* the waiter may be gone once it is mailed */
         mailbox_post(wait->home, &wait->mail);
         wait = next;
     }
+    return count;
 }
 
 void stream_waits_mail_all(struct stream_waits *waits)

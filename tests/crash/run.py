@@ -48,6 +48,12 @@ def log_segments(directory):
     return sorted(glob.glob(os.path.join(directory, '**', 'log-*.seg'), recursive=True))
 
 
+def bytes_used(segment):
+    """How long a segment is without the zeros that may stand ahead of what is written."""
+    with open(segment, 'rb') as file:
+        return len(file.read().rstrip(b'\0'))
+
+
 class Mark:
     """A moment: what was acknowledged, and, looked at afterwards, how far the log had come."""
 
@@ -55,7 +61,7 @@ class Mark:
         self.acknowledged = [writer.history.acknowledged for writer in writers]
         segments = log_segments(directory)
         self.segment = segments[-1] if segments else None
-        self.used = os.path.getsize(self.segment) if self.segment else 0
+        self.used = bytes_used(self.segment) if self.segment else 0
 
 
 def damage(directory, mark, rng):
@@ -66,7 +72,7 @@ def damage(directory, mark, rng):
     last = segments[-1]
     if last != mark.segment:
         return None  # its header would be within reach, which no crash spoils after a sync of the segment before
-    end = os.path.getsize(last)
+    end = bytes_used(last)
     if end <= mark.used:
         return None
     at = rng.randint(mark.used, end - 1)

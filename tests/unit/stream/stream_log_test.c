@@ -237,6 +237,110 @@ static void waits_for_a_sync_share_it(void **state)
     assert_int_equal(device_syncs, 1);
 }
 
+/* Writes, and waits for the sync as a client does. */
+static uint64_t write_and_wait(struct story *story, struct mailbox *home, const char *key, unsigned count)
+{
+    struct waiter waiter;
+    uint64_t end = story_write(story, key, count);
+    assert_true(waiter_start(&waiter, story->stream, home, end, STREAM_SYNCED));
+    turn(story, 0);
+    mailbox_drain(home);
+    assert_int_equal(waiter.mailed, 1);
+    return end;
+}
+
+static void zeros_ahead_of_the_log_are_nothing_to_a_restart(void **state)
+{
+    struct story *story = *state;
+    struct mailbox home;
+    char path[128], expected[128];
+    mailbox_init(&home, wake_nobody, NULL);
+    story_open(story);
+    segment_path(story, 0, path);
+    uint64_t first = write_and_wait(story, &home, "a", 1);
+    assert_true(file_bytes(path) > atomic_load(&story->stream->current->bytes));
+    uint64_t second = write_and_wait(story, &home, "b", 1);
+    snprintf(expected, sizeof(expected), "0:set a 0 @%d\n0:set b 0 @%d\n", (int)first, (int)second);
+    assert_restart(story, second, expected);
+    assert_int_equal(file_bytes(path), atomic_load(&story->stream->current->bytes));
+    write_and_wait(story, &home, "c", 1);
+    uint64_t bytes = atomic_load(&story->stream->current->bytes);
+    stream_close(&story->stream);
+    assert_int_equal(file_bytes(path), bytes + FRAME_HEADER_BYTES); /* the mark of a clean stop */
+}
+
+static void zeros_never_cover_a_frame(void **state)
+{
+    struct story *story = *state;
+    struct mailbox home;
+    struct buffer text = {0};
+    size_t effects = 0;
+    mailbox_init(&home, wake_nobody, NULL);
+    story_open(story);
+    /* Frames that end before, at and far beyond what is zeroed. */
+    for (unsigned count = 1; count < 30000; count *= 3)
+        effects += count + (write_and_wait(story, &home, "key", count) == 0);
+    stream_abandon(&story->stream);
+    story_open(story);
+    assert_int_equal(story_try_replay(story, 0, &text), STATUS_OK);
+    for (size_t i = 0; i < text.length; i++)
+        effects -= text.data[i] == '\n';
+    assert_int_equal(effects, 0);
+    buffer_deinit(&text);
+}
+
+/* Two clients, each with one request at a time, on a device that takes 10 ms for a sync. */
+
+#define CLIENT_ROUNDS 20
+
+static int device_sync_slowly(int fd)
+{
+    nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    return device_sync(fd);
+}
+
+struct client {
+    pthread_t id;
+    struct stream *stream;
+    struct mailbox home;
+};
+
+static void *client_run(void *argument)
+{
+    struct client *client = argument;
+    struct effect_batch batch = {0};
+    for (int i = 0; i < CLIENT_ROUNDS; i++) {
+        struct waiter waiter;
+        effect_batch_clear(&batch);
+        stage(&batch, 0, "set", "key", "value");
+        uint64_t end = stream_append(client->stream, &batch);
+        stream_write(client->stream);
+        if (waiter_start(&waiter, client->stream, &client->home, end, STREAM_SYNCED))
+            while (mailbox_drain(&client->home) == 0)
+                nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
+    }
+    effect_batch_deinit(&batch);
+    return NULL;
+}
+
+static void clients_that_come_back_soon_share_syncs(void **state)
+{
+    struct story *story = *state;
+    struct client clients[2];
+    stream_io.sync = device_sync_slowly;
+    story_open(story);
+    stream_start(story->stream);
+    device_syncs = 0;
+    for (int i = 0; i < 2; i++) {
+        clients[i].stream = story->stream;
+        mailbox_init(&clients[i].home, wake_nobody, NULL);
+        pthread_create(&clients[i].id, NULL, client_run, &clients[i]);
+    }
+    for (int i = 0; i < 2; i++)
+        pthread_join(clients[i].id, NULL);
+    assert_true(device_syncs < 2 * CLIENT_ROUNDS - CLIENT_ROUNDS / 2);
+}
+
 static void segments_are_begun_beyond_their_size_and_dropped_below_an_offset(void **state)
 {
     struct story *story = *state;
@@ -384,6 +488,9 @@ int main(void)
         test(a_crash_while_the_device_is_full_keeps_what_was_acknowledged),
         test(a_stream_closed_while_it_fails_is_not_marked_clean),
         test(waits_for_a_sync_share_it),
+        test(zeros_ahead_of_the_log_are_nothing_to_a_restart),
+        test(zeros_never_cover_a_frame),
+        test(clients_that_come_back_soon_share_syncs),
         test(segments_are_begun_beyond_their_size_and_dropped_below_an_offset),
         test(a_segment_that_cannot_be_begun_leaves_the_old_one_in_use),
         test(no_acknowledged_offset_is_lost_while_the_device_fails_now_and_then),
