@@ -106,6 +106,34 @@ static bool apply_restore(struct apply *apply, const struct key *key, const stru
     return decoded;
 }
 
+/* ---- collections ---- */
+
+static const struct effect_form *const collection_effects[] = {NULL};
+
+static const struct effect_form *find_form(const struct effect *effect)
+{
+    for (size_t i = 0; collection_effects[i]; i++)
+        for (const struct effect_form *form = collection_effects[i]; form->name; form++)
+            if (effect->count >= form->words_min && bytes_equal_text(effect->words[0], form->name))
+                return form;
+    return NULL;
+}
+
+static bool apply_collection(struct apply *apply, const struct key *key, const struct effect *effect, bool creates,
+                             uint64_t end_offset)
+{
+    const struct effect_form *form = find_form(effect);
+    struct entry *entry = form && !creates ? find_changed(apply, key, end_offset) : NULL;
+    if (!form || (!creates && (!entry || entry_type(entry) != form->type)))
+        return false;
+    struct object value = creates ? object_empty(form->type) : entry_object(entry);
+    int64_t expire_at_ms = creates ? ENTRY_NO_EXPIRE : entry_expire_at_ms(entry);
+    bool applied = form->apply(&value, &apply->room, effect);
+    if (applied)
+        keyspace_replay_put(apply->engine->keyspace, key, &value, expire_at_ms, creates);
+    return applied;
+}
+
 static bool apply_node_effect(struct apply *apply, const struct effect *effect, uint64_t end_offset)
 {
     struct bytes name = effect->words[0];
@@ -138,8 +166,8 @@ static bool apply_key_effect(struct apply *apply, const struct effect *effect, u
         return apply_piece(apply, &key, effect, end_offset);
     if (bytes_equal_text(name, "pexpireat") || bytes_equal_text(name, "persist"))
         return apply_expiry(apply, &key, effect, end_offset);
-    if (!bytes_equal_text(name, "del") || effect->count != 2)
-        return false;
+    if (!bytes_equal_text(name, "del"))
+        return apply_collection(apply, &key, effect, creates, end_offset);
     keyspace_replay_remove(keyspace, &key);
     return true;
 }

@@ -10,6 +10,17 @@ struct apply {
     struct engine *engine;
     const struct backing *backing; /* NULL without rows */
     uint64_t applied, skipped;
+    struct buffer room; /* where small collections are edited; the owner of the apply frees it */
+};
+
+/* How one effect of a collection is applied. Each family has a table of them that ends with a NULL name. */
+struct effect_form {
+    const char *name; /* upper case */
+    enum object_type type;
+    uint32_t words_min; /* name and key included */
+    /* Changes the value (an empty one if the effect creates the key) as object_edit_begin has it; false if the effect
+     * does not fit. A key that loses its last element has a DEL instead, so the value has elements afterwards. */
+    bool (*apply)(struct object *value, struct buffer *room, const struct effect *effect);
 };
 
 /* 'end_offset' is where the effect's bracket ends; an effect that its key's row already has is skipped. One thread,

@@ -7,6 +7,7 @@
 #include "base/metric.h"
 #include "command/notify.h"
 #include "keyspace/sink.h"
+#include "object/codec.h"
 #include "object/string_object.h"
 
 static struct entry *lookup_live(struct execution *x, const struct key *key)
@@ -72,14 +73,104 @@ void stage_set(struct execution *x, const struct key *key, const struct object *
     effect_word_integer(&x->worker->effects, expire_at_ms);
 }
 
+static void stage_restore(struct execution *x, const struct key *key, const struct object *value, int64_t expire_at_ms,
+                          bool creates)
+{
+    struct effect_batch *effects = &x->worker->effects;
+    struct buffer dump = {0};
+    if (!x->recording)
+        return;
+    codec_dump(value, &dump);
+    stage_begin(x, key, creates ? "restore" : "RESTORE", 6);
+    effect_word_integer(effects, expire_at_ms == ENTRY_NO_EXPIRE ? 0 : expire_at_ms);
+    effect_word(effects, buffer_bytes(&dump));
+    effect_word(effects, BYTES("REPLACE"));
+    effect_word(effects, BYTES("ABSTTL"));
+    buffer_deinit(&dump);
+}
+
+void stage_whole(struct execution *x, const struct key *key, const struct object *value, int64_t expire_at_ms,
+                 bool creates)
+{
+    if (value->type == OBJECT_STRING)
+        stage_set(x, key, value, expire_at_ms, creates);
+    else
+        stage_restore(x, key, value, expire_at_ms, creates);
+}
+
 struct entry *store(struct execution *x, const struct key *key, struct entry *old, const struct object *value,
                     int64_t expire_at_ms)
 {
-    stage_set(x, key, value, expire_at_ms, old == NULL);
+    stage_whole(x, key, value, expire_at_ms, old == NULL);
     struct entry *entry = keyspace_put(x->keyspace, key, value, expire_at_ms);
     if (!old)
         notify(x, NOTIFY_CREATED, "new", key);
     return entry;
+}
+
+struct entry *store_changed(struct execution *x, const struct key *key, struct entry *old, const struct object *value)
+{
+    if (old) {
+        struct object old_value = entry_object(old);
+        if (object_is_same_body(&old_value, value) && old_value.encoding == value->encoding) {
+            keyspace_written(x->keyspace, key, old);
+            return old;
+        }
+    }
+    struct entry *entry = keyspace_put(x->keyspace, key, value, old ? entry_expire_at_ms(old) : ENTRY_NO_EXPIRE);
+    if (!old)
+        notify(x, NOTIFY_CREATED, "new", key);
+    return entry;
+}
+
+bool store_remainder(struct execution *x, const struct key *key, struct entry *entry, const struct object *value)
+{
+    if (object_count(value) > 0) {
+        store_changed(x, key, entry, value);
+        return false;
+    }
+    delete_key(x, key, entry);
+    return true;
+}
+
+/* Effect names are shorter than this. */
+#define EFFECT_NAME_MAX 24
+
+void stage_change_with(struct execution *x, const struct key *key, bool creates, const char *name,
+                       const struct bytes *head, size_t head_count, const struct bytes *words, size_t count,
+                       size_t step)
+{
+    struct effect_batch *effects = &x->worker->effects;
+    char lower[EFFECT_NAME_MAX] = {0};
+    if (!x->recording)
+        return;
+    for (size_t i = 0; creates && name[i] && i + 1 < sizeof(lower); i++)
+        lower[i] = (char)(name[i] | 0x20);
+    size_t piece_max = (EFFECT_WORDS_MAX - 2 - head_count) / step * step;
+    do {
+        size_t piece = count < piece_max ? count : piece_max;
+        stage_begin(x, key, creates ? lower : name, (uint32_t)(2 + head_count + piece));
+        for (size_t i = 0; i < head_count; i++)
+            effect_word(effects, head[i]);
+        for (size_t i = 0; i < piece; i++)
+            effect_word(effects, words[i]);
+        words += piece;
+        count -= piece;
+        creates = false;
+    } while (count > 0);
+}
+
+void stage_change(struct execution *x, const struct key *key, bool creates, const char *name, const struct bytes *words,
+                  size_t count, size_t step)
+{
+    stage_change_with(x, key, creates, name, NULL, 0, words, count, step);
+}
+
+struct buffer *edit_room(struct execution *x)
+{
+    struct buffer *room = &x->worker->edit_room;
+    room->length = 0;
+    return room;
 }
 
 void stage_append(struct execution *x, const struct key *key, struct bytes suffix)
@@ -119,6 +210,16 @@ void delete_key(struct execution *x, const struct key *key, struct entry *entry)
     if (x->recording)
         stage_begin(x, key, "DEL", 2);
     keyspace_remove(x->keyspace, key, entry);
+}
+
+void move_value(struct execution *x, const struct key *from, struct entry *source, const struct key *to,
+                struct entry *old)
+{
+    struct object value = entry_object(source);
+    store(x, to, old, &value, entry_expire_at_ms(source));
+    if (x->recording)
+        stage_begin(x, from, "DEL", 2);
+    keyspace_remove_shell(x->keyspace, from, source);
 }
 
 void stage_node_effect(struct execution *x, const char *name, const int64_t *numbers, uint32_t count)

@@ -20,6 +20,24 @@ bool require_type(struct execution *x, const struct entry *entry, enum object_ty
 /* Creates or replaces; 'old' is what look-up returned (NULL: it creates). */
 struct entry *store(struct execution *x, const struct key *key, struct entry *old, const struct object *value,
                     int64_t expire_at_ms);
+/* Puts back a collection that was changed: over 'old', or as a new key (NULL). Keeps the expiry. Stages nothing: the caller
+ * says with stage_change what has changed. */
+struct entry *store_changed(struct execution *x, const struct key *key, struct entry *old, const struct object *value);
+/* After a removal: stores what is left and returns false, or deletes the key (with its effect) if nothing is. */
+bool store_remainder(struct execution *x, const struct key *key, struct entry *entry, const struct object *value);
+/* Stages 'NAME key head... words...' in upper case, or in lower if it creates the key; then it must be complete by itself.
+ * More words than one effect holds go into several, 'step' of them together, each with key and head. */
+void stage_change(struct execution *x, const struct key *key, bool creates, const char *name, const struct bytes *words,
+                  size_t count, size_t step);
+void stage_change_with(struct execution *x, const struct key *key, bool creates, const char *name,
+                       const struct bytes *head, size_t head_count, const struct bytes *words, size_t count,
+                       size_t step);
+/* Stages the whole value, whatever its type. */
+void stage_whole(struct execution *x, const struct key *key, const struct object *value, int64_t expire_at_ms,
+                 bool creates);
+/* An empty buffer for object_edit_begin; good until the next call. */
+struct buffer *edit_room(struct execution *x);
+
 /* Replaces a string's value in place of 'old' with effect APPEND or SETRANGE where the whole would be long. */
 void stage_append(struct execution *x, const struct key *key, struct bytes suffix);
 void stage_setrange(struct execution *x, const struct key *key, int64_t offset, struct bytes piece);
@@ -30,6 +48,9 @@ void stage_set(struct execution *x, const struct key *key, const struct object *
 struct entry *store_expire(struct execution *x, const struct key *key, struct entry *entry, int64_t expire_at_ms);
 /* Deletes a live entry. */
 void delete_key(struct execution *x, const struct key *key, struct entry *entry);
+/* Gives the value and its expiry to another key (over 'old', NULL: it creates) and deletes the source. */
+void move_value(struct execution *x, const struct key *from, struct entry *source, const struct key *to,
+                struct entry *old);
 
 /* Node-wide effects (FLUSHDB, FLUSHALL, SWAPDB a b), staged in order with the others. */
 void stage_node_effect(struct execution *x, const char *name, const int64_t *numbers, uint32_t count);

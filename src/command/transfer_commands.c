@@ -2,8 +2,7 @@
 /* Values that go to another key, another db, or out of the server and back in: RENAME, COPY, MOVE, DUMP, RESTORE.
  *
  * To the stream a transfer is what it does to each key: a SET (or RESTORE) of the destination, a DEL of the source. A
- * source is removed only after its value has been put elsewhere, since short values stand inside their entry; a large one
- * is a block, of which the destination becomes one more holder. */
+ * time to live goes with its value. */
 #include "command/key_commands.h"
 
 #include "command/args.h"
@@ -14,20 +13,9 @@
 
 #include <limits.h>
 
-/* The value as keyspace_put may take it over. */
-static struct object value_share(const struct entry *entry)
+/* What was at the destination is replaced, not changed: the key is a new one. */
+static void note_replaced(struct execution *x, struct entry *old, const struct key *to)
 {
-    struct object value = entry_object(entry);
-    if (value.encoding == ENCODING_BLOCK)
-        block_acquire(value.block);
-    return value;
-}
-
-/* The time to live goes with the value. What was at the destination is replaced, not changed: the key is a new one. */
-static void transfer(struct execution *x, const struct entry *source, const struct key *to, struct entry *old)
-{
-    struct object value = value_share(source);
-    store(x, to, old, &value, entry_expire_at_ms(source));
     if (old)
         notify(x, NOTIFY_CREATED, "new", to);
 }
@@ -35,8 +23,8 @@ static void transfer(struct execution *x, const struct entry *source, const stru
 static void transfer_away(struct execution *x, struct entry *source, struct entry *old, const char *from_event,
                           const char *to_event)
 {
-    transfer(x, source, &x->keys[1], old);
-    delete_key(x, &x->keys[0], source);
+    move_value(x, &x->keys[0], source, &x->keys[1], old);
+    note_replaced(x, old, &x->keys[1]);
     notify(x, NOTIFY_GENERIC, from_event, &x->keys[0]);
     notify(x, NOTIFY_GENERIC, to_event, &x->keys[1]);
 }
@@ -161,7 +149,9 @@ void copy_command(struct execution *x)
     struct entry *old = source ? lookup_write(x, &x->keys[1]) : NULL;
     bool copies = source && (!old || replace);
     if (copies) {
-        transfer(x, source, &x->keys[1], old);
+        struct object value = entry_object(source), copy = object_copy(&value);
+        store(x, &x->keys[1], old, &copy, entry_expire_at_ms(source));
+        note_replaced(x, old, &x->keys[1]);
         notify(x, NOTIFY_GENERIC, "copy_to", &x->keys[1]);
     }
     reply_integer(x->reply, copies);

@@ -48,6 +48,7 @@ void worker_destroy(struct worker **taken)
         memory_free(worker->stats[i].buckets);
     effect_batch_deinit(&worker->effects);
     buffer_deinit(&worker->notices);
+    buffer_deinit(&worker->edit_room);
     memory_free(worker->requests);
     memory_free(worker->stats);
     memory_free(worker->keys);

@@ -27,6 +27,7 @@ struct worker {
     struct random random;
     struct effect_batch effects;     /* of the present execution */
     struct buffer notices;           /* of the present execution: notify.c */
+    struct buffer edit_room;         /* where small collections are edited; see edit_room of effects.h */
     struct request *requests;        /* of the present batch */
     struct list retry;               /* sessions to resume when a lock or memory may be free */
     struct list waiting;             /* sessions whose replies wait for the stream in this turn */

@@ -17,11 +17,6 @@ static inline size_t size_round(size_t size)
     return (size + step - 1) & ~(step - 1);
 }
 
-static inline bool object_is_inline(const struct object *value)
-{
-    return value->type == OBJECT_STRING && (value->encoding == ENCODING_EMBSTR || value->encoding == ENCODING_RAW);
-}
-
 static inline size_t value_bytes(const struct object *value)
 {
     if (!value)
@@ -107,7 +102,7 @@ bool entry_rewrite(struct entry *entry, struct bytes name, const struct object *
         (object_is_inline(value) && points_into(value->bytes.data, entry, old_size)))
         return false;
     struct object old_value = entry_object(entry);
-    if (!object_is_inline(&old_value))
+    if (!object_is_inline(&old_value) && !object_is_same_body(&old_value, value))
         object_release(&old_value);
     entry->value_length = 0;
     expiry_store(entry, expire_at_ms);

@@ -97,7 +97,7 @@ static inline struct object entry_object(const struct entry *entry)
 {
     struct object object = {.type = entry->kind & 0x0f, .encoding = entry->kind >> 4};
     const char *field = entry_value_field(entry);
-    if (object.type == OBJECT_STRING && (object.encoding == ENCODING_EMBSTR || object.encoding == ENCODING_RAW))
+    if (object_is_inline(&object))
         object.bytes = (struct bytes){field, entry->value_length};
     else
         memcpy(&object.body, field, sizeof(object.body));

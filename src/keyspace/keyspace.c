@@ -234,7 +234,11 @@ static struct entry *put_over(const struct place *place, const struct key *key, 
         entry = entry_create(key->name, value, expire_at_ms, ENTRY_DIRTY | (old_entry->flags & FLAGS_OF_KEY));
         entry->access = old_entry->access;
         slot_table_replace(place->table, key->hash, old_entry, entry);
-        entry_free(old_entry);
+        struct object old_value = entry_object(old_entry);
+        if (object_is_same_body(&old_value, value))
+            entry_free_shell(old_entry);
+        else
+            entry_free(old_entry);
     }
     place_account_dirty(place, entry, 1);
     place_count_keys(place, 0, (expire_at_ms != ENTRY_NO_EXPIRE) - had_expire);
@@ -312,7 +316,7 @@ void keyspace_written(struct keyspace *keyspace, const struct key *key, struct e
     place_account_dirty(&place, entry, 1);
 }
 
-void keyspace_remove(struct keyspace *keyspace, const struct key *key, struct entry *entry)
+static void take_out(struct keyspace *keyspace, const struct key *key, struct entry *entry)
 {
     struct place place = place_make(keyspace, keyspace_physical(keyspace, key->db), key->slot);
     struct entry *tombstone = place_bury(&place, key, entry);
@@ -320,7 +324,18 @@ void keyspace_remove(struct keyspace *keyspace, const struct key *key, struct en
         slot_table_replace(place.table, key->hash, entry, tombstone);
     else
         slot_table_remove(place.table, key->hash, entry);
+}
+
+void keyspace_remove(struct keyspace *keyspace, const struct key *key, struct entry *entry)
+{
+    take_out(keyspace, key, entry);
     entry_free(entry);
+}
+
+void keyspace_remove_shell(struct keyspace *keyspace, const struct key *key, struct entry *entry)
+{
+    take_out(keyspace, key, entry);
+    entry_free_shell(entry);
 }
 
 /* ---- bytes ---- */

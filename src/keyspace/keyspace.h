@@ -94,7 +94,8 @@ struct entry *keyspace_find(struct keyspace *keyspace, const struct key *key);
 /* Marks an access for the order of use. */
 void keyspace_touch(struct keyspace *keyspace, struct entry *entry);
 
-/* Inserts or replaces. Copies the name and an inline value; takes over a block or body. The entry is dirty,
+/* Inserts or replaces. Copies the name and an inline value; takes over a block or body, which may be the very one that the
+ * entry has (changed in place). The entry is dirty,
  * watchers are told, requests that waited for a loading marker are woken. The old entry is freed. */
 struct entry *keyspace_put(struct keyspace *keyspace, const struct key *key, const struct object *value,
                            int64_t expire_at_ms);
@@ -103,6 +104,8 @@ struct entry *keyspace_set_expire(struct keyspace *keyspace, const struct key *k
                                   int64_t expire_at_ms);
 /* After the value was changed in place through entry_value_field or its block: dirty, watchers told. */
 void keyspace_written(struct keyspace *keyspace, const struct key *key, struct entry *entry);
+/* As keyspace_remove, but the value's block or body is not released: it has become another key's. */
+void keyspace_remove_shell(struct keyspace *keyspace, const struct key *key, struct entry *entry);
 /* Removes a live entry: freed, or a tombstone if a row exists or may. Watchers told. */
 void keyspace_remove(struct keyspace *keyspace, const struct key *key, struct entry *entry);
 

@@ -16,10 +16,10 @@ static const char *const type_names[OBJECT_TYPE_COUNT] = {
 };
 
 static const char *const encoding_names[ENCODING_COUNT] = {
-    [ENCODING_INTEGER] = "int",
-    [ENCODING_EMBSTR] = "embstr",
-    [ENCODING_RAW] = "raw",
-    [ENCODING_BLOCK] = "raw",
+    [ENCODING_INTEGER] = "int",         [ENCODING_EMBSTR] = "embstr",     [ENCODING_RAW] = "raw",
+    [ENCODING_BLOCK] = "raw",           [ENCODING_LISTPACK] = "listpack", [ENCODING_LISTPACK_EXPIRY] = "listpackex",
+    [ENCODING_INTSET] = "intset",       [ENCODING_TABLE] = "hashtable",   [ENCODING_SKIPLIST] = "skiplist",
+    [ENCODING_QUICKLIST] = "quicklist", [ENCODING_STREAM] = "stream",
 };
 
 const struct object_class *object_class_of(uint8_t type)
@@ -54,4 +54,30 @@ void object_release(struct object *object)
 size_t object_external_bytes(const struct object *object)
 {
     return class_of(object)->external_bytes(object);
+}
+
+size_t object_count(const struct object *object)
+{
+    return class_of(object)->count(object);
+}
+
+struct object object_copy(const struct object *object)
+{
+    return object_is_inline(object) ? *object : class_of(object)->copy(object);
+}
+
+struct object object_empty(enum object_type type)
+{
+    const struct object_class *class = object_class_of(type);
+    check(class != NULL);
+    return class->empty;
+}
+
+struct buffer *object_edit_begin(const struct object *object, struct buffer *room)
+{
+    if (object->bytes.data == room->data && room->data)
+        return room;
+    room->length = 0;
+    buffer_append_bytes(room, object->bytes);
+    return room;
 }

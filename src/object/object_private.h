@@ -9,14 +9,39 @@
 /* RDB's type bytes. */
 enum rdb_type {
     RDB_TYPE_STRING = 0,
+    RDB_TYPE_LIST = 1,
+    RDB_TYPE_SET = 2,
+    RDB_TYPE_ZSET = 3,
+    RDB_TYPE_HASH = 4,
+    RDB_TYPE_ZSET_2 = 5,
+    RDB_TYPE_HASH_ZIPMAP = 9,
+    RDB_TYPE_LIST_ZIPLIST = 10,
+    RDB_TYPE_SET_INTSET = 11,
+    RDB_TYPE_ZSET_ZIPLIST = 12,
+    RDB_TYPE_HASH_ZIPLIST = 13,
+    RDB_TYPE_LIST_QUICKLIST = 14,
+    RDB_TYPE_STREAM_LISTPACKS = 15,
+    RDB_TYPE_HASH_LISTPACK = 16,
+    RDB_TYPE_ZSET_LISTPACK = 17,
+    RDB_TYPE_LIST_QUICKLIST_2 = 18,
+    RDB_TYPE_STREAM_LISTPACKS_2 = 19,
+    RDB_TYPE_SET_LISTPACK = 20,
+    RDB_TYPE_STREAM_LISTPACKS_3 = 21,
+    RDB_TYPE_HASH_METADATA = 24,
+    RDB_TYPE_HASH_LISTPACK_EX = 25,
 };
 
 /* What a type must be able to do. A type is added by a row in object.c and by one for each of its RDB types in
  * codec.c; the functions stand in the type's own file. */
 struct object_class {
-    /* Frees what the object owns outside of its entry. */
+    /* Frees what the object owns outside of its entry; what takes long, on the reaper (memory_free_later). */
     void (*release)(struct object *object);
+    /* In constant time: a body keeps count. */
     size_t (*external_bytes)(const struct object *object);
+    /* See object.h. */
+    size_t (*count)(const struct object *object);
+    struct object (*copy)(const struct object *object);
+    struct object empty;
     /* Appends type byte and payload. */
     void (*encode)(const struct object *object, struct buffer *out);
 };

@@ -77,6 +77,19 @@ static size_t external_bytes(const struct object *object)
     return object->encoding == ENCODING_BLOCK ? sizeof(struct block) + object->block->capacity : 0;
 }
 
+static size_t count(const struct object *object)
+{
+    (void)object;
+    return 1;
+}
+
+static struct object copy(const struct object *object)
+{
+    if (object->encoding == ENCODING_BLOCK)
+        block_acquire(object->block);
+    return *object;
+}
+
 static void encode(const struct object *object, struct buffer *out)
 {
     *buffer_reserve(out, 1) = RDB_TYPE_STRING;
@@ -128,5 +141,8 @@ enum status string_object_decode(uint8_t type_byte, struct rdb_reader *reader, s
 const struct object_class string_object_class = {
     .release = release,
     .external_bytes = external_bytes,
+    .count = count,
+    .copy = copy,
+    .empty = {.type = OBJECT_STRING, .encoding = ENCODING_EMBSTR, .bytes = {"", 0}},
     .encode = encode,
 };

@@ -112,23 +112,13 @@ static const struct option all[] = {
     SWITCH("lazyfree-lazy-user-flush", "yes"),
 
     /* encodings */
-    NUMBER("hash-max-listpack-entries", "512"),
-    NUMBER("hash-max-listpack-value", "64"),
     NUMBER("hash-max-ziplist-entries", "512"),
     NUMBER("hash-max-ziplist-value", "64"),
-    NUMBER("list-max-listpack-size", "-2"),
     NUMBER("list-max-ziplist-size", "-2"),
     NUMBER("list-compress-depth", "0"),
-    NUMBER("set-max-intset-entries", "512"),
-    NUMBER("set-max-listpack-entries", "128"),
-    NUMBER("set-max-listpack-value", "64"),
-    NUMBER("zset-max-listpack-entries", "128"),
-    NUMBER("zset-max-listpack-value", "64"),
     NUMBER("zset-max-ziplist-entries", "128"),
     NUMBER("zset-max-ziplist-value", "64"),
     SIZE("hll-sparse-max-bytes", "3000"),
-    SIZE("stream-node-max-bytes", "4096"),
-    NUMBER("stream-node-max-entries", "100"),
 
     /* clients, scripts, channels */
     TEXT("client-output-buffer-limit", "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60"),

@@ -14,6 +14,7 @@
 #include "command/settings.h"
 #include "command/table.h"
 #include "net/connection.h"
+#include "object/object_limits.h"
 #include "server/compatibility.h"
 #include "server/ticker.h"
 #include "server/version.h"
@@ -258,6 +259,7 @@ void config_setup(void)
 {
     settings_register(node_options);
     settings_register(class_options);
+    settings_register(object_limit_options);
     settings_register(latency_options);
     settings_register(notify_options);
     compatibility_register();

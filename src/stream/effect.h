@@ -22,7 +22,7 @@ struct effect_batch {
     int32_t last_db;  /* of the last: a change inside puts a SELECT between */
 };
 
-#define EFFECT_WORDS_MAX 8
+#define EFFECT_WORDS_MAX 256
 
 /* Begins an effect of 'argc' words (1 .. EFFECT_WORDS_MAX) on logical db; exactly argc effect_word calls follow. */
 void effect_begin(struct effect_batch *batch, int32_t db, uint32_t argc);
