@@ -54,6 +54,12 @@ void reply_subcommand_error(struct execution *x)
                        x->command->row->name);
 }
 
+void reply_usage_error(struct execution *x)
+{
+    reply_error_format(x->reply, "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try %s HELP.",
+                       (int)x->argv[1].length, x->argv[1].data, x->command->parent->row->name);
+}
+
 void reply_help(struct execution *x, const char *const *lines)
 {
     size_t count = 0;

@@ -19,6 +19,8 @@ static inline bool arg_is(struct bytes word, const char *token)
 void reply_syntax_error(struct execution *x);
 /* "unknown subcommand or wrong number of arguments for 'x'. Try OBJECT HELP." */
 void reply_subcommand_error(struct execution *x);
+/* The same from a subcommand whose arity fits and whose arguments do not. */
+void reply_usage_error(struct execution *x);
 /* HELP of a container: an array of status lines, framed as Redis frames them. */
 void reply_help(struct execution *x, const char *const *lines);
 

@@ -8,12 +8,6 @@
 #include "command/client_list.h"
 #include "resp/error_text.h"
 
-static void reply_usage_error(struct execution *x)
-{
-    reply_error_format(x->reply, "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try CLIENT HELP.",
-                       (int)x->argv[1].length, x->argv[1].data);
-}
-
 /* ---- names ---- */
 
 static bool is_printable_word(struct bytes text)

@@ -11,6 +11,7 @@
 
 #include "base/check.h"
 #include "base/memory.h"
+#include "command/channels.h"
 #include "command/client_commands.h"
 #include "command/transaction.h"
 
@@ -24,7 +25,7 @@ struct place {
 struct part_line {
     uint64_t id;
     int64_t created_at_ms;
-    bool blocked;
+    bool blocked, subscriber;
     struct place text, peer, local;
 };
 
@@ -64,6 +65,8 @@ static void append_flag_letters(struct buffer *out, const struct session *sessio
     size_t before = out->length;
     if (session->flags & SESSION_MONITOR)
         buffer_append_text(out, "O");
+    if (session->flags & SESSION_SUBSCRIBER)
+        buffer_append_text(out, "P");
     if (session->flags & SESSION_MULTI)
         buffer_append_text(out, "x");
     if (session->suspension == SUSPENDED_BLOCKED)
@@ -123,6 +126,7 @@ static struct part_line describe(struct session *session, int64_t now_ms, struct
     struct part_line line = {.id = session->id,
                              .created_at_ms = session->created_at_ms,
                              .blocked = session->suspension == SUSPENDED_BLOCKED,
+                             .subscriber = session->flags & SESSION_SUBSCRIBER,
                              .text.start = out->length};
     buffer_append_format(out, "id=%llu addr=", (unsigned long long)session->id);
     line.peer = append_place(out, peer);
@@ -132,7 +136,9 @@ static struct part_line describe(struct session *session, int64_t now_ms, struct
                          (long long)seconds_since(session->created_at_ms, now_ms),
                          (long long)seconds_since(measures.active_at_ms, now_ms));
     append_flag_letters(out, session, measures.unix_socket);
-    buffer_append_format(out, " db=%d sub=0 psub=0 ssub=0 multi=%d", session->db, transaction_length(session));
+    buffer_append_format(out, " db=%d sub=%u psub=%u ssub=%u multi=%d", session->db,
+                         channels_count(session, CHANNEL_PLAIN), channels_count(session, CHANNEL_PATTERN),
+                         channels_count(session, CHANNEL_SHARD), transaction_length(session));
     append_sizes(out, session, &measures);
     buffer_append_format(out, " cmd=%s user=default redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
                          session->last_command != NULL ? session->last_command->full_name : "NULL",
@@ -233,7 +239,7 @@ static void gather_join_part(struct client_gather *gather, const struct gather_p
         gather->lines[gather->line_count++] = (struct client_line){
             .id = line->id,
             .created_at_ms = line->created_at_ms,
-            .type = CLIENT_NORMAL,
+            .type = line->subscriber ? CLIENT_PUBSUB : CLIENT_NORMAL,
             .blocked = line->blocked,
             .text = text_at(part, line->text),
             .peer = text_at(part, line->peer),

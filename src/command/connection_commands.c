@@ -8,10 +8,20 @@
 /* Clients and libraries choose features by this number, so it is that of the server whose behaviour we match. */
 #define COMPATIBLE_VERSION "7.2.4"
 
+/* Of the shape of a message. */
+static void reply_subscriber_pong(struct execution *x)
+{
+    reply_array(x->reply, 2);
+    reply_bulk_text(x->reply, "pong");
+    reply_bulk(x->reply, x->argc == 2 ? x->argv[1] : BYTES(""));
+}
+
 static void ping_command(struct execution *x)
 {
     if (x->argc > 2)
         reply_arity_error(x);
+    else if ((x->session->flags & SESSION_SUBSCRIBER) && x->reply->protocol == 2)
+        reply_subscriber_pong(x);
     else if (x->argc == 2)
         reply_bulk(x->reply, x->argv[1]);
     else

@@ -38,6 +38,8 @@ void gate_register(const struct gate *gate)
 enum gate_answer execution_ask_gates(struct execution *x)
 {
     for (uint32_t i = 0; i < gate_count; i++) {
+        if (gates[i]->only_flags && !(x->session->flags & gates[i]->only_flags))
+            continue;
         enum gate_answer answer = gates[i]->ask(x);
         if (answer != GATE_PASS)
             return answer;

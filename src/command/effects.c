@@ -249,13 +249,13 @@ static void append_expiry(void *context, const struct key *key)
 {
     metric_add(METRIC_expired_keys, 1);
     append_deletion(context, key);
-    notify_by_itself(context, NOTIFY_EXPIRED, "expired", key);
+    notify_by_itself(NOTIFY_EXPIRED, "expired", key);
 }
 
 static void append_eviction(void *context, const struct key *key)
 {
     append_deletion(context, key);
-    notify_by_itself(context, NOTIFY_EVICTED, "evicted", key);
+    notify_by_itself(NOTIFY_EVICTED, "evicted", key);
 }
 
 const struct sink *effects_sink(struct engine *engine)

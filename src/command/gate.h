@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #pragma once
 
+#include <stdint.h>
+
 struct execution;
 
 /* A rule on every request. Gates are registered in order at start and asked before a command runs or is queued. */
@@ -12,6 +14,7 @@ enum gate_answer {
 
 struct gate {
     const char *name;
+    uint32_t only_flags; /* asked of sessions that have one of these flags; 0: of all */
     enum gate_answer (*ask)(struct execution *x);
 };
 

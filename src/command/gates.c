@@ -74,14 +74,32 @@ static enum gate_answer check_stream(struct execution *x)
     return GATE_SUSPEND;
 }
 
+/* RESP2 has no pushes: a subscriber's connection carries messages, and no replies that could be taken for some. */
+static enum gate_answer check_subscriber(struct execution *x)
+{
+    static const char *const allowed[] = {"ping",       "quit",         "reset",      "subscribe",   "unsubscribe",
+                                          "psubscribe", "punsubscribe", "ssubscribe", "sunsubscribe"};
+    const char *name = x->command->full_name;
+    for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++)
+        if (x->reply->protocol > 2 || strcmp(name, allowed[i]) == 0)
+            return GATE_PASS;
+    reply_error_format(x->reply,
+                       "%s Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are "
+                       "allowed in this context",
+                       strcmp(name, "exec") == 0 ? "EXECABORT Transaction discarded because of:" : "ERR", name);
+    return GATE_REFUSE;
+}
+
 void gates_register_own(void)
 {
-    static const struct gate authentication = {"authentication", check_authentication};
-    static const struct gate pause = {"pause", check_pause};
-    static const struct gate memory = {"memory", check_memory};
-    static const struct gate stream = {"stream", check_stream};
+    static const struct gate authentication = {"authentication", 0, check_authentication};
+    static const struct gate pause = {"pause", 0, check_pause};
+    static const struct gate memory = {"memory", 0, check_memory};
+    static const struct gate stream = {"stream", 0, check_stream};
+    static const struct gate subscriber = {"subscriber", SESSION_SUBSCRIBER, check_subscriber};
     gate_register(&authentication);
     gate_register(&pause);
     gate_register(&memory);
     gate_register(&stream);
+    gate_register(&subscriber);
 }

@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 
+#include "base/memory.h"
+#include "command/message.h"
 #include "command/worker.h"
 
 #define NOTIFY_ALL                                                                                                     \
@@ -13,9 +15,14 @@
      NOTIFY_EVICTED | NOTIFY_STREAM | NOTIFY_MODULE)
 
 _Atomic uint32_t notify_wanted;
-static uint32_t notify_configured; /* as set; without K and E nothing of it is wanted */
+static _Atomic(struct engine *) engine; /* for what has no execution */
+static uint32_t notify_configured;      /* as set; without K and E nothing of it is wanted */
+
+/* After a flood of notices (DEL of a million keys) their room is given back. */
+#define NOTICES_KEPT_MAX 65536
 
 struct notice {
+    struct message *message; /* of a PUBLISH; NULL: an event of the key that follows */
     const char *event;
     size_t key_length;
     uint16_t class;
@@ -38,19 +45,97 @@ void notify_stage(struct execution *x, enum notify_class class, const char *even
     notices->length += size;
 }
 
-void notify_by_itself(struct engine *engine, enum notify_class class, const char *event, const struct key *key)
+void notify_stage_message(struct worker *worker, struct message *message)
 {
-    (void)engine, (void)class, (void)event, (void)key;
+    struct buffer *notices = &worker->notices;
+    *(struct notice *)buffer_reserve(notices, sizeof(struct notice)) = (struct notice){.message = message};
+    notices->length += sizeof(struct notice);
+}
+
+/* ---- telling ---- */
+
+static bool anybody_listens(void)
+{
+    return channels_names(CHANNEL_PLAIN) + channels_names(CHANNEL_PATTERN) > 0;
+}
+
+static void publish_event(struct worker *worker, const char *prefix, int db, struct bytes about, struct bytes what)
+{
+    struct buffer channel = {0};
+    buffer_append_format(&channel, "%s@%d__:", prefix, db);
+    buffer_append_bytes(&channel, about);
+    message_publish(worker, CHANNEL_PLAIN, buffer_bytes(&channel), what);
+    buffer_deinit(&channel);
+}
+
+static void event_tell(struct worker *worker, const struct notice *notice, struct bytes key)
+{
+    uint32_t wanted = atomic_load_explicit(&notify_wanted, memory_order_relaxed);
+    struct bytes event = bytes_of_text(notice->event);
+    if (!(wanted & notice->class) || !anybody_listens())
+        return;
+    if (wanted & NOTIFY_KEYSPACE)
+        publish_event(worker, "__keyspace", notice->db, key, event);
+    if (wanted & NOTIFY_KEYEVENT)
+        publish_event(worker, "__keyevent", notice->db, event, key);
 }
 
 void notify_flush(struct worker *worker)
 {
-    worker->notices.length = 0;
+    struct buffer notices = worker->notices;
+    worker->notices = (struct buffer){0};
+    for (size_t at = 0; at < notices.length;) {
+        struct notice *notice = (struct notice *)(notices.data + at);
+        if (notice->message)
+            message_send(worker, &notice->message);
+        else
+            event_tell(worker, notice, bytes_of(notice + 1, notice->key_length));
+        at += notice_size(notice->key_length);
+    }
+    notices.length = 0;
+    if (notices.capacity > NOTICES_KEPT_MAX)
+        buffer_deinit(&notices);
+    worker->notices = notices;
 }
 
 void notify_forget(struct worker *worker)
 {
     worker->notices.length = 0;
+}
+
+/* ---- by itself: a worker is asked by mail to tell ---- */
+
+struct event_letter {
+    struct mail mail;
+    struct worker *worker;
+    struct notice notice;
+    char key[];
+};
+
+static void event_letter_deliver(struct mail *mail)
+{
+    struct event_letter *letter = list_entry(mail, struct event_letter, mail);
+    event_tell(letter->worker, &letter->notice, bytes_of(letter->key, letter->notice.key_length));
+    memory_free(letter);
+}
+
+void notify_setup(struct engine *ready)
+{
+    atomic_store_explicit(&engine, ready, memory_order_release);
+}
+
+void notify_by_itself(enum notify_class class, const char *event, const struct key *key)
+{
+    struct engine *ready = atomic_load_explicit(&engine, memory_order_acquire);
+    if (!(atomic_load_explicit(&notify_wanted, memory_order_relaxed) & class) || !ready)
+        return;
+    struct event_letter *letter = memory_allocate(sizeof(*letter) + key->name.length);
+    letter->mail.deliver = event_letter_deliver;
+    letter->worker = ready->workers[key_partition(key) % ready->worker_count];
+    letter->notice =
+        (struct notice){.event = event, .key_length = key->name.length, .class = (uint16_t) class, .db = key->db};
+    memcpy(letter->key, key->name.data, key->name.length);
+    mailbox_post(letter->worker->mailbox, &letter->mail);
 }
 
 /* ---- the directive ---- */

@@ -6,6 +6,8 @@
 #include "base/option.h"
 #include "command/dispatch.h"
 
+struct message;
+
 /* What happens to keys, told to whoever asked for it (notify-keyspace-events). Every command that changes a key says so
  * here, under the key's lock, after the change and with the name that Redis has for the event; nobody hears of it before
  * the execution's effects are appended and its locks released. */
@@ -41,7 +43,12 @@ static inline void notify(struct execution *x, enum notify_class class, const ch
 }
 
 /* The same for what happens to keys by themselves, outside of any execution; any thread, under the key's lock. */
-void notify_by_itself(struct engine *engine, enum notify_class class, const char *event, const struct key *key);
+void notify_by_itself(enum notify_class class, const char *event, const struct key *key);
+/* Once, when the workers take mail; until then what keys do by themselves is not told. */
+void notify_setup(struct engine *engine);
+
+/* A message that EXEC's commands publish: it goes out in its place among the events. Takes the message. */
+void notify_stage_message(struct worker *worker, struct message *message);
 
 /* Tells what the worker has staged, in order; no lock is held. */
 void notify_flush(struct worker *worker);

@@ -2,6 +2,7 @@
 #include "command/session.h"
 
 #include "base/memory.h"
+#include "command/channels.h"
 #include "command/dispatch.h"
 #include "command/monitor.h"
 #include "command/reply_wait.h"
@@ -66,6 +67,7 @@ void session_destroy(struct session **taken)
     list_remove(&session->worker_node);
     if (session->flags & SESSION_MONITOR)
         monitor_stop(session);
+    channels_leave(session);
     transaction_unwatch(session);
     transaction_discard(session);
     if (session->load)
@@ -83,6 +85,7 @@ void session_reset(struct session *session)
 {
     if (session->flags & SESSION_MONITOR)
         monitor_stop(session);
+    channels_leave(session);
     transaction_discard(session);
     transaction_unwatch(session);
     session->flags &= SESSION_CLOSING | SESSION_SUSPENDED;

@@ -19,6 +19,7 @@ struct session_names;
 struct session_measures;
 struct load;
 struct offload;
+struct subscriptions;
 
 /* What a session asks of whatever carries it. Implemented where net is known; all calls on the session's thread. */
 struct transport {
@@ -32,6 +33,8 @@ struct transport {
     void (*close_after_send)(void *connection);
     void (*close)(void *connection);
     void (*set_trusted)(void *connection, bool trusted);
+    /* It receives messages at others' pace: the limits of subscribers hold for its output. */
+    void (*set_subscriber)(void *connection, bool subscriber);
     void (*describe)(void *connection, char *peer, char *local, size_t size);
     /* For CLIENT LIST: descriptor, bytes waiting in the query and output buffers, total in and out, last activity. */
     void (*measure)(void *connection, struct session_measures *measures);
@@ -59,6 +62,7 @@ enum session_flags {
     SESSION_SUSPENDED = 1 << 10,
     SESSION_EXECUTING_MULTI = 1 << 11, /* inside EXEC */
     SESSION_HELD = 1 << 12,            /* its output waits for the stream; nothing more of it is parsed */
+    SESSION_SUBSCRIBER = 1 << 13,      /* has subscriptions */
     SESSION_STOPPED = SESSION_SUSPENDED | SESSION_HELD | SESSION_CLOSING,
 };
 
@@ -95,13 +99,14 @@ struct session {
     _Atomic bool watch_touched; /* (shared) a watched key changed */
     _Atomic bool monitoring;    /* (shared) SESSION_MONITOR for others' eyes */
     const struct command_entry *last_command;
-    struct list registry_node;       /* (shared) in the registry of all sessions */
-    struct list worker_node;         /* in its worker's retry or waiting list */
-    struct transaction *transaction; /* queued commands and watches, or NULL */
-    struct session_names *names;     /* CLIENT SETNAME, SETINFO; NULL while unset */
-    struct load *load;               /* the fetch it is suspended for */
-    struct offload *offload;         /* the job it is suspended for, or whose result it comes back to */
-    struct stream_wait *stream_wait; /* while its reply is held */
+    struct list registry_node;           /* (shared) in the registry of all sessions */
+    struct list worker_node;             /* in its worker's retry or waiting list */
+    struct transaction *transaction;     /* queued commands and watches, or NULL */
+    struct subscriptions *subscriptions; /* channels.c; NULL while there are none */
+    struct session_names *names;         /* CLIENT SETNAME, SETINFO; NULL while unset */
+    struct load *load;                   /* the fetch it is suspended for */
+    struct offload *offload;             /* the job it is suspended for, or whose result it comes back to */
+    struct stream_wait *stream_wait;     /* while its reply is held */
     int64_t suspended_at_ms;
 };
 

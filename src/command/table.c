@@ -41,7 +41,7 @@ static uint32_t entry_count, top_level_count;
 
 static const struct command *const families[] = {
     string_commands, key_commands,     transaction_commands, connection_commands,
-    server_commands, command_commands, standalone_commands,
+    server_commands, command_commands, standalone_commands,  pubsub_commands,
 };
 #define FAMILY_COUNT (sizeof(families) / sizeof(families[0]))
 
@@ -343,13 +343,12 @@ static void derive_legacy_keys(struct command_entry *entry)
 {
     const struct command *row = entry->row;
     int first = 0, last = 0;
-    bool movable = row->more_keys != NULL;
+    bool movable = row->more_keys != NULL, names_channels = false;
     for (int i = 0; i < KEY_SPECS_MAX && row->keys[i].flags != 0; i++) {
         const struct key_spec *spec = &row->keys[i];
         int end = spec->last < 0 ? spec->last : spec->first + spec->last;
         int step = spec->step > 0 ? spec->step : 1;
-        if (spec->flags & KEY_NOT_KEY)
-            continue;
+        names_channels = names_channels || spec->flags & KEY_NOT_KEY;
         if (!spec_is_plain(spec)) {
             movable = true;
         } else if (first == 0) {
@@ -366,7 +365,7 @@ static void derive_legacy_keys(struct command_entry *entry)
     entry->last_key = (int16_t)last;
     if (movable)
         entry->flags |= COMMAND_MOVABLEKEYS;
-    entry->simple_key = first == 1 && last == 1 && !movable && row->other_db == NULL;
+    entry->simple_key = first == 1 && last == 1 && !movable && !names_channels && row->other_db == NULL;
 }
 
 /* ---- building ---- */

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/metric.h"
 #include "base/ticks.h"
+#include "command/channels.h"
 #include "command/dispatch.h"
 #include "command/lookahead.h"
 #include "command/latency_events.h"
@@ -49,6 +50,7 @@ void worker_destroy(struct worker **taken)
     effect_batch_deinit(&worker->effects);
     buffer_deinit(&worker->notices);
     buffer_deinit(&worker->edit_room);
+    channel_tables_destroy(&worker->channels);
     memory_free(worker->requests);
     memory_free(worker->stats);
     memory_free(worker->keys);

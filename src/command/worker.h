@@ -7,6 +7,7 @@
 #include "keyspace/keyspace.h"
 #include "stream/effect.h"
 
+struct channel_tables;
 struct engine;
 struct request;
 
@@ -28,6 +29,7 @@ struct worker {
     struct effect_batch effects;     /* of the present execution */
     struct buffer notices;           /* of the present execution: notify.c */
     struct buffer edit_room;         /* where small collections are edited; see edit_room of effects.h */
+    struct channel_tables *channels; /* its sessions' subscriptions; NULL until there are some */
     struct request *requests;        /* of the present batch */
     struct list retry;               /* sessions to resume when a lock or memory may be free */
     struct list waiting;             /* sessions whose replies wait for the stream in this turn */

@@ -70,6 +70,7 @@ void connection_destroy(struct connection *connection)
 {
     struct connection_private *inner = connection_private(connection);
     struct loop *loop = connection->loop;
+    soft_since_set(connection, 0);
     loop_watch_stop(connection);
     close(connection->fd);
     list_remove(&inner->link);

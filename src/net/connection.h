@@ -2,18 +2,24 @@
 #pragma once
 
 #include "base/bytes.h"
+#include "base/option.h"
 #include "base/output.h"
 #include "net/loop.h"
 
 /* Limits that the owner may change while running; shared by all connections, read by all loops. */
+enum connection_class { CONNECTION_NORMAL, CONNECTION_REPLICA, CONNECTION_SUBSCRIBER, CONNECTION_CLASS_COUNT };
+struct output_limit {
+    int64_t hard_bytes; /* 0: none; the connection is closed beyond it */
+    int64_t soft_bytes; /* 0: none; closed when beyond it for soft_seconds */
+    int64_t soft_seconds;
+};
 struct connection_limits {
-    int64_t query_bytes_max;   /* client-query-buffer-limit */
-    int64_t output_bytes_hard; /* 0: none; the connection is closed beyond it */
-    int64_t output_bytes_soft; /* 0: none; closed when beyond it for soft_seconds */
-    int64_t output_soft_seconds;
-    int64_t unauthenticated_bytes_max; /* of query and of output while 'trusted' is false */
+    int64_t query_bytes_max;                            /* client-query-buffer-limit */
+    struct output_limit output[CONNECTION_CLASS_COUNT]; /* client-output-buffer-limit */
+    int64_t unauthenticated_bytes_max;                  /* of query and of output while 'trusted' is false */
 };
 extern struct connection_limits connection_limits;
+extern const struct option connection_options[];
 
 /* One client's socket. Loop thread only. A connection with nothing pending owns no buffers. The fields below may be
  * read by the owner; those that it sets say so. */
@@ -23,10 +29,11 @@ struct connection {
     struct loop *loop;
     void *owner; /* set by the owner */
     int fd;
-    bool trusted; /* set by the owner once authenticated: the larger limits hold */
-    bool blocked; /* set by the owner when it suspends without a bound in time (BLPOP), cleared by resume: a peer that
+    uint8_t class; /* set by the owner: enum connection_class, whose output limits hold */
+    bool trusted;  /* set by the owner once authenticated: the larger limits hold */
+    bool blocked;  /* set by the owner when it suspends without a bound in time (BLPOP), cleared by resume: a peer that
                    * hangs up meanwhile is closed at once, and not only after what it asked is answered */
-    bool local;   /* unix socket or loopback peer */
+    bool local;    /* unix socket or loopback peer */
     bool unix_socket;
     bool suspended, held;
     bool closing;         /* by either close: nothing more is read or given to turn */
@@ -63,9 +70,11 @@ void connection_close_after_send(struct connection *connection);
 /* Closes at the end of this turn; output is dropped. Safe to call any number of times. */
 void connection_close(struct connection *connection);
 
-/* Closes if its output is beyond the limits. Net looks whenever it sends; the owner calls it now and then for those
- * to whom nothing is sent any more. */
+/* Closes if its output is beyond the limits. Net looks whenever it sends. */
 void connection_check_limits(struct connection *connection);
+/* Does so for those of the loop that were beyond their soft limit, and to whom nothing may be sent any more; the owner
+ * calls it once a second. Cheap while there are none. */
+void loop_check_limits(struct loop *loop);
 
 /* "ip:port" or "/path:0" of either side, into 'text'. */
 void connection_peer(const struct connection *connection, char *text, size_t size);

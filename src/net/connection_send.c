@@ -132,6 +132,13 @@ static void connection_send(struct connection *connection)
     }
 }
 
+void soft_since_set(struct connection *connection, uint32_t since_s)
+{
+    struct connection_private *inner = connection_private(connection);
+    connection->loop->soft_count += (since_s != 0) - (inner->soft_since_s != 0);
+    inner->soft_since_s = since_s;
+}
+
 /* Gives the empty output's memory back. A reference of no bytes may be left, and is released. */
 static void output_return(struct connection *connection)
 {
@@ -139,7 +146,7 @@ static void output_return(struct connection *connection)
     struct output *output = &connection->output;
     output_rewind(output, (struct output_mark){0});
     inner->output_sent = 0;
-    inner->soft_since_s = 0;
+    soft_since_set(connection, 0);
     if (output->bytes.data)
         buffer_pool_return(&connection->loop->pool, &output->bytes);
     if (output->references) {
@@ -153,21 +160,22 @@ static void output_return(struct connection *connection)
 static bool soft_limit_is_over(struct connection *connection, int64_t unsent)
 {
     struct connection_private *inner = connection_private(connection);
-    int64_t limit = limit_read(&connection_limits.output_bytes_soft);
+    const struct output_limit *limits = &connection_limits.output[connection->class];
+    int64_t limit = limit_read(&limits->soft_bytes);
     uint32_t now_s = (uint32_t)(connection->loop->now_us / 1000000) + 1;
     if (limit <= 0 || unsent <= limit) {
-        inner->soft_since_s = 0;
+        soft_since_set(connection, 0);
         return false;
     }
     if (inner->soft_since_s == 0)
-        inner->soft_since_s = now_s;
-    return now_s - inner->soft_since_s >= limit_read(&connection_limits.output_soft_seconds);
+        soft_since_set(connection, now_s);
+    return now_s - inner->soft_since_s >= limit_read(&limits->soft_seconds);
 }
 
 static bool output_is_too_long(struct connection *connection)
 {
     int64_t unsent = (int64_t)connection_unsent(connection);
-    int64_t hard = limit_read(&connection_limits.output_bytes_hard);
+    int64_t hard = limit_read(&connection_limits.output[connection->class].hard_bytes);
     int64_t stranger = limit_read(&connection_limits.unauthenticated_bytes_max);
     if (unsent == 0)
         return false;
@@ -211,4 +219,16 @@ void connection_flush(struct connection *connection)
             connection_close(connection);
     }
     loop_watch(connection);
+}
+
+static void check_limits(void *unused, struct connection *connection)
+{
+    (void)unused;
+    connection_check_limits(connection);
+}
+
+void loop_check_limits(struct loop *loop)
+{
+    if (loop->soft_count > 0)
+        loop_each_connection(loop, check_limits, NULL);
 }

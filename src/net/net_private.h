@@ -84,6 +84,7 @@ struct loop {
     struct connection_vector doomed;   /* to be closed and freed at the turn's end */
     struct list connections;
     struct buffer_pool pool;
+    int64_t soft_count; /* connections beyond their soft limit */
     bool again;
 };
 
@@ -112,5 +113,7 @@ static inline size_t connection_unsent(struct connection *connection)
 {
     return output_length(&connection->output) - connection_private(connection)->output_sent;
 }
+/* Since when it is beyond the soft limit, 0: it is not; the loop counts those that are. */
+void soft_since_set(struct connection *connection, uint32_t since_s);
 /* The send pass for one connection. */
 void connection_flush(struct connection *connection);

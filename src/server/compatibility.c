@@ -121,7 +121,6 @@ static const struct option all[] = {
     SIZE("hll-sparse-max-bytes", "3000"),
 
     /* clients, scripts, channels */
-    TEXT("client-output-buffer-limit", "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60"),
     NUMBER("tracking-table-max-keys", "1000000"),
     NUMBER("lua-time-limit", "5000"),
     NUMBER("busy-reply-threshold", "5000"),

@@ -262,6 +262,7 @@ void config_setup(void)
     settings_register(object_limit_options);
     settings_register(latency_options);
     settings_register(notify_options);
+    settings_register(connection_options);
     compatibility_register();
 }
 

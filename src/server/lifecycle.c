@@ -18,9 +18,11 @@
 #include "base/thread.h"
 #include "base/ticks.h"
 #include "command/apply.h"
+#include "command/channels.h"
 #include "keyspace/backing.h"
 #include "command/effects.h"
 #include "command/gates.h"
+#include "command/notify.h"
 #include "net/listener.h"
 #include "server/config.h"
 #include "server/identity.h"
@@ -267,6 +269,7 @@ static void start_lanes(void)
     node.lane_count = config.threads > 0 ? (uint32_t)config.threads : (uint32_t)(cores > 0 ? cores : 1);
     if (node.lane_count > LANES_MAX)
         node.lane_count = LANES_MAX;
+    channels_setup(node.lane_count);
     config.engine.worker_count = node.lane_count;
     config.engine.workers = node.workers;
     for (uint32_t i = 0; i < node.lane_count; i++) {
@@ -274,6 +277,7 @@ static void start_lanes(void)
         node.workers[i] = lane_worker(node.lanes[i]);
         node.loops[i] = lane_loop(node.lanes[i]);
     }
+    notify_setup(&config.engine);
     for (uint32_t i = 0; i < node.lane_count; i++)
         lane_start(node.lanes[i]);
 }

@@ -72,6 +72,11 @@ static void transport_set_trusted(void *connection, bool trusted)
     ((struct connection *)connection)->trusted = trusted;
 }
 
+static void transport_set_subscriber(void *connection, bool subscriber)
+{
+    ((struct connection *)connection)->class = subscriber ? CONNECTION_SUBSCRIBER : CONNECTION_NORMAL;
+}
+
 static void transport_describe(void *connection, char *peer, char *local, size_t size)
 {
     connection_peer(connection, peer, size);
@@ -103,6 +108,7 @@ static const struct transport transport = {
     .close_after_send = transport_close_after_send,
     .close = transport_close,
     .set_trusted = transport_set_trusted,
+    .set_subscriber = transport_set_subscriber,
     .describe = transport_describe,
     .measure = transport_measure,
 };
@@ -164,13 +170,15 @@ static void close_if_idle(void *context, struct connection *connection)
 {
     int64_t idle_since_ms = *(int64_t *)context;
     struct session *session = connection->owner;
-    bool waits = session && (session->flags & (SESSION_SUSPENDED | SESSION_HELD | SESSION_MONITOR));
+    bool waits =
+        session && (session->flags & (SESSION_SUSPENDED | SESSION_HELD | SESSION_MONITOR | SESSION_SUBSCRIBER));
     if (!waits && connection->active_at_ms < idle_since_ms)
         connection_close(connection);
 }
 
 static void lane_check_idle(struct loop_timer *timer)
 {
+    loop_check_limits(timer->loop);
     int64_t timeout_seconds = __atomic_load_n(&config.idle_timeout_seconds, __ATOMIC_RELAXED);
     int64_t idle_since_ms = loop_now_ms(timer->loop) - timeout_seconds * 1000;
     if (timeout_seconds > 0)

@@ -65,6 +65,9 @@ const struct command transaction_commands[] = {
     END,
 };
 const struct command connection_commands[] = {
+    END,
+};
+const struct command pubsub_commands[] = {
     {ROW("SPUBLISH", 3, "pubsub"), .flags = COMMAND_PUBSUB | COMMAND_FAST, .keys = {KEY_ONE(1, KEY_NOT_KEY)}},
     END,
 };

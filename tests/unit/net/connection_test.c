@@ -482,7 +482,7 @@ static void output_beyond_the_hard_limit_closes(void **state)
 {
     (void)state;
     uint64_t before = metric_read(METRIC_client_output_buffer_limit_disconnections);
-    limit_set(&connection_limits.output_bytes_hard, 12);
+    limit_set(&connection_limits.output[CONNECTION_NORMAL].hard_bytes, 12);
     int client = world_client(&world);
     world_run(&world, hold_last);
     world_run(&world, push_last);
@@ -498,14 +498,14 @@ static void output_beyond_the_hard_limit_closes(void **state)
 static void output_beyond_the_soft_limit_closes_after_its_time(void **state)
 {
     (void)state;
-    limit_set(&connection_limits.output_bytes_soft, 4);
-    limit_set(&connection_limits.output_soft_seconds, 1000);
+    limit_set(&connection_limits.output[CONNECTION_NORMAL].soft_bytes, 4);
+    limit_set(&connection_limits.output[CONNECTION_NORMAL].soft_seconds, 1000);
     int client = world_client(&world);
     world_run(&world, hold_last);
     world_run(&world, push_last);
     world_settle(&world);
     assert_int_equal(world.seen.closed, 0);
-    limit_set(&connection_limits.output_soft_seconds, 0);
+    limit_set(&connection_limits.output[CONNECTION_NORMAL].soft_seconds, 0);
     world_run(&world, push_last);
     client_is_hung_up(client);
     close(client);
