@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The slow halves of the lock, and in debug builds the proof of its order.
  *
- * State 2 means that somebody may sleep. Who has slept takes the lock in state 2, since others may sleep still;
- * the price is at times a wake-up for nobody. A release therefore wakes one sleeper, and only from state 2.
+ * State 2 means that somebody may sleep or be parked. Who has slept takes the lock in state 2, since others may sleep
+ * still; the price is at times a wake-up for nobody. A release therefore wakes one sleeper and all who are parked, and
+ * only from state 2.
+ *
+ * A sleeper that was woken competes with everybody else, which is cheapest while nobody is unlucky. One that was woken
+ * in vain several times counts itself as starved until it has the lock.
+ *
+ * Who parks puts itself into the parking first and then makes a held lock's state 2, so the release that follows finds
+ * it. A free lock that somebody starves for will be taken in state 2.
  *
  * L1 (debug) a thread's held locks stand in its stack in ascending (rank, index): every acquisition is checked
  *    against the top alone, and a removal from the middle keeps the order. */
@@ -15,6 +22,8 @@
 #include "base/thread.h"
 
 #define SPINS 100
+/* Wake-ups in vain before a sleeper keeps the tries out. */
+#define PATIENCE 3
 
 static inline void spin_pause(void)
 {
@@ -32,6 +41,8 @@ void lock_init(struct lock *lock, enum lock_rank rank, uint16_t index)
     lock->rank = (uint16_t)rank;
     lock->index = index;
     lock->holder = 0;
+    atomic_init(&lock->starved, 0);
+    parking_init(&lock->parking);
 }
 
 bool lock_try_slow(struct lock *lock)
@@ -50,13 +61,34 @@ void lock_acquire_slow(struct lock *lock)
 {
     if (lock_try_slow(lock))
         return;
-    while (atomic_exchange_explicit(&lock->state, 2, memory_order_acquire) != 0)
+    unsigned sleeps = 0;
+    while (atomic_exchange(&lock->state, 2) != 0) {
+        if (sleeps++ == PATIENCE)
+            atomic_fetch_add(&lock->starved, 1);
         futex_wait(&lock->state, 2, NULL);
+    }
+    if (sleeps > PATIENCE)
+        atomic_fetch_sub(&lock->starved, 1);
 }
 
 void lock_release_slow(struct lock *lock)
 {
     futex_wake(&lock->state);
+    parking_wake(&lock->parking);
+}
+
+void lock_park(struct lock *lock, struct parked *parked)
+{
+    uint32_t state = 1;
+    parking_add(&lock->parking, parked);
+    while (!atomic_compare_exchange_strong(&lock->state, &state, 2)) {
+        if (state == 0 && atomic_load(&lock->starved) == 0) {
+            parking_wake(&lock->parking);
+            return;
+        }
+        if (state == 0)
+            return;
+    }
 }
 
 #ifdef FOREBAY_DEBUG

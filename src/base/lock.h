@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/parking.h"
+
 /* The order in which locks are taken; a thread that holds one takes only later ones, and of one rank only
  * LOCK_PARTITION may be held more than once, in ascending index. Debug builds check it at every acquisition. */
 enum lock_rank {
@@ -17,13 +19,16 @@ enum lock_rank {
     LOCK_RANK_COUNT,
 };
 
-/* A small lock that spins shortly and then sleeps on a futex. Workers take partitions with lock_try only,
- * so that a loop never sleeps; background threads may use lock_acquire. */
+/* A small lock that spins shortly and then sleeps on a futex. Workers take partitions with lock_try only, so that a
+ * loop never sleeps, and park where that fails; background threads may use lock_acquire. Who sleeps in it and finds the
+ * lock taken again and again keeps the workers' tries out, so that they cannot starve it. */
 struct lock {
-    _Atomic uint32_t state; /* 0 free, 1 held, 2 held and slept on */
+    _Atomic uint32_t state; /* 0 free, 1 held, 2 held and waited for */
     uint16_t rank;
     uint16_t index;
-    uint32_t holder; /* thread number in debug builds, else unused */
+    uint32_t holder;          /* thread number in debug builds, else unused */
+    _Atomic uint32_t starved; /* sleepers whose turn it is: lock_try fails */
+    struct parking parking;
 };
 
 #if defined(__clang__)
@@ -68,11 +73,13 @@ static inline void lock_acquire(struct lock *lock)
     lock_note_acquired(lock);
 }
 
-/* Takes the lock or gives up after a short spin (a microsecond or two). */
+/* Takes the lock or gives up: after a short spin (a microsecond or two), or at once if somebody starves. */
 static inline bool lock_try(struct lock *lock)
 {
     uint32_t free_state = 0;
     lock_check_order(lock);
+    if (__builtin_expect(atomic_load_explicit(&lock->starved, memory_order_relaxed) != 0, 0))
+        return false;
     if (!atomic_compare_exchange_strong_explicit(&lock->state, &free_state, 1, memory_order_acquire,
                                                  memory_order_relaxed) &&
         !lock_try_slow(lock))
@@ -84,9 +91,13 @@ static inline bool lock_try(struct lock *lock)
 static inline void lock_release(struct lock *lock)
 {
     lock_note_released(lock);
-    if (atomic_exchange_explicit(&lock->state, 0, memory_order_release) == 2)
+    if (atomic_exchange_explicit(&lock->state, 0, memory_order_acq_rel) == 2)
         lock_release_slow(lock);
 }
+
+/* After a failed lock_try: has the mail posted when the lock was released, at once if it is free by now. Whoever gets
+ * it has to try again. */
+void lock_park(struct lock *lock, struct parked *parked);
 
 /* Aborts in debug builds unless this thread holds the lock. */
 #ifdef FOREBAY_DEBUG

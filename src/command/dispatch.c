@@ -12,6 +12,7 @@
 #include "command/class.h"
 #include "command/error_counts.h"
 #include "command/latency_events.h"
+#include "command/lock_wait.h"
 #include "command/monitor.h"
 #include "command/notify.h"
 #include "command/reply_wait.h"
@@ -70,6 +71,36 @@ void session_resume(struct session *session)
         session->transport->resume(session->connection);
 }
 
+/* Earlier replies of this turn may still have the session in the waiting list; the log pass moves it on. */
+static void session_list_for_retry(struct session *session)
+{
+    if (session->wait_listed)
+        session->retry_wanted = true;
+    else
+        list_append(&session->worker->retry, &session->worker_node);
+}
+
+/* Most locks are free again by the end of the turn. What is not is waited for; where it is not known what to wait for,
+ * or the session is about to be held, time has to do. */
+static void suspend_for_lock(struct session *session)
+{
+    struct worker *worker = session->worker;
+    metric_add(METRIC_suspended_lock, 1);
+    /* Nobody is kept out by the wish of one who will not come soon. */
+    if (session->wait_listed)
+        keyspace_abandon_all(worker->engine->keyspace, worker->number);
+    if (session->retries < LOCK_TRIES_AT_ONCE) {
+        session->retries++;
+        session_list_for_retry(session);
+        worker->retry_soon = true;
+    } else if (worker->held_up_by != HELD_UP_UNKNOWN && !session->wait_listed) {
+        lock_wait_start(session);
+    } else {
+        session_list_for_retry(session);
+        worker->retry_later(worker->loop);
+    }
+}
+
 void execution_suspend(struct execution *x, enum suspension why)
 {
     struct session *session = x->session;
@@ -77,20 +108,14 @@ void execution_suspend(struct execution *x, enum suspension why)
     bool wished = session->suspension == SUSPENDED_LOCK;
     session_suspend(session, why);
     x->suspended = true;
-    if (why == SUSPENDED_LOCK || why == SUSPENDED_MEMORY || why == SUSPENDED_PAUSE) {
-        /* Earlier replies of this turn may still have it in the waiting list; the log pass moves it on. */
-        if (session->wait_listed)
-            session->retry_wanted = true;
-        else
-            list_append(&worker->retry, &session->worker_node);
-        if (why == SUSPENDED_LOCK && session->retries++ < LOCK_TRIES_AT_ONCE)
-            worker->retry_soon = true;
-        else
-            worker->retry_later(worker->loop);
-        /* Nobody is kept out by the wish of one who will not come soon. */
-        if (why == SUSPENDED_LOCK ? session->wait_listed : wished)
+    if (why == SUSPENDED_LOCK) {
+        suspend_for_lock(session);
+    } else if (why == SUSPENDED_MEMORY || why == SUSPENDED_PAUSE) {
+        session_list_for_retry(session);
+        worker->retry_later(worker->loop);
+        if (wished)
             keyspace_abandon_all(worker->engine->keyspace, worker->number);
-        metric_add(why == SUSPENDED_LOCK ? METRIC_suspended_lock : METRIC_suspended_memory, why != SUSPENDED_PAUSE);
+        metric_add(METRIC_suspended_memory, why != SUSPENDED_PAUSE);
     }
 }
 
@@ -146,29 +171,40 @@ static void execution_unlock(struct execution *x, struct holding *holding)
     x->holding_all = false;
 }
 
+static enum hold_kind hold_kind_of(const struct key *keys, size_t count, bool all)
+{
+    if (all)
+        return HOLD_ALL;
+    size_t same = 0;
+    while (same < count && key_partition(&keys[same]) == key_partition(&keys[0]))
+        same++;
+    return count == 0 ? HOLD_NOTHING : same == count ? HOLD_ONE : HOLD_SEVERAL;
+}
+
+/* On failure worker->held_up_by says what it could not have. */
 static bool execution_lock(struct execution *x, struct holding *holding, const struct key *keys, size_t count, bool all)
 {
-    if (all) {
-        holding->kind = HOLD_ALL;
-        return x->holding_all = keyspace_try_all(x->keyspace, x->worker->number);
+    uint32_t number = x->worker->number;
+    bool held = true;
+    x->worker->held_up_by = HELD_UP_UNKNOWN;
+    holding->kind = hold_kind_of(keys, count, all);
+    if (holding->kind == HOLD_ONE) {
+        holding->partition = key_partition(&keys[0]);
+        if (!(held = keyspace_try_one(x->keyspace, holding->partition)))
+            x->worker->held_up_by = holding->partition;
+        return held;
     }
-    if (count == 0) {
-        holding->kind = HOLD_NOTHING;
-        return true;
+    if (holding->kind == HOLD_SEVERAL) {
+        holding->set = (struct partition_set){0};
+        for (size_t i = 0; i < count; i++)
+            partition_set_add(&holding->set, key_partition(&keys[i]));
+        held = keyspace_try_several(x->keyspace, &holding->set, number);
+    } else if (holding->kind == HOLD_ALL) {
+        held = x->holding_all = keyspace_try_all(x->keyspace, number);
     }
-    holding->partition = key_partition(&keys[0]);
-    size_t same = 1;
-    while (same < count && key_partition(&keys[same]) == holding->partition)
-        same++;
-    if (same == count) {
-        holding->kind = HOLD_ONE;
-        return keyspace_try_one(x->keyspace, holding->partition);
-    }
-    holding->kind = HOLD_SEVERAL;
-    holding->set = (struct partition_set){0};
-    for (size_t i = 0; i < count; i++)
-        partition_set_add(&holding->set, key_partition(&keys[i]));
-    return keyspace_try_several(x->keyspace, &holding->set, x->worker->number);
+    if (!held)
+        x->worker->held_up_by = keyspace_held_up_by(x->keyspace, number);
+    return held;
 }
 
 static void load_delivered(void *owner, int status)

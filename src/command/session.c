@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "command/channels.h"
 #include "command/dispatch.h"
+#include "command/lock_wait.h"
 #include "command/monitor.h"
 #include "command/reply_wait.h"
 #include "command/transaction.h"
@@ -75,6 +76,7 @@ void session_destroy(struct session **taken)
     if (session->offload)
         offload_abandon(&session->offload);
     reply_wait_abandon(session);
+    lock_wait_abandon(session);
     keyspace_abandon_all(session->worker->engine->keyspace, session->worker->number);
     resp_parser_reset(&session->parser);
     session_free_names(session);

@@ -107,6 +107,7 @@ struct session {
     struct load *load;                   /* the fetch it is suspended for */
     struct offload *offload;             /* the job it is suspended for, or whose result it comes back to */
     struct stream_wait *stream_wait;     /* while its reply is held */
+    struct parked *parked;               /* while it waits for a lock to be released */
     int64_t suspended_at_ms;
 };
 

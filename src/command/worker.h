@@ -18,6 +18,8 @@ struct command_stats {
     uint32_t *buckets; /* LATENCY_BUCKETS counts, see statistics.h; NULL until used */
 };
 
+#define HELD_UP_UNKNOWN UINT32_MAX
+
 /* What one loop thread needs to execute requests. Its thread only, except where said. */
 struct worker {
     uint32_t number;
@@ -36,6 +38,7 @@ struct worker {
     struct list stalled;             /* sessions whose wait a failing stream sent back */
     struct command_stats *stats;     /* by command id */
     bool memory_short;               /* this turn found no room */
+    uint32_t held_up_by;             /* what the present execution could not lock, see keyspace.h; or HELD_UP_UNKNOWN */
     bool retry_soon;                 /* retry after this turn, not only when the timer fires */
     uint32_t evict_partition;        /* where the next eviction step goes */
     uint32_t expire_partition;       /* where the next expiry step looks */

@@ -121,11 +121,13 @@ static void release_set(struct keyspace *keyspace, const struct partition_set *s
             lock_release(&keyspace->partitions[end].lock);
 }
 
-static bool try_set(struct keyspace *keyspace, const struct partition_set *set)
+/* Notes at which partition it failed. */
+static bool try_set(struct keyspace *keyspace, const struct partition_set *set, uint32_t worker)
 {
     for (uint32_t i = 0; i < PARTITION_COUNT; i++)
         if (set_has(set, i) && !lock_try(&keyspace->partitions[i].lock)) {
             release_set(keyspace, set, i);
+            keyspace->gate.shared[worker].held_up_by = i;
             return false;
         }
     return true;
@@ -133,9 +135,10 @@ static bool try_set(struct keyspace *keyspace, const struct partition_set *set)
 
 bool keyspace_try_several(struct keyspace *keyspace, const struct partition_set *set, uint32_t worker)
 {
+    keyspace->gate.shared[worker].held_up_by = HELD_UP_BY_GATE_SHARED;
     if (!multi_gate_try_shared(&keyspace->gate, worker))
         return false;
-    if (try_set(keyspace, set))
+    if (try_set(keyspace, set, worker))
         return true;
     multi_gate_leave_shared(&keyspace->gate, worker);
     return false;
@@ -152,7 +155,8 @@ _Static_assert(sizeof(every_partition.bits) == 4 * sizeof(uint64_t), "every_part
 
 bool keyspace_try_all(struct keyspace *keyspace, uint32_t worker)
 {
-    return multi_gate_try_exclusive(&keyspace->gate, worker) && try_set(keyspace, &every_partition);
+    keyspace->gate.shared[worker].held_up_by = HELD_UP_BY_GATE_EXCLUSIVE;
+    return multi_gate_try_exclusive(&keyspace->gate, worker) && try_set(keyspace, &every_partition, worker);
 }
 
 void keyspace_abandon_all(struct keyspace *keyspace, uint32_t worker)
@@ -173,6 +177,26 @@ void keyspace_acquire_all(struct keyspace *keyspace, uint32_t worker)
         nanosleep(&(struct timespec){.tv_nsec = 50000}, NULL);
     for (uint32_t i = 0; i < PARTITION_COUNT; i++)
         lock_acquire(&keyspace->partitions[i].lock);
+}
+
+uint32_t keyspace_held_up_by(const struct keyspace *keyspace, uint32_t worker)
+{
+    return keyspace->gate.shared[worker].held_up_by;
+}
+
+void keyspace_park(struct keyspace *keyspace, uint32_t worker, uint32_t held_up_by, struct parked *parked)
+{
+    if (held_up_by < PARTITION_COUNT)
+        lock_park(&keyspace->partitions[held_up_by].lock, parked);
+    else
+        multi_gate_park(&keyspace->gate, worker, held_up_by == HELD_UP_BY_GATE_EXCLUSIVE, parked);
+}
+
+void keyspace_wake_parked(struct keyspace *keyspace)
+{
+    for (unsigned i = 0; i < PARTITION_COUNT; i++)
+        parking_wake(&keyspace->partitions[i].lock.parking);
+    parking_wake(&keyspace->gate.parking);
 }
 
 /* ---- hints ---- */

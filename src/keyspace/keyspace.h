@@ -79,6 +79,17 @@ void keyspace_release_all(struct keyspace *keyspace, uint32_t worker);
 /* Sleeps until all is held; background threads only. */
 void keyspace_acquire_all(struct keyspace *keyspace, uint32_t worker);
 
+/* What a failed try could not have: a partition by its number, or the gate in one of its two ways. */
+#define HELD_UP_BY_GATE_SHARED PARTITION_COUNT
+#define HELD_UP_BY_GATE_EXCLUSIVE (PARTITION_COUNT + 1)
+/* Of this worker's last try of several or all. */
+uint32_t keyspace_held_up_by(const struct keyspace *keyspace, uint32_t worker);
+/* Has the mail posted when that was released or left, at once if it is so by now; the next try may fail as well. A wish
+ * stays. */
+void keyspace_park(struct keyspace *keyspace, uint32_t worker, uint32_t held_up_by, struct parked *parked);
+/* Mails all who are parked, when nobody is going to release anything any more. */
+void keyspace_wake_parked(struct keyspace *keyspace);
+
 /* ---- hot path hints: no lock needed, never fault ---- */
 
 /* Stage 1 prefetches the partition's lock and the slot's table, stage 2 the key's segment; stage 3 takes the lock

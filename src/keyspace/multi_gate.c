@@ -5,7 +5,9 @@
  *    seen all flags 0 after 'wisher' became it. Both sides store first and look second, all sequentially consistent,
  *    so one of them sees the other.
  * G2 'wisher' is the head of the queue. The queue is served in order; its head alone keeps new shared holders out,
- *    so a wish is granted as soon as the present ones have left, and none is overtaken. */
+ *    so a wish is granted as soon as the present ones have left, and none is overtaken.
+ * G3 whoever leaves looks for the parked afterwards: who leaves shared if there is a wish, who leaves the queue always.
+ *    Who parks looks once more after it has parked. */
 #include "keyspace/multi_gate.h"
 
 #include "base/check.h"
@@ -15,6 +17,7 @@ void multi_gate_init(struct multi_gate *gate)
     atomic_init(&gate->wisher, 0);
     lock_init(&gate->lock, LOCK_GATE, 0);
     gate->queued = 0;
+    parking_init(&gate->parking);
     for (unsigned i = 0; i <= THREADS_MAX; i++)
         atomic_init(&gate->shared[i].is_inside, 0);
 }
@@ -34,7 +37,9 @@ bool multi_gate_try_shared(struct multi_gate *gate, uint32_t number)
 
 void multi_gate_leave_shared(struct multi_gate *gate, uint32_t number)
 {
-    atomic_store_explicit(&gate->shared[number].is_inside, 0, memory_order_release);
+    atomic_store(&gate->shared[number].is_inside, 0);
+    if (__builtin_expect(atomic_load(&gate->wisher) != 0, 0))
+        parking_wake(&gate->parking);
 }
 
 static unsigned queue_index(const struct multi_gate *gate, uint32_t number)
@@ -85,4 +90,12 @@ void multi_gate_leave(struct multi_gate *gate, uint32_t number)
         queue_publish(gate);
     }
     lock_release(&gate->lock);
+    parking_wake(&gate->parking);
+}
+
+void multi_gate_park(struct multi_gate *gate, uint32_t number, bool exclusive, struct parked *parked)
+{
+    parking_add(&gate->parking, parked);
+    if (exclusive ? multi_gate_try_exclusive(gate, number) : atomic_load(&gate->wisher) == 0)
+        parking_wake(&gate->parking);
 }

@@ -18,8 +18,11 @@ struct multi_gate {
     uint32_t queued;
     uint16_t queue[THREADS_MAX + 1];
 
+    struct parking parking; /* those who wait for it to be left */
+
     struct {
         _Atomic uint32_t is_inside;
+        uint32_t held_up_by; /* this thread only: what its last try failed at, see keyspace_held_up_by */
     } __attribute__((aligned(64))) shared[THREADS_MAX + 1];
 };
 
@@ -32,3 +35,5 @@ void multi_gate_leave_shared(struct multi_gate *gate, uint32_t number);
 bool multi_gate_try_exclusive(struct multi_gate *gate, uint32_t number);
 /* Ends exclusive holding, or the wish for it. */
 void multi_gate_leave(struct multi_gate *gate, uint32_t number);
+/* After a failed try: has the mail posted when it may succeed, at once if it may by now. */
+void multi_gate_park(struct multi_gate *gate, uint32_t number, bool exclusive, struct parked *parked);

@@ -416,6 +416,7 @@ void lifecycle_stop(void)
         tier_close(&node.tier, save);
     keyspace_set_backing(config.engine.keyspace, NULL);
     stream_close(&config.engine.stream);
+    keyspace_wake_parked(config.engine.keyspace);
     deliver_all_mail();
     for (uint32_t i = 0; i < node.lane_count; i++)
         lane_destroy(&node.lanes[i]);

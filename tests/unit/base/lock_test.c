@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "base/lock.h"
 
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -82,6 +83,116 @@ static void a_held_lock_is_not_taken_and_a_released_one_is(void **state)
     assert_false(another_thread_can_take_it());
     lock_release(&shared);
     assert_true(another_thread_can_take_it());
+}
+
+/* Keeps the lock busy as two workers can: it is hardly ever free when somebody looks. */
+static _Atomic bool busy_stop;
+
+static void keep_it_busy(void *argument)
+{
+    (void)argument;
+    while (!atomic_load(&busy_stop)) {
+        if (!lock_try(&shared))
+            continue;
+        for (int i = 0; i < 200; i++)
+            guarded++;
+        lock_release(&shared);
+    }
+}
+
+static void tries_of_others_do_not_starve_a_sleeper(void **state)
+{
+    (void)state;
+    struct thread threads[2];
+    lock_init(&shared, LOCK_LEAF, 0);
+    atomic_store(&busy_stop, false);
+    for (int i = 0; i < 2; i++)
+        thread_start(&threads[i], "busy", keep_it_busy, NULL);
+    for (int i = 0; i < 200; i++) {
+        lock_acquire(&shared);
+        lock_release(&shared);
+    }
+    atomic_store(&busy_stop, true);
+    for (int i = 0; i < 2; i++)
+        thread_stop(&threads[i]);
+    assert_int_equal(atomic_load(&shared.starved), 0);
+}
+
+struct visitor {
+    struct parked parked;
+    unsigned mailed;
+};
+
+static void visitor_deliver(struct mail *mail)
+{
+    ((struct visitor *)((char *)mail - offsetof(struct visitor, parked.mail)))->mailed++;
+}
+
+static void wake_nobody(void *context)
+{
+    (void)context;
+}
+
+static void visitor_park(struct visitor *visitor, struct mailbox *home)
+{
+    *visitor = (struct visitor){.parked = {.home = home, .mail.deliver = visitor_deliver}};
+    lock_park(&shared, &visitor->parked);
+}
+
+static void the_parked_are_mailed_by_the_release(void **state)
+{
+    (void)state;
+    struct mailbox home;
+    struct visitor visitors[3], late;
+    mailbox_init(&home, wake_nobody, NULL);
+    lock_init(&shared, LOCK_LEAF, 0);
+    assert_true(lock_try(&shared));
+    for (int i = 0; i < 3; i++)
+        visitor_park(&visitors[i], &home);
+    assert_int_equal(mailbox_drain(&home), 0);
+    lock_release(&shared);
+    assert_int_equal(mailbox_drain(&home), 3);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(visitors[i].mailed, 1);
+    /* It is free: there is no release to wait for. */
+    visitor_park(&late, &home);
+    assert_int_equal(mailbox_drain(&home), 1);
+    assert_true(lock_try(&shared));
+    lock_release(&shared);
+    assert_int_equal(mailbox_drain(&home), 0);
+}
+
+/* Threads that park when a try fails, and do nothing until mailed: a lost letter would be the end of it. */
+static void count_with_park(void *argument)
+{
+    (void)argument;
+    struct mailbox home;
+    mailbox_init(&home, wake_nobody, NULL);
+    for (int i = 0; i < ROUNDS;) {
+        struct visitor visitor;
+        if (lock_try(&shared)) {
+            guarded++;
+            lock_release(&shared);
+            i++;
+            continue;
+        }
+        visitor_park(&visitor, &home);
+        while (mailbox_drain(&home) == 0)
+            sched_yield();
+    }
+}
+
+static void no_parked_thread_is_forgotten_among_sleepers(void **state)
+{
+    (void)state;
+    struct thread threads[4];
+    lock_init(&shared, LOCK_LEAF, 0);
+    guarded = 0;
+    for (int i = 0; i < 4; i++)
+        thread_start(&threads[i], "counter", i % 2 == 0 ? count_with_park : count_with_acquire, NULL);
+    for (int i = 0; i < 4; i++)
+        thread_stop(&threads[i]);
+    assert_int_equal(guarded, 4 * ROUNDS);
 }
 
 static void allowed_order(void)
@@ -199,6 +310,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(contention_loses_no_update_and_no_sleeper),
         cmocka_unit_test(a_held_lock_is_not_taken_and_a_released_one_is),
+        cmocka_unit_test(tries_of_others_do_not_starve_a_sleeper),
+        cmocka_unit_test(the_parked_are_mailed_by_the_release),
+        cmocka_unit_test(no_parked_thread_is_forgotten_among_sleepers),
         cmocka_unit_test(locks_taken_in_order_are_released_in_any),
 #ifdef FOREBAY_DEBUG
         cmocka_unit_test(an_order_violation_aborts),
