@@ -71,7 +71,7 @@ static void append_flag_letters(struct buffer *out, const struct session *sessio
         buffer_append_text(out, "x");
     if (session->suspension == SUSPENDED_BLOCKED)
         buffer_append_text(out, "b");
-    if (atomic_load_explicit(&session->watch_touched, memory_order_relaxed))
+    if (transaction_is_touched(session))
         buffer_append_text(out, "d");
     if (session->flags & SESSION_CLOSING)
         buffer_append_text(out, "c");

@@ -91,13 +91,12 @@ struct session {
     uint8_t retries;
     int16_t db;
     int64_t created_at_ms;
-    uint64_t wait_offset;       /* the reply may leave when the stream has come so far ... */
-    uint8_t wait_level;         /* ... at this level */
-    bool wait_listed;           /* in the worker's list for the log pass */
-    bool retry_wanted;          /* to be put into the retry list once it has left the waiting list */
-    uint8_t load_status;        /* enum status of the fetch it was resumed from */
-    _Atomic bool watch_touched; /* (shared) a watched key changed */
-    _Atomic bool monitoring;    /* (shared) SESSION_MONITOR for others' eyes */
+    uint64_t wait_offset;    /* the reply may leave when the stream has come so far ... */
+    uint8_t wait_level;      /* ... at this level */
+    bool wait_listed;        /* in the worker's list for the log pass */
+    bool retry_wanted;       /* to be put into the retry list once it has left the waiting list */
+    uint8_t load_status;     /* enum status of the fetch it was resumed from */
+    _Atomic bool monitoring; /* (shared) SESSION_MONITOR for others' eyes */
     const struct command_entry *last_command;
     struct list registry_node;           /* (shared) in the registry of all sessions */
     struct list worker_node;             /* in its worker's retry or waiting list */

@@ -2,7 +2,10 @@
 /* MULTI, EXEC, DISCARD, WATCH, UNWATCH. A queued command keeps a copy of its words. EXEC takes the partitions of all keys
  * of all queued commands and of the watched ones at once, makes the keys present, and only then looks whether a watched
  * key was touched: nobody can touch one between that look and the last command. The effects of the whole go to the stream
- * in one bracket. */
+ * in one bracket.
+ *
+ * A watch may outlive its session: while its partition is held elsewhere it cannot be taken out, and a worker does not
+ * wait. It is then the worker's, which tries again later; so what a change touches is in the watch itself. */
 #include "command/transaction.h"
 
 #include "base/memory.h"
@@ -18,8 +21,9 @@ struct queued {
 
 struct session_watch {
     struct watch watch;
-    struct list node;
-    bool was_expired; /* at WATCH: its removal later is then no change */
+    struct list node;     /* in its transaction, or in worker->unwatched */
+    _Atomic bool touched; /* a change of the key sets it, under the key's partition */
+    bool was_expired;     /* at WATCH: its removal later is then no change */
 };
 
 struct transaction {
@@ -117,30 +121,65 @@ static void watch_free(struct session_watch *watch)
     memory_free(watch);
 }
 
-/* 'held': the caller holds the watched partitions already. */
-static void unwatch_all(struct session *session, bool held)
+/* False if its partition is held elsewhere. */
+static bool watch_try_end(struct keyspace *keyspace, struct session_watch *watch)
+{
+    uint32_t partition = key_partition(&watch->watch.key);
+    if (!keyspace_try_one(keyspace, partition))
+        return false;
+    keyspace_unwatch(keyspace, &watch->watch);
+    keyspace_release_one(keyspace, partition);
+    watch_free(watch);
+    return true;
+}
+
+/* The caller holds the watched partitions. */
+static void unwatch_held(struct session *session)
 {
     struct transaction *transaction = session->transaction;
-    if (transaction) {
-        struct keyspace *keyspace = session->worker->engine->keyspace;
-        while (!list_is_empty(&transaction->watches)) {
-            struct session_watch *watch = list_entry(transaction->watches.next, struct session_watch, node);
-            uint32_t partition = key_partition(&watch->watch.key);
-            if (!held)
-                lock_acquire(keyspace_partition_lock(keyspace, partition));
-            keyspace_unwatch(keyspace, &watch->watch);
-            if (!held)
-                keyspace_release_one(keyspace, partition);
-            watch_free(watch);
-        }
-        transaction_free_if_idle(session);
+    while (!list_is_empty(&transaction->watches)) {
+        struct session_watch *watch = list_entry(transaction->watches.next, struct session_watch, node);
+        keyspace_unwatch(session->worker->engine->keyspace, &watch->watch);
+        watch_free(watch);
     }
-    atomic_store_explicit(&session->watch_touched, false, memory_order_relaxed);
+    transaction_free_if_idle(session);
 }
 
 void transaction_unwatch(struct session *session)
 {
-    unwatch_all(session, false);
+    struct transaction *transaction = session->transaction;
+    struct worker *worker = session->worker;
+    if (!transaction)
+        return;
+    while (!list_is_empty(&transaction->watches)) {
+        struct session_watch *watch = list_entry(transaction->watches.next, struct session_watch, node);
+        if (watch_try_end(worker->engine->keyspace, watch))
+            continue;
+        list_remove(&watch->node);
+        list_append(&worker->unwatched, &watch->node);
+        worker->retry_later(worker->loop);
+    }
+    transaction_free_if_idle(session);
+}
+
+void transaction_end_unwatched(struct worker *worker)
+{
+    for (struct list *next, *node = worker->unwatched.next; node != &worker->unwatched; node = next) {
+        next = node->next;
+        if (!watch_try_end(worker->engine->keyspace, list_entry(node, struct session_watch, node)))
+            worker->retry_later(worker->loop);
+    }
+}
+
+bool transaction_is_touched(const struct session *session)
+{
+    struct transaction *transaction = session->transaction;
+    if (!transaction)
+        return false;
+    for (struct list *node = transaction->watches.next; node != &transaction->watches; node = node->next)
+        if (atomic_load_explicit(&list_entry(node, struct session_watch, node)->touched, memory_order_acquire))
+            return true;
+    return false;
 }
 
 static void exec_command(struct execution *x);
@@ -215,7 +254,7 @@ static void watch_command(struct execution *x)
         memcpy(name, key->name.data, key->name.length);
         watch->watch.key = *key;
         watch->watch.key.name.data = name;
-        watch->watch.touched = &x->session->watch_touched;
+        watch->watch.touched = &watch->touched;
         watch->was_expired = entry && entry_is_expired(entry, x->now_ms);
         list_append(&transaction->watches, &watch->node);
         keyspace_watch(x->keyspace, &watch->watch);
@@ -262,7 +301,7 @@ static void exec_collect_watched(struct execution *x, struct transaction *transa
 
 static bool exec_watches_hold(struct execution *x, struct transaction *transaction)
 {
-    if (atomic_load_explicit(&x->session->watch_touched, memory_order_acquire))
+    if (transaction_is_touched(x->session))
         return false;
     for (struct list *node = transaction->watches.next; node != &transaction->watches; node = node->next) {
         struct session_watch *watch = list_entry(node, struct session_watch, node);
@@ -333,7 +372,7 @@ static void exec_command(struct execution *x)
         return;
     class_prepare(x);
     bool unchanged = exec_watches_hold(x, transaction);
-    unwatch_all(session, true); /* before an UNWATCH in the queue, which would ask for locks that are held */
+    unwatch_held(session); /* before an UNWATCH in the queue, which would ask for locks that are held */
     if (unchanged)
         exec_run(x, transaction);
     else

@@ -34,6 +34,7 @@ struct worker *worker_create(struct engine *engine, uint32_t number, struct mail
     list_init(&worker->retry);
     list_init(&worker->waiting);
     list_init(&worker->stalled);
+    list_init(&worker->unwatched);
     worker->requests = memory_allocate_zeroed(REQUESTS_PER_BATCH * sizeof(struct request));
     worker->stats = memory_allocate_zeroed(command_count() * sizeof(struct command_stats));
     return worker;
@@ -43,6 +44,7 @@ void worker_destroy(struct worker **taken)
 {
     struct worker *worker = *taken;
     *taken = NULL;
+    transaction_end_unwatched(worker);
     for (size_t i = 0; i < REQUESTS_PER_BATCH; i++)
         resp_args_deinit(&worker->requests[i].args);
     for (uint32_t i = 0; i < command_count(); i++)
@@ -199,4 +201,5 @@ void worker_retry(struct worker *worker)
         session_resume(session);
     }
     reply_wait_retry(worker);
+    transaction_end_unwatched(worker);
 }

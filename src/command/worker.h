@@ -35,6 +35,7 @@ struct worker {
     struct request *requests;        /* of the present batch */
     struct list retry;               /* sessions to resume when a lock or memory may be free */
     struct list waiting;             /* sessions whose replies wait for the stream in this turn */
+    struct list unwatched;           /* watches that nobody wants, but whose partitions were held: transaction.h */
     struct list stalled;             /* sessions whose wait a failing stream sent back */
     struct command_stats *stats;     /* by command id */
     bool memory_short;               /* this turn found no room */
