@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "command/args.h"
 #include "command/client_list.h"
+#include "command/pause.h"
 #include "resp/error_text.h"
 
 /* ---- names ---- */
@@ -137,6 +138,7 @@ static void client_pause_command(struct execution *x)
 static void client_unpause_command(struct execution *x)
 {
     atomic_store_explicit(&x->engine->pause_until_ms, 0, memory_order_relaxed);
+    pause_wake_everybody(x->engine);
     reply_status(x->reply, "OK");
 }
 

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "command/args.h"
 #include "command/effects.h"
+#include "command/pause.h"
 #include "command/saving.h"
 #include "command/server_commands.h"
 #include "object/codec.h"
@@ -14,16 +15,15 @@
 
 static void debug_sleep(struct execution *x)
 {
-    struct session *session = x->session;
     double seconds;
     if (!bytes_to_double(x->argv[2], &seconds) || seconds < 0)
         seconds = 0;
     int64_t wanted_ms = (int64_t)((seconds < SLEEP_SECONDS_MAX ? seconds : SLEEP_SECONDS_MAX) * 1000);
-    bool sleeps = session->suspension == SUSPENDED_PAUSE;
+    int64_t until_ms = execution_paused_since_ms(x) + wanted_ms;
     if (x->holding_all && wanted_ms > 0)
         reply_error(x->reply, "ERR DEBUG SLEEP is not possible inside a transaction");
-    else if (wanted_ms > 0 && (!sleeps || x->now_ms - session->suspended_at_ms <= wanted_ms))
-        execution_suspend(x, SUSPENDED_PAUSE);
+    else if (wanted_ms > 0 && x->now_ms <= until_ms)
+        execution_pause(x, until_ms + 1);
     else
         reply_status(x->reply, "OK");
 }

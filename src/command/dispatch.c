@@ -71,8 +71,7 @@ void session_resume(struct session *session)
         session->transport->resume(session->connection);
 }
 
-/* Earlier replies of this turn may still have the session in the waiting list; the log pass moves it on. */
-static void session_list_for_retry(struct session *session)
+void session_list_for_retry(struct session *session)
 {
     if (session->wait_listed)
         session->retry_wanted = true;
@@ -110,13 +109,13 @@ void execution_suspend(struct execution *x, enum suspension why)
     x->suspended = true;
     if (why == SUSPENDED_LOCK) {
         suspend_for_lock(session);
-    } else if (why == SUSPENDED_MEMORY || why == SUSPENDED_PAUSE) {
+    } else if (why == SUSPENDED_MEMORY) {
         session_list_for_retry(session);
         worker->retry_later(worker->loop);
-        if (wished)
-            keyspace_abandon_all(worker->engine->keyspace, worker->number);
-        metric_add(METRIC_suspended_memory, why != SUSPENDED_PAUSE);
+        metric_add(METRIC_suspended_memory, 1);
     }
+    if (wished && (why == SUSPENDED_MEMORY || why == SUSPENDED_PAUSE))
+        keyspace_abandon_all(worker->engine->keyspace, worker->number);
 }
 
 /* ---- keys ---- */

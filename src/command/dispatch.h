@@ -57,10 +57,14 @@ bool execution_add_keys(struct worker *worker, int db, const struct command_entr
 /* Asks the gates. */
 enum gate_answer execution_ask_gates(struct execution *x);
 
-/* Suspends the session; the request starts over after session_resume. For handlers and gates: then return at once. */
+/* Suspends the session; the request starts over after session_resume. For handlers and gates: then return at once. Who
+ * waits for a time uses execution_pause of pause.h. */
 void execution_suspend(struct execution *x, enum suspension why);
 void session_suspend(struct session *session, enum suspension why);
 void session_resume(struct session *session);
+/* Has worker_retry resume the session. Earlier replies of this turn may still have it in the waiting list; then the log
+ * pass moves it on. */
+void session_list_for_retry(struct session *session);
 
 /* Work that must not run on a loop (walks over rows). On the first call it starts 'run(offload)' on a reader thread,
  * suspends the session and returns NULL: the handler returns at once. When the work is done the handler is called

@@ -3,6 +3,7 @@
 #include "command/gates.h"
 
 #include "command/dispatch.h"
+#include "command/pause.h"
 #include "command/transaction.h"
 
 /* What the request would do, EXEC that of all it runs. */
@@ -42,7 +43,7 @@ static enum gate_answer check_pause(struct execution *x)
     if (atomic_load_explicit(&x->engine->pause_writes_only, memory_order_relaxed) && !writes &&
         x->command->flags != COMMAND_IMMEDIATE)
         return GATE_PASS;
-    execution_suspend(x, SUSPENDED_PAUSE);
+    execution_pause(x, until_ms);
     return GATE_SUSPEND;
 }
 

@@ -99,7 +99,7 @@ struct session {
     _Atomic bool monitoring; /* (shared) SESSION_MONITOR for others' eyes */
     const struct command_entry *last_command;
     struct list registry_node;           /* (shared) in the registry of all sessions */
-    struct list worker_node;             /* in its worker's retry or waiting list */
+    struct list worker_node;             /* in a list of its worker's: retry, waiting, stalled, paused */
     struct transaction *transaction;     /* queued commands and watches, or NULL */
     struct subscriptions *subscriptions; /* channels.c; NULL while there are none */
     struct session_names *names;         /* CLIENT SETNAME, SETINFO; NULL while unset */
@@ -108,6 +108,7 @@ struct session {
     struct stream_wait *stream_wait;     /* while its reply is held */
     struct parked *parked;               /* while it waits for a lock to be released */
     int64_t suspended_at_ms;
+    int64_t resume_at_ms; /* while it is in worker->paused */
 };
 
 struct session_names {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* WAIT and WAITAOF on a node without replicas: nobody else acknowledges, so the only thing to wait for is the own log's
- * sync. A client that waits is tried again by the retry timer until its time is over. */
+ * sync. */
 #include "command/key_commands.h"
 
 #include "command/args.h"
+#include "command/pause.h"
 #include "command/reply_wait.h"
 #include "resp/error_text.h"
 
@@ -21,15 +22,20 @@ static bool arg_timeout_ms(struct execution *x, struct bytes word, int64_t *time
     return !error;
 }
 
-/* Whether the client is to be told how things are, though it wanted more; false: it is suspended. 0 is for ever. */
-static bool wait_is_over(struct execution *x, int64_t timeout_ms)
+/* How often the log is looked at by who waits for its sync and for a time. */
+#define LOOK_MS 1
+
+/* Whether the client is to be told how things are, though it wanted more; false: it is suspended, and looks again every
+ * 'look_ms' if that is not 0. A timeout of 0 is for ever. */
+static bool wait_is_over(struct execution *x, int64_t timeout_ms, int64_t look_ms)
 {
     struct session *session = x->session;
-    if (session->flags & SESSION_EXECUTING_MULTI)
+    int64_t until_ms = timeout_ms > 0 ? execution_paused_since_ms(x) + timeout_ms : PAUSE_FOR_EVER;
+    if ((session->flags & SESSION_EXECUTING_MULTI) || x->now_ms >= until_ms)
         return true;
-    if (timeout_ms > 0 && session->suspension == SUSPENDED_PAUSE && x->now_ms - session->suspended_at_ms >= timeout_ms)
-        return true;
-    execution_suspend(x, SUSPENDED_PAUSE);
+    if (look_ms > 0 && x->now_ms + look_ms < until_ms)
+        until_ms = x->now_ms + look_ms;
+    execution_pause(x, until_ms);
     session->transport->block(session->connection);
     return false;
 }
@@ -39,7 +45,7 @@ void wait_command(struct execution *x)
     int64_t replicas, timeout_ms;
     if (!arg_int64(x, x->argv[1], &replicas) || !arg_timeout_ms(x, x->argv[2], &timeout_ms))
         return;
-    if (replicas <= 0 || wait_is_over(x, timeout_ms))
+    if (replicas <= 0 || wait_is_over(x, timeout_ms, 0))
         reply_integer(x->reply, 0);
 }
 
@@ -87,6 +93,6 @@ void waitaof_command(struct execution *x)
     }
     if (!synced && local > 0 && x->session->suspension == SUSPENDED_NOT)
         stream_request_sync(x->engine->stream);
-    if (((synced || local == 0) && replicas == 0) || wait_is_over(x, timeout_ms))
+    if (((synced || local == 0) && replicas == 0) || wait_is_over(x, timeout_ms, local > 0 && !synced ? LOOK_MS : 0))
         reply_copies(x->reply, synced, 0);
 }

@@ -34,6 +34,7 @@ struct worker *worker_create(struct engine *engine, uint32_t number, struct mail
     list_init(&worker->retry);
     list_init(&worker->waiting);
     list_init(&worker->stalled);
+    list_init(&worker->paused);
     list_init(&worker->unwatched);
     worker->requests = memory_allocate_zeroed(REQUESTS_PER_BATCH * sizeof(struct request));
     worker->stats = memory_allocate_zeroed(command_count() * sizeof(struct command_stats));

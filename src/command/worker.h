@@ -36,6 +36,7 @@ struct worker {
     struct list retry;               /* sessions to resume when a lock or memory may be free */
     struct list waiting;             /* sessions whose replies wait for the stream in this turn */
     struct list unwatched;           /* watches that nobody wants, but whose partitions were held: transaction.h */
+    struct list paused;              /* sessions that wait for a time */
     struct list stalled;             /* sessions whose wait a failing stream sent back */
     struct command_stats *stats;     /* by command id */
     bool memory_short;               /* this turn found no room */
@@ -45,6 +46,7 @@ struct worker {
     uint32_t expire_partition;       /* where the next expiry step looks */
     uint64_t slow_ticks;             /* beyond it a command is slow: slowlog, latency monitor */
     void (*retry_later)(void *loop); /* has worker_retry called in a millisecond */
+    void (*wake_at)(void *loop, int64_t at_ms); /* has pause_wake called then, or earlier */
     void *loop;
     struct key *keys;        /* scratch: keys of the present execution */
     uint32_t *key_arguments; /* the argument each key stands at */

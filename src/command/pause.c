@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Requests that wait for a time: CLIENT PAUSE, WAIT, DEBUG SLEEP. They stand in a list of their worker's, in no order,
+ * since they are few; its loop has one timer, for the earliest of them. */
+#include "command/pause.h"
+
+#include "base/memory.h"
+
+int64_t execution_paused_since_ms(const struct execution *x)
+{
+    return x->session->suspension == SUSPENDED_PAUSE ? x->session->suspended_at_ms : x->now_ms;
+}
+
+void execution_pause(struct execution *x, int64_t until_ms)
+{
+    struct session *session = x->session;
+    execution_suspend(x, SUSPENDED_PAUSE);
+    if (session->wait_listed) {
+        session_list_for_retry(session);
+        return;
+    }
+    session->resume_at_ms = until_ms;
+    list_append(&x->worker->paused, &session->worker_node);
+    if (until_ms != PAUSE_FOR_EVER)
+        x->worker->wake_at(x->worker->loop, until_ms);
+}
+
+void pause_wake(struct worker *worker, int64_t now_ms)
+{
+    int64_t earliest_ms = PAUSE_FOR_EVER;
+    for (struct list *next, *node = worker->paused.next; node != &worker->paused; node = next) {
+        struct session *session = list_entry(node, struct session, worker_node);
+        next = node->next;
+        if (session->resume_at_ms <= now_ms) {
+            list_remove(node);
+            session_resume(session);
+        } else if (session->resume_at_ms < earliest_ms) {
+            earliest_ms = session->resume_at_ms;
+        }
+    }
+    if (earliest_ms != PAUSE_FOR_EVER)
+        worker->wake_at(worker->loop, earliest_ms);
+}
+
+struct pause_order {
+    struct mail mail;
+    struct worker *worker;
+};
+
+static void pause_order_delivered(struct mail *mail)
+{
+    struct pause_order *order = list_entry(mail, struct pause_order, mail);
+    struct worker *worker = order->worker;
+    memory_free(order);
+    pause_wake(worker, PAUSE_FOR_EVER);
+}
+
+void pause_wake_everybody(struct engine *engine)
+{
+    for (uint32_t i = 0; i < engine->worker_count; i++) {
+        struct pause_order *order = memory_allocate(sizeof(*order));
+        *order = (struct pause_order){.mail.deliver = pause_order_delivered, .worker = engine->workers[i]};
+        mailbox_post(engine->workers[i]->mailbox, &order->mail);
+    }
+}
