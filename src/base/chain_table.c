@@ -81,6 +81,16 @@ struct chain_node *chain_table_walk(const struct chain_table *table, const struc
     return i < table->bucket_count ? table->buckets[i] : NULL;
 }
 
+struct chain_node *chain_table_any(const struct chain_table *table, uint64_t random)
+{
+    if (table->count == 0)
+        return NULL;
+    size_t i = random & (table->bucket_count - 1);
+    while (!table->buckets[i])
+        i = (i + 1) & (table->bucket_count - 1);
+    return table->buckets[i];
+}
+
 void chain_table_deinit(struct chain_table *table)
 {
     memory_free(table->buckets);

@@ -24,6 +24,8 @@ struct chain_node *chain_table_find_next(const struct chain_node *node);
 void chain_table_add(struct chain_table *table, struct chain_node *node, uint64_t hash);
 /* The node must be in the table. */
 void chain_table_remove(struct chain_table *table, struct chain_node *node);
+/* Some node, another for another random number; NULL if there is none. */
+struct chain_node *chain_table_any(const struct chain_table *table, uint64_t random);
 /* Any order; NULL begins, NULL ends. The table must not change meanwhile. */
 struct chain_node *chain_table_walk(const struct chain_table *table, const struct chain_node *previous);
 /* Forgets all nodes and frees what the table holds of its own. */

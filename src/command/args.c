@@ -77,6 +77,15 @@ void reply_help(struct execution *x, const char *const *lines)
     reply_status(x->reply, "    Print this help.");
 }
 
+bool arg_on_off(struct execution *x, struct bytes word, bool *on)
+{
+    *on = arg_is(word, "ON");
+    if (*on || arg_is(word, "OFF"))
+        return true;
+    reply_syntax_error(x);
+    return false;
+}
+
 bool arg_expire(struct execution *x, struct bytes word, bool in_seconds, bool relative, bool positive,
                 int64_t *expire_at_ms)
 {

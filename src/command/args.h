@@ -15,6 +15,9 @@ static inline bool arg_is(struct bytes word, const char *token)
     return bytes_equal_text(word, token);
 }
 
+/* ON or OFF. */
+bool arg_on_off(struct execution *x, struct bytes word, bool *on);
+
 /* "syntax error". */
 void reply_syntax_error(struct execution *x);
 /* "unknown subcommand or wrong number of arguments for 'x'. Try OBJECT HELP." */

@@ -144,19 +144,10 @@ static void client_unpause_command(struct execution *x)
 
 /* ---- how a client wants to be treated ---- */
 
-static bool parse_on_off(struct execution *x, struct bytes word, bool *on)
-{
-    *on = arg_is(word, "ON");
-    if (*on || arg_is(word, "OFF"))
-        return true;
-    reply_syntax_error(x);
-    return false;
-}
-
 static void switch_flag(struct execution *x, enum session_flags flag)
 {
     bool on;
-    if (!parse_on_off(x, x->argv[2], &on))
+    if (!arg_on_off(x, x->argv[2], &on))
         return;
     if (on)
         x->session->flags |= flag;
@@ -209,66 +200,6 @@ static void client_unblock_command(struct execution *x)
         reply_error(x->reply, "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
     else if (arg_int64(x, x->argv[2], &id))
         reply_integer(x->reply, 0);
-}
-
-/* ---- tracking: off, and said so ---- */
-
-static bool tracking_options_parse(struct execution *x)
-{
-    static const char *const flags[] = {"BCAST", "OPTIN", "OPTOUT", "NOLOOP"};
-    int64_t id;
-    for (size_t i = 3; i < x->argc; i++) {
-        bool known = false;
-        for (size_t j = 0; j < sizeof(flags) / sizeof(flags[0]); j++)
-            known = known || arg_is(x->argv[i], flags[j]);
-        if (known)
-            continue;
-        if (i + 1 < x->argc && arg_is(x->argv[i], "REDIRECT")) {
-            if (!arg_int64(x, x->argv[++i], &id))
-                return false;
-        } else if (i + 1 < x->argc && arg_is(x->argv[i], "PREFIX")) {
-            i++;
-        } else {
-            reply_syntax_error(x);
-            return false;
-        }
-    }
-    return true;
-}
-
-static void client_tracking_command(struct execution *x)
-{
-    bool on;
-    if (!tracking_options_parse(x) || !parse_on_off(x, x->argv[2], &on))
-        return;
-    if (on)
-        reply_error(x->reply, "ERR Client-side caching is not available in this version of the server");
-    else
-        reply_status(x->reply, "OK");
-}
-
-static void client_trackinginfo_command(struct execution *x)
-{
-    reply_map(x->reply, 3);
-    reply_bulk_text(x->reply, "flags");
-    reply_set(x->reply, 1);
-    reply_bulk_text(x->reply, "off");
-    reply_bulk_text(x->reply, "redirect");
-    reply_integer(x->reply, -1);
-    reply_bulk_text(x->reply, "prefixes");
-    reply_array(x->reply, 0);
-}
-
-static void client_caching_command(struct execution *x)
-{
-    reply_error(x->reply,
-                "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT "
-                "mode enabled");
-}
-
-static void client_getredir_command(struct execution *x)
-{
-    reply_integer(x->reply, -1);
 }
 
 /* ---- the container ---- */

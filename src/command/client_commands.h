@@ -7,6 +7,10 @@
 extern const struct command client_subcommands[];
 void client_list_command(struct execution *x);
 void client_kill_command(struct execution *x);
+void client_tracking_command(struct execution *x);
+void client_trackinginfo_command(struct execution *x);
+void client_caching_command(struct execution *x);
+void client_getredir_command(struct execution *x);
 
 /* CLIENT without a subcommand that exists. */
 void client_command(struct execution *x);

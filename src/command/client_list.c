@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "command/channels.h"
 #include "command/client_commands.h"
+#include "command/tracking.h"
 #include "command/transaction.h"
 
 #include <stdlib.h>
@@ -60,6 +61,15 @@ enum client_type client_type_of(struct bytes name)
     return bytes_equal_text(name, "slave") ? CLIENT_REPLICA : CLIENT_TYPE_COUNT;
 }
 
+static void append_tracking_letters(struct buffer *out, unsigned flags)
+{
+    buffer_append_text(out, "t");
+    if (flags & TRACKING_BROKEN)
+        buffer_append_text(out, "R");
+    if (flags & TRACKING_BCAST)
+        buffer_append_text(out, "B");
+}
+
 static void append_flag_letters(struct buffer *out, const struct session *session, bool unix_socket)
 {
     size_t before = out->length;
@@ -71,6 +81,8 @@ static void append_flag_letters(struct buffer *out, const struct session *sessio
         buffer_append_text(out, "x");
     if (session->suspension == SUSPENDED_BLOCKED)
         buffer_append_text(out, "b");
+    if (session->tracking != NULL)
+        append_tracking_letters(out, session->tracking->flags);
     if (transaction_is_touched(session))
         buffer_append_text(out, "d");
     if (session->flags & SESSION_CLOSING)
@@ -140,8 +152,9 @@ static struct part_line describe(struct session *session, int64_t now_ms, struct
                          channels_count(session, CHANNEL_PLAIN), channels_count(session, CHANNEL_PATTERN),
                          channels_count(session, CHANNEL_SHARD), transaction_length(session));
     append_sizes(out, session, &measures);
-    buffer_append_format(out, " cmd=%s user=default redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
+    buffer_append_format(out, " cmd=%s user=default redir=%lld resp=%d lib-name=%s lib-ver=%s\n",
                          session->last_command != NULL ? session->last_command->full_name : "NULL",
+                         session->tracking != NULL ? (long long)session->tracking->redirect : -1LL,
                          session->reply.protocol, text_or_empty(names->library_name),
                          text_or_empty(names->library_version));
     line.text.length = out->length - line.text.start;

@@ -18,6 +18,7 @@
 #include "command/reply_wait.h"
 #include "command/slowlog.h"
 #include "command/statistics.h"
+#include "command/tracking.h"
 #include "command/transaction.h"
 
 #define GATES_MAX 16
@@ -309,6 +310,8 @@ void execution_run(struct execution *x)
     x->command->row->run(x);
     if (x->suspended)
         return;
+    if (__builtin_expect(x->session->flags & SESSION_TRACKING, 0))
+        tracking_ran(x);
     metric_add(METRIC_total_commands_processed, 1);
     execution_account(x, started, errors_before, place);
 }

@@ -3,6 +3,7 @@
  * that of every row captured before; rows below it are dead. */
 #include "command/args.h"
 #include "command/effects.h"
+#include "command/notify.h"
 #include "command/server_commands.h"
 #include "resp/error_text.h"
 
@@ -21,6 +22,7 @@ void flushdb_command(struct execution *x)
         return;
     stage_node_effect(x, "FLUSHDB", NULL, 0);
     keyspace_flush(x->keyspace, x->db, stream_end(x->engine->stream) + 1);
+    notify_flushed(x);
     reply_status(x->reply, "OK");
 }
 
@@ -31,6 +33,7 @@ void flushall_command(struct execution *x)
     stage_node_effect(x, "FLUSHALL", NULL, 0);
     for (int db = 0; db < DATABASE_COUNT; db++)
         keyspace_flush(x->keyspace, db, stream_end(x->engine->stream) + 1);
+    notify_flushed(x);
     reply_status(x->reply, "OK");
 }
 

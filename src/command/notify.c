@@ -8,6 +8,7 @@
 
 #include "base/memory.h"
 #include "command/message.h"
+#include "command/tracking.h"
 #include "command/worker.h"
 
 #define NOTIFY_ALL                                                                                                     \
@@ -21,12 +22,19 @@ static uint32_t notify_configured;      /* as set; without K and E nothing of it
 /* After a flood of notices (DEL of a million keys) their room is given back. */
 #define NOTICES_KEPT_MAX 65536
 
+enum notice_kind { NOTICE_EVENT, NOTICE_FORGOTTEN, NOTICE_FLUSHED, NOTICE_MESSAGE };
+
+/* The key's name follows. */
 struct notice {
-    struct message *message; /* of a PUBLISH; NULL: an event of the key that follows */
-    const char *event;
+    union {
+        const char *event;       /* NOTICE_EVENT */
+        struct message *message; /* NOTICE_MESSAGE */
+    };
+    uint64_t writer; /* session that changed the key, 0: none did */
     size_t key_length;
     uint16_t class;
     int16_t db;
+    enum notice_kind kind;
 };
 
 static size_t notice_size(size_t key_length)
@@ -35,21 +43,39 @@ static size_t notice_size(size_t key_length)
     return (sizeof(struct notice) + key_length + alignment - 1) / alignment * alignment;
 }
 
+static void stage(struct worker *worker, struct notice notice, struct bytes key)
+{
+    struct buffer *notices = &worker->notices;
+    size_t size = notice_size(key.length);
+    struct notice *place = (struct notice *)buffer_reserve(notices, size);
+    notice.key_length = key.length;
+    *place = notice;
+    if (key.length > 0)
+        memcpy(place + 1, key.data, key.length);
+    notices->length += size;
+}
+
 void notify_stage(struct execution *x, enum notify_class class, const char *event, const struct key *key)
 {
-    struct buffer *notices = &x->worker->notices;
-    size_t size = notice_size(key->name.length);
-    struct notice *notice = (struct notice *)buffer_reserve(notices, size);
-    *notice = (struct notice){.event = event, .key_length = key->name.length, .class = (uint16_t) class, .db = key->db};
-    memcpy(notice + 1, key->name.data, key->name.length);
-    notices->length += size;
+    struct notice notice = {.kind = NOTICE_EVENT, .event = event, .class = (uint16_t) class, .db = key->db};
+    if (class != NOTIFY_EXPIRED)
+        notice.writer = x->session->id;
+    stage(x->worker, notice, key->name);
 }
 
 void notify_stage_message(struct worker *worker, struct message *message)
 {
-    struct buffer *notices = &worker->notices;
-    *(struct notice *)buffer_reserve(notices, sizeof(struct notice)) = (struct notice){.message = message};
-    notices->length += sizeof(struct notice);
+    stage(worker, (struct notice){.kind = NOTICE_MESSAGE, .message = message}, bytes_of(NULL, 0));
+}
+
+void notify_stage_forgotten(struct worker *worker, struct bytes key)
+{
+    stage(worker, (struct notice){.kind = NOTICE_FORGOTTEN}, key);
+}
+
+void notify_stage_flushed(struct worker *worker)
+{
+    stage(worker, (struct notice){.kind = NOTICE_FLUSHED}, bytes_of(NULL, 0));
 }
 
 /* ---- telling ---- */
@@ -68,16 +94,36 @@ static void publish_event(struct worker *worker, const char *prefix, int db, str
     buffer_deinit(&channel);
 }
 
-static void event_tell(struct worker *worker, const struct notice *notice, struct bytes key)
+static void event_publish(struct worker *worker, const struct notice *notice, struct bytes key, uint32_t wanted)
 {
-    uint32_t wanted = atomic_load_explicit(&notify_wanted, memory_order_relaxed);
     struct bytes event = bytes_of_text(notice->event);
-    if (!(wanted & notice->class) || !anybody_listens())
-        return;
     if (wanted & NOTIFY_KEYSPACE)
         publish_event(worker, "__keyspace", notice->db, key, event);
     if (wanted & NOTIFY_KEYEVENT)
         publish_event(worker, "__keyevent", notice->db, event, key);
+}
+
+static void event_tell(struct worker *worker, const struct notice *notice, struct bytes key)
+{
+    uint32_t wanted = atomic_load_explicit(&notify_wanted, memory_order_relaxed);
+    bool changed = !(notice->class & (NOTIFY_MISSED | NOTIFY_CREATED));
+    if (wanted & notice->class && anybody_listens())
+        event_publish(worker, notice, key, wanted);
+    if (changed && wanted & NOTIFY_TRACKED)
+        tracking_changed(worker, key, notice->writer);
+}
+
+static void notice_tell(struct worker *worker, struct notice *notice)
+{
+    struct bytes key = bytes_of(notice + 1, notice->key_length);
+    if (notice->kind == NOTICE_MESSAGE)
+        message_send(worker, &notice->message);
+    else if (notice->kind == NOTICE_FLUSHED)
+        tracking_flushed(worker);
+    else if (notice->kind == NOTICE_FORGOTTEN)
+        tracking_forget(worker, key);
+    else
+        event_tell(worker, notice, key);
 }
 
 void notify_flush(struct worker *worker)
@@ -86,11 +132,8 @@ void notify_flush(struct worker *worker)
     worker->notices = (struct buffer){0};
     for (size_t at = 0; at < notices.length;) {
         struct notice *notice = (struct notice *)(notices.data + at);
-        if (notice->message)
-            message_send(worker, &notice->message);
-        else
-            event_tell(worker, notice, bytes_of(notice + 1, notice->key_length));
         at += notice_size(notice->key_length);
+        notice_tell(worker, notice);
     }
     notices.length = 0;
     if (notices.capacity > NOTICES_KEPT_MAX)
@@ -127,7 +170,8 @@ void notify_setup(struct engine *ready)
 void notify_by_itself(enum notify_class class, const char *event, const struct key *key)
 {
     struct engine *ready = atomic_load_explicit(&engine, memory_order_acquire);
-    if (!(atomic_load_explicit(&notify_wanted, memory_order_relaxed) & class) || !ready)
+    uint32_t wanted_by = class | NOTIFY_TRACKED;
+    if (!(atomic_load_explicit(&notify_wanted, memory_order_relaxed) & wanted_by) || !ready)
         return;
     struct event_letter *letter = memory_allocate(sizeof(*letter) + key->name.length);
     letter->mail.deliver = event_letter_deliver;
@@ -157,11 +201,18 @@ static uint32_t classes_of_letter(char letter)
     return 0;
 }
 
-static void notify_apply(void)
+/* CONFIG SET and those who begin to track come from different threads: each changes its own bits only. */
+static void wanted_change(uint32_t mask, uint32_t bits)
 {
-    uint32_t configured = notify_configured;
-    bool heard = configured & (NOTIFY_KEYSPACE | NOTIFY_KEYEVENT);
-    atomic_store_explicit(&notify_wanted, heard ? configured : 0, memory_order_relaxed);
+    uint32_t old = atomic_load_explicit(&notify_wanted, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&notify_wanted, &old, (old & ~mask) | bits, memory_order_relaxed,
+                                                  memory_order_relaxed))
+        ;
+}
+
+void notify_track(bool tracked)
+{
+    wanted_change(NOTIFY_TRACKED, tracked ? NOTIFY_TRACKED : 0);
 }
 
 static bool notify_parse(const struct option *option, struct bytes text, char *error, size_t error_size)
@@ -177,7 +228,8 @@ static bool notify_parse(const struct option *option, struct bytes text, char *e
         classes |= named;
     }
     __atomic_store_n(&notify_configured, classes, __ATOMIC_RELAXED);
-    notify_apply();
+    bool heard = classes & (NOTIFY_KEYSPACE | NOTIFY_KEYEVENT);
+    wanted_change(~(uint32_t)NOTIFY_TRACKED, heard ? classes : 0);
     return true;
 }
 

@@ -8,7 +8,8 @@
 
 struct message;
 
-/* What happens to keys, told to whoever asked for it (notify-keyspace-events). Every command that changes a key says so
+/* What happens to keys, told to whoever asked for it (notify-keyspace-events), and to those who track keys that they have
+ * read (tracking.h). Every command that changes a key says so
  * here, under the key's lock, after the change and with the name that Redis has for the event; nobody hears of it before
  * the execution's effects are appended and its locks released. */
 enum notify_class {
@@ -26,6 +27,7 @@ enum notify_class {
     NOTIFY_MODULE = 1 << 11,  /* d */
     NOTIFY_MISSED = 1 << 12,  /* m: a read found no key; not in A */
     NOTIFY_CREATED = 1 << 13, /* n: "new", told by store(); not in A */
+    NOTIFY_TRACKED = 1 << 14, /* no letter: somebody tracks keys, and every event of a change tells it */
 };
 
 extern const struct option notify_options[];
@@ -35,11 +37,20 @@ extern _Atomic uint32_t notify_wanted;
 
 void notify_stage(struct execution *x, enum notify_class class, const char *event, const struct key *key);
 
-/* 'event' is a literal. A load and a branch while nobody listens. */
+/* 'event' and 'class' are constants. A load and a branch while nobody listens. */
 static inline void notify(struct execution *x, enum notify_class class, const char *event, const struct key *key)
 {
-    if (__builtin_expect(atomic_load_explicit(&notify_wanted, memory_order_relaxed) & class, 0))
+    uint32_t wanted_by = class & (NOTIFY_MISSED | NOTIFY_CREATED) ? class : class | NOTIFY_TRACKED;
+    if (__builtin_expect(atomic_load_explicit(&notify_wanted, memory_order_relaxed) & wanted_by, 0))
         notify_stage(x, class, event, key);
+}
+
+void notify_stage_flushed(struct worker *worker);
+/* All keys are gone, or those of a db. */
+static inline void notify_flushed(struct execution *x)
+{
+    if (__builtin_expect(atomic_load_explicit(&notify_wanted, memory_order_relaxed) & NOTIFY_TRACKED, 0))
+        notify_stage_flushed(x->worker);
 }
 
 /* The same for what happens to keys by themselves, outside of any execution; any thread, under the key's lock. */
@@ -49,6 +60,11 @@ void notify_setup(struct engine *engine);
 
 /* A message that EXEC's commands publish: it goes out in its place among the events. Takes the message. */
 void notify_stage_message(struct worker *worker, struct message *message);
+
+/* Who has read the key is told to forget it, though it has not changed. */
+void notify_stage_forgotten(struct worker *worker, struct bytes key);
+/* Whether anybody tracks. */
+void notify_track(bool tracked);
 
 /* Tells what the worker has staged, in order; no lock is held. */
 void notify_flush(struct worker *worker);

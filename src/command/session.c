@@ -7,12 +7,13 @@
 #include "command/lock_wait.h"
 #include "command/monitor.h"
 #include "command/reply_wait.h"
+#include "command/tracking.h"
 #include "command/transaction.h"
 
 static struct {
     struct lock lock;
     struct list sessions;
-    uint32_t count;
+    struct chain_table ids;
     _Atomic uint64_t next_id;
 } registry;
 
@@ -21,6 +22,12 @@ void session_registry_setup(void)
     lock_init(&registry.lock, LOCK_LEAF, 0);
     list_init(&registry.sessions);
     atomic_store(&registry.next_id, 1);
+}
+
+/* Two ids never share a hash: the factor is odd. */
+static uint64_t id_hash(uint64_t id)
+{
+    return id * UINT64_C(0x9E3779B97F4A7C15);
 }
 
 struct session *session_create(struct worker *worker, void *connection, const struct transport *transport,
@@ -40,7 +47,7 @@ struct session *session_create(struct worker *worker, void *connection, const st
     }
     lock_acquire(&registry.lock);
     list_append(&registry.sessions, &session->registry_node);
-    registry.count++;
+    chain_table_add(&registry.ids, &session->id_node, id_hash(session->id));
     lock_release(&registry.lock);
     return session;
 }
@@ -62,13 +69,14 @@ void session_destroy(struct session **taken)
     *taken = NULL;
     lock_acquire(&registry.lock);
     list_remove(&session->registry_node);
-    registry.count--;
+    chain_table_remove(&registry.ids, &session->id_node);
     lock_release(&registry.lock);
 
     list_remove(&session->worker_node);
     if (session->flags & SESSION_MONITOR)
         monitor_stop(session);
     channels_leave(session);
+    tracking_stop(session);
     transaction_unwatch(session);
     transaction_discard(session);
     if (session->load)
@@ -88,6 +96,7 @@ void session_reset(struct session *session)
     if (session->flags & SESSION_MONITOR)
         monitor_stop(session);
     channels_leave(session);
+    tracking_stop(session);
     transaction_discard(session);
     transaction_unwatch(session);
     session->flags &= SESSION_CLOSING | SESSION_SUSPENDED;
@@ -113,7 +122,7 @@ void session_each(void (*visit)(void *context, struct session *session), void *c
 uint32_t session_count(void)
 {
     lock_acquire(&registry.lock);
-    uint32_t count = registry.count;
+    uint32_t count = (uint32_t)registry.ids.count;
     lock_release(&registry.lock);
     return count;
 }
@@ -129,12 +138,8 @@ struct session_order {
 
 static struct session *session_find_locked(uint64_t id)
 {
-    for (struct list *node = registry.sessions.next; node != &registry.sessions; node = node->next) {
-        struct session *session = list_entry(node, struct session, registry_node);
-        if (session->id == id)
-            return session;
-    }
-    return NULL;
+    struct chain_node *node = chain_table_find(&registry.ids, id_hash(id));
+    return node ? list_entry(node, struct session, id_node) : NULL;
 }
 
 static void session_order_deliver(struct mail *mail)
@@ -171,4 +176,17 @@ bool session_act_or(uint64_t id, void (*act)(struct session *session, int64_t ar
     else
         memory_free(order);
     return home != NULL;
+}
+
+bool session_reach(struct worker *worker, uint64_t id, void (*act)(struct session *session, int64_t argument),
+                   void (*gone)(int64_t argument), int64_t argument)
+{
+    lock_acquire(&registry.lock);
+    struct session *session = session_find_locked(id);
+    bool is_own = session && session->worker == worker;
+    lock_release(&registry.lock);
+    if (!is_own)
+        return session_act_or(id, act, gone, argument);
+    act(session, argument);
+    return true;
 }

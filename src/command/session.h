@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "base/chain_table.h"
 #include "base/list.h"
 #include "command/table.h"
 #include "keyspace/keyspace.h"
@@ -20,6 +21,7 @@ struct session_measures;
 struct load;
 struct offload;
 struct subscriptions;
+struct tracking;
 
 /* What a session asks of whatever carries it. Implemented where net is known; all calls on the session's thread. */
 struct transport {
@@ -63,6 +65,7 @@ enum session_flags {
     SESSION_EXECUTING_MULTI = 1 << 11, /* inside EXEC */
     SESSION_HELD = 1 << 12,            /* its output waits for the stream; nothing more of it is parsed */
     SESSION_SUBSCRIBER = 1 << 13,      /* has subscriptions */
+    SESSION_TRACKING = 1 << 14,        /* caches what it reads: CLIENT TRACKING */
     SESSION_STOPPED = SESSION_SUSPENDED | SESSION_HELD | SESSION_CLOSING,
 };
 
@@ -97,11 +100,14 @@ struct session {
     bool retry_wanted;       /* to be put into the retry list once it has left the waiting list */
     uint8_t load_status;     /* enum status of the fetch it was resumed from */
     _Atomic bool monitoring; /* (shared) SESSION_MONITOR for others' eyes */
+    _Atomic bool tracks;     /* (shared) SESSION_TRACKING for others' eyes */
     const struct command_entry *last_command;
+    struct chain_node id_node;           /* (shared) in the registry, by id */
     struct list registry_node;           /* (shared) in the registry of all sessions */
     struct list worker_node;             /* in a list of its worker's: retry, waiting, stalled, paused */
     struct transaction *transaction;     /* queued commands and watches, or NULL */
     struct subscriptions *subscriptions; /* channels.c; NULL while there are none */
+    struct tracking *tracking;           /* NULL while it does not track */
     struct session_names *names;         /* CLIENT SETNAME, SETINFO; NULL while unset */
     struct load *load;                   /* the fetch it is suspended for */
     struct offload *offload;             /* the job it is suspended for, or whose result it comes back to */
@@ -133,3 +139,6 @@ bool session_act(uint64_t id, void (*act)(struct session *session, int64_t argum
 /* The same for an argument that must be released: 'gone(argument)' is called instead if the session is gone by then. */
 bool session_act_or(uint64_t id, void (*act)(struct session *session, int64_t argument), void (*gone)(int64_t argument),
                     int64_t argument);
+/* As session_act_or, but at once if the session lives on the caller's worker. */
+bool session_reach(struct worker *worker, uint64_t id, void (*act)(struct session *session, int64_t argument),
+                   void (*gone)(int64_t argument), int64_t argument);

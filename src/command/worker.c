@@ -13,6 +13,7 @@
 #include "command/latency_events.h"
 #include "command/reply_wait.h"
 #include "command/request.h"
+#include "command/tracking.h"
 #include "command/transaction.h"
 
 #include <math.h>
@@ -54,6 +55,7 @@ void worker_destroy(struct worker **taken)
     buffer_deinit(&worker->notices);
     buffer_deinit(&worker->edit_room);
     channel_tables_destroy(&worker->channels);
+    tracking_batch_destroy(worker);
     memory_free(worker->requests);
     memory_free(worker->stats);
     memory_free(worker->keys);
@@ -180,6 +182,8 @@ void worker_turn(struct worker *worker, struct turn_item *items, size_t count, i
         if (filled == REQUESTS_PER_BATCH)
             worker->memory_short = !engine_make_room(worker->engine, worker);
     }
+    if (worker->changed_keys.count > 0)
+        tracking_broadcast(worker);
     reply_wait_pass(worker);
     if (worker->retry_soon) {
         worker->retry_soon = false;

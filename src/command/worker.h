@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #pragma once
 
+#include "base/chain_table.h"
 #include "base/mailbox.h"
 #include "base/random.h"
 #include "command/session.h"
@@ -32,6 +33,7 @@ struct worker {
     struct buffer notices;           /* of the present execution: notify.c */
     struct buffer edit_room;         /* where small collections are edited; see edit_room of effects.h */
     struct channel_tables *channels; /* its sessions' subscriptions; NULL until there are some */
+    struct chain_table changed_keys; /* of this turn, for those who track prefixes: tracking.c */
     struct request *requests;        /* of the present batch */
     struct list retry;               /* sessions to resume when a lock or memory may be free */
     struct list waiting;             /* sessions whose replies wait for the stream in this turn */

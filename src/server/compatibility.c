@@ -121,7 +121,6 @@ static const struct option all[] = {
     SIZE("hll-sparse-max-bytes", "3000"),
 
     /* clients, scripts, channels */
-    NUMBER("tracking-table-max-keys", "1000000"),
     NUMBER("lua-time-limit", "5000"),
     NUMBER("busy-reply-threshold", "5000"),
     TEXT("latency-tracking-info-percentiles", "50 99 99.9"),

@@ -13,6 +13,7 @@
 #include "command/notify.h"
 #include "command/settings.h"
 #include "command/table.h"
+#include "command/tracking.h"
 #include "net/connection.h"
 #include "object/object_limits.h"
 #include "server/compatibility.h"
@@ -262,6 +263,7 @@ void config_setup(void)
     settings_register(object_limit_options);
     settings_register(latency_options);
     settings_register(notify_options);
+    settings_register(tracking_options);
     settings_register(connection_options);
     compatibility_register();
 }

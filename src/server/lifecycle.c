@@ -23,6 +23,7 @@
 #include "command/effects.h"
 #include "command/gates.h"
 #include "command/notify.h"
+#include "command/tracking.h"
 #include "net/listener.h"
 #include "server/config.h"
 #include "server/identity.h"
@@ -345,6 +346,7 @@ bool lifecycle_start(char *error, size_t error_size)
     ticks_setup();
     command_table_setup();
     session_registry_setup();
+    tracking_setup();
     gates_register_own();
     info_sections_register(&node.tier);
     raise_descriptor_limit();

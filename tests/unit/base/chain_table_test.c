@@ -24,6 +24,7 @@ static void an_empty_table_finds_and_walks_nothing(void **state)
     struct chain_table table = {0};
     assert_null(chain_table_find(&table, 0));
     assert_null(chain_table_walk(&table, NULL));
+    assert_null(chain_table_any(&table, 7));
     chain_table_deinit(&table);
 }
 
@@ -77,6 +78,8 @@ static void an_emptied_table_gives_its_memory_back(void **state)
     for (size_t i = 0; i < NODES - 1; i++)
         chain_table_remove(&table, &nodes[i]);
     assert_true(table.bucket_count < full / 8);
+    for (uint64_t random = 0; random < 20; random++)
+        assert_ptr_equal(chain_table_any(&table, random), &nodes[NODES - 1]);
     assert_ptr_equal(chain_table_find(&table, NODES - 1), &nodes[NODES - 1]);
     chain_table_deinit(&table);
 }
