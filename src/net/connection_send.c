@@ -132,11 +132,11 @@ static void connection_send(struct connection *connection)
     }
 }
 
-void soft_since_set(struct connection *connection, uint32_t since_s)
+void soft_since_set(struct connection *connection, uint32_t since_ds)
 {
     struct connection_private *inner = connection_private(connection);
-    connection->loop->soft_count += (since_s != 0) - (inner->soft_since_s != 0);
-    inner->soft_since_s = since_s;
+    connection->loop->soft_count += (since_ds != 0) - (inner->soft_since_ds != 0);
+    inner->soft_since_ds = since_ds;
 }
 
 /* Gives the empty output's memory back. A reference of no bytes may be left, and is released. */
@@ -162,14 +162,14 @@ static bool soft_limit_is_over(struct connection *connection, int64_t unsent)
     struct connection_private *inner = connection_private(connection);
     const struct output_limit *limits = &connection_limits.output[connection->class];
     int64_t limit = limit_read(&limits->soft_bytes);
-    uint32_t now_s = (uint32_t)(connection->loop->now_us / 1000000) + 1;
+    uint32_t now_ds = (uint32_t)(connection->loop->now_us / 100000) + 1;
     if (limit <= 0 || unsent <= limit) {
         soft_since_set(connection, 0);
         return false;
     }
-    if (inner->soft_since_s == 0)
-        soft_since_set(connection, now_s);
-    return now_s - inner->soft_since_s >= limit_read(&limits->soft_seconds);
+    if (inner->soft_since_ds == 0)
+        soft_since_set(connection, now_ds);
+    return now_ds - inner->soft_since_ds >= limit_read(&limits->soft_seconds) * 10;
 }
 
 static bool output_is_too_long(struct connection *connection)

@@ -37,7 +37,7 @@ struct connection_private {
     char *input_base;             /* the block that input lies in, NULL for none or the arena */
     size_t expected;              /* bytes that the first request has at least */
     size_t output_sent;           /* the first bytes of output.bytes, already sent */
-    uint32_t soft_since_s;        /* beyond the soft limit since this second; 0 when not */
+    uint32_t soft_since_ds;       /* beyond the soft limit since this tenth of a second; 0 when not */
     uint32_t read_shift;          /* next read asks for NET_READ_MIN << read_shift */
 };
 
@@ -114,6 +114,6 @@ static inline size_t connection_unsent(struct connection *connection)
     return output_length(&connection->output) - connection_private(connection)->output_sent;
 }
 /* Since when it is beyond the soft limit, 0: it is not; the loop counts those that are. */
-void soft_since_set(struct connection *connection, uint32_t since_s);
+void soft_since_set(struct connection *connection, uint32_t since_ds);
 /* The send pass for one connection. */
 void connection_flush(struct connection *connection);
