@@ -25,6 +25,7 @@
 #include "command/notify.h"
 #include "command/tracking.h"
 #include "net/listener.h"
+#include "object/member_table.h"
 #include "server/config.h"
 #include "server/identity.h"
 #include "server/info_sections.h"
@@ -358,6 +359,7 @@ bool lifecycle_start(char *error, size_t error_size)
     random_hex(engine->run_id, 40);
     if (!identity_open(&node.identity, config.directory, error, error_size))
         return false;
+    member_table_set_seed(node.identity.hash_seed);
     engine->keyspace = keyspace_create(node.identity.hash_seed);
     keyspace_set_clock(engine->keyspace, clock_now_ms(), (enum eviction_policy)engine->eviction);
     if (!open_tier(error, error_size) || !open_stream(error, error_size))
