@@ -5,7 +5,7 @@
 #include "command/apply.h"
 
 #include "base/log.h"
-#include "base/memory.h"
+#include "command/string_piece.h"
 #include "object/codec.h"
 #include "object/string_object.h"
 
@@ -55,27 +55,29 @@ static bool apply_set(struct apply *apply, const struct key *key, const struct e
     return true;
 }
 
-static bool apply_piece(struct apply *apply, const struct key *key, const struct effect *effect, uint64_t end_offset)
+/* A piece that creates its key is the whole of it but for zeros. */
+static bool apply_piece(struct apply *apply, const struct key *key, const struct effect *effect, bool creates,
+                        uint64_t end_offset)
 {
-    struct entry *entry = find_changed(apply, key, end_offset);
-    if (!entry || entry_type(entry) != OBJECT_STRING)
+    struct entry *entry = creates ? NULL : find_changed(apply, key, end_offset);
+    if (!creates && (!entry || entry_type(entry) != OBJECT_STRING))
         return false;
-    char digits[BYTES_INTEGER_MAX];
-    struct object old = entry_object(entry), object;
-    struct bytes before = string_object_bytes(&old, digits);
-    int64_t offset = (int64_t)before.length;
-    struct bytes piece = effect->words[effect->count - 1];
-    if (effect->count == 4 && !bytes_to_int64(effect->words[2], &offset))
+    int64_t offset = (int64_t)string_entry_length(entry);
+    if (effect->count == 4 && (!bytes_to_int64(effect->words[2], &offset) || offset < 0))
         return false;
-    size_t length = (size_t)offset + piece.length > before.length ? (size_t)offset + piece.length : before.length;
-    char *whole = memory_allocate_zeroed(length ? length : 1);
-    memcpy(whole, before.data, before.length);
-    memcpy(whole + offset, piece.data, piece.length);
-    bool fits = string_object_raw_from_bytes(bytes_of(whole, length), &object);
-    if (fits)
-        keyspace_replay_put(apply->engine->keyspace, key, &object, entry_expire_at_ms(entry), false);
-    memory_free(whole);
-    return fits;
+    struct object changed;
+    struct block *room;
+    bool in_place;
+    if (!string_change_piece(entry, (size_t)offset, effect->words[effect->count - 1], &changed, &in_place, &room))
+        return false;
+    if (in_place)
+        keyspace_written(apply->engine->keyspace, key, entry);
+    else
+        keyspace_replay_put(apply->engine->keyspace, key, &changed, entry ? entry_expire_at_ms(entry) : ENTRY_NO_EXPIRE,
+                            creates);
+    if (room)
+        block_release(room);
+    return true;
 }
 
 static bool apply_expiry(struct apply *apply, const struct key *key, const struct effect *effect, uint64_t end_offset)
@@ -163,7 +165,7 @@ static bool apply_key_effect(struct apply *apply, const struct effect *effect, u
         return apply_restore(apply, &key, effect, creates);
     if ((bytes_equal_text(name, "append") && effect->count == 3) ||
         (bytes_equal_text(name, "setrange") && effect->count == 4))
-        return apply_piece(apply, &key, effect, end_offset);
+        return apply_piece(apply, &key, effect, creates, end_offset);
     if (bytes_equal_text(name, "pexpireat") || bytes_equal_text(name, "persist"))
         return apply_expiry(apply, &key, effect, end_offset);
     if (!bytes_equal_text(name, "del"))

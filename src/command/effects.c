@@ -181,11 +181,11 @@ void stage_append(struct execution *x, const struct key *key, struct bytes suffi
     effect_word(&x->worker->effects, suffix);
 }
 
-void stage_setrange(struct execution *x, const struct key *key, int64_t offset, struct bytes piece)
+void stage_setrange(struct execution *x, const struct key *key, int64_t offset, struct bytes piece, bool creates)
 {
     if (!x->recording)
         return;
-    stage_begin(x, key, "SETRANGE", 4);
+    stage_begin(x, key, creates ? "setrange" : "SETRANGE", 4);
     effect_word_integer(&x->worker->effects, offset);
     effect_word(&x->worker->effects, piece);
 }

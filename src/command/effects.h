@@ -38,9 +38,9 @@ void stage_whole(struct execution *x, const struct key *key, const struct object
 /* An empty buffer for object_edit_begin; good until the next call. */
 struct buffer *edit_room(struct execution *x);
 
-/* Replaces a string's value in place of 'old' with effect APPEND or SETRANGE where the whole would be long. */
+/* A string whose whole would be long has changed, or begins, with this piece. */
 void stage_append(struct execution *x, const struct key *key, struct bytes suffix);
-void stage_setrange(struct execution *x, const struct key *key, int64_t offset, struct bytes piece);
+void stage_setrange(struct execution *x, const struct key *key, int64_t offset, struct bytes piece, bool creates);
 void stage_set(struct execution *x, const struct key *key, const struct object *value, int64_t expire_at_ms,
                bool creates);
 

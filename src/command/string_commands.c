@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Strings. A value is stored as an integer where it is one, inline in its entry when short, else in a counted block that
- * replies and captures may hold on to; APPEND and SETRANGE change a block in place when nobody else holds it. */
+ * replies and captures may hold on to; string_piece.c changes a part of it. */
 #include "base/memory.h"
 #include "command/args.h"
 #include "command/effects.h"
 #include "command/lcs.h"
 #include "command/notify.h"
+#include "command/string_piece.h"
 #include "command/string_reply.h"
 
 #include <math.h>
 #include <stdio.h>
-
-/* A changed string up to this length is told to the stream whole; beyond it, as the piece that changed. */
-#define EFFECT_WHOLE_MAX 512
 
 static void reply_entry_or_null(struct execution *x, struct entry *entry)
 {
@@ -36,14 +34,6 @@ static struct entry *lookup_string_write(struct execution *x, const struct key *
     struct entry *entry = lookup_write(x, key);
     *wrong_type = !require_type(x, entry, OBJECT_STRING);
     return entry;
-}
-
-static bool string_fits(struct execution *x, uint64_t length)
-{
-    if (length <= (uint64_t)x->engine->bulk_bytes_max)
-        return true;
-    reply_error(x->reply, "ERR string exceeds maximum allowed size (proto-max-bulk-len)");
-    return false;
 }
 
 /* Stores the bytes as SET does; false (an error is replied) when memory is out. */
@@ -543,82 +533,19 @@ static void incrbyfloat_command(struct execution *x)
 
 /* ---- pieces of strings ---- */
 
-/* Writes 'piece' at 'offset' of the string that 'old' holds (NULL: empty), zeros between. The new length has been
- * checked. Replies and returns false when memory is out. */
-static bool write_piece(struct execution *x, struct entry *old, size_t offset, struct bytes piece)
-{
-    struct object value = {.encoding = ENCODING_RAW};
-    char digits[BYTES_INTEGER_MAX];
-    struct bytes before = {"", 0};
-    if (old) {
-        value = entry_object(old);
-        before = string_object_bytes(&value, digits);
-    }
-    size_t length = offset + piece.length > before.length ? offset + piece.length : before.length;
-    int64_t expire_at_ms = old ? entry_expire_at_ms(old) : ENTRY_NO_EXPIRE;
-    struct block *block = NULL;
-    if (old && value.encoding == ENCODING_BLOCK) {
-        size_t capacity = length > value.block->capacity ? length + length / 2 : length;
-        block = block_make_private(value.block, capacity);
-        if (block)
-            memcpy(entry_value_field(old), &block, sizeof(struct block *));
-    } else {
-        block = block_create(before.length, length);
-        if (block)
-            memcpy(block->data, before.data, before.length);
-    }
-    if (!block) {
-        reply_error(x->reply, "OOM the value does not fit in memory");
-        return false;
-    }
-    if (offset > before.length)
-        memset(block->data + before.length, 0, offset - before.length);
-    memcpy(block->data + offset, piece.data, piece.length);
-    block->length = length;
-
-    struct object changed = {.type = OBJECT_STRING, .encoding = ENCODING_BLOCK, .block = block};
-    if (!old || length <= EFFECT_WHOLE_MAX)
-        stage_set(x, x->keys, &changed, expire_at_ms, !old);
-    else if (offset == before.length)
-        stage_append(x, x->keys, piece);
-    else
-        stage_setrange(x, x->keys, (int64_t)offset, piece);
-
-    if (old && value.encoding == ENCODING_BLOCK) {
-        keyspace_written(x->keyspace, x->keys, old);
-    } else if (length > OBJECT_INLINE_MAX) {
-        keyspace_put(x->keyspace, x->keys, &changed, expire_at_ms);
-    } else {
-        struct object inline_value = {.type = OBJECT_STRING, .encoding = ENCODING_RAW, .bytes = {block->data, length}};
-        keyspace_put(x->keyspace, x->keys, &inline_value, expire_at_ms);
-        block_release(block);
-    }
-    if (!old)
-        notify(x, NOTIFY_CREATED, "new", x->keys);
-    return true;
-}
-
-static size_t entry_string_length(const struct entry *entry)
-{
-    if (!entry)
-        return 0;
-    struct object value = entry_object(entry);
-    return string_object_length(&value);
-}
-
 static void append_command(struct execution *x)
 {
     bool wrong_type;
     struct entry *entry = lookup_string_write(x, x->keys, &wrong_type);
     if (wrong_type)
         return;
-    size_t length = entry_string_length(entry);
+    size_t length = string_entry_length(entry);
     struct bytes suffix = x->argv[2];
-    if (!string_fits(x, (uint64_t)length + suffix.length))
+    if (!string_length_allowed(x, (uint64_t)length + suffix.length))
         return;
     /* A new key is stored as SET would: integer or embstr where it is one. */
-    bool stored =
-        entry ? write_piece(x, entry, length, suffix) : store_bytes(x, x->keys, NULL, suffix, ENTRY_NO_EXPIRE);
+    bool stored = entry ? string_write_piece(x, x->keys, entry, length, suffix) != NULL
+                        : store_bytes(x, x->keys, NULL, suffix, ENTRY_NO_EXPIRE);
     if (!stored)
         return;
     notify(x, NOTIFY_STRING, "append", x->keys);
@@ -639,9 +566,10 @@ static void setrange_command(struct execution *x)
     if (wrong_type)
         return;
     struct bytes piece = x->argv[3];
-    size_t length = entry_string_length(entry);
+    size_t length = string_entry_length(entry);
     if (piece.length > 0) {
-        if (!string_fits(x, (uint64_t)offset + piece.length) || !write_piece(x, entry, (size_t)offset, piece))
+        if (!string_length_allowed(x, (uint64_t)offset + piece.length) ||
+            !string_write_piece(x, x->keys, entry, (size_t)offset, piece))
             return;
         notify(x, NOTIFY_STRING, "setrange", x->keys);
         if ((size_t)offset + piece.length > length)
