@@ -40,8 +40,8 @@ static struct command_entry *entries;
 static uint32_t entry_count, top_level_count;
 
 static const struct command *const families[] = {
-    string_commands, key_commands,     transaction_commands, connection_commands,
-    server_commands, command_commands, standalone_commands,  pubsub_commands,
+    string_commands,  key_commands,        transaction_commands, connection_commands, server_commands,
+    command_commands, standalone_commands, pubsub_commands,      bitmap_commands,
 };
 #define FAMILY_COUNT (sizeof(families) / sizeof(families[0]))
 
@@ -218,11 +218,17 @@ static bool numbered_end(const struct key_spec *spec, const struct bytes *argv, 
     return true;
 }
 
-static bool spec_keys(const struct key_spec *spec, const struct bytes *argv, size_t argc,
+/* Further keys to the end of the request, of which there are none: the sources of a PFMERGE. */
+static bool is_empty_rest(const struct command *command, const struct key_spec *spec, size_t first, size_t argc)
+{
+    return spec != command->keys && spec->last == -1 && first == argc;
+}
+
+static bool spec_keys(const struct command *command, const struct key_spec *spec, const struct bytes *argv, size_t argc,
                       void (*add)(void *context, size_t index, uint16_t flags), void *context)
 {
     size_t first = spec_begin(spec, argv, argc), end = 0;
-    if (first == 0)
+    if (first == 0 || is_empty_rest(command, spec, first, argc))
         return true; /* an option that this request does not use */
     if (spec->count_at > 0) {
         if (!numbered_end(spec, argv, argc, &first, &end))
@@ -243,7 +249,7 @@ bool command_keys(const struct command_entry *command, const struct bytes *argv,
 {
     const struct command *row = command->row;
     for (int i = 0; i < KEY_SPECS_MAX && row->keys[i].flags != 0; i++)
-        if (!spec_keys(&row->keys[i], argv, argc, add, context))
+        if (!spec_keys(row, &row->keys[i], argv, argc, add, context))
             return false;
     return row->more_keys == NULL || row->more_keys(argv, argc, add, context);
 }

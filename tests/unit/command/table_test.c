@@ -46,7 +46,6 @@ static const struct command object_subcommands[] = {
 
 const struct command key_commands[] = {
     {ROW("OBJECT", -2, "generic"), .subcommands = object_subcommands},
-    {ROW("BITOP", -4, "bitmap"), .flags = COMMAND_WRITE, .keys = {KEY_ONE(2, KEY_OW), KEY_RANGE(3, -1, 1, KEY_RO)}},
     {ROW("TWO_APART", -4, "generic"), .keys = {KEY_ONE(1, KEY_OW), KEY_ONE(3, KEY_RO)}},
     {ROW("SORT", -2, "generic"), .flags = COMMAND_WRITE | COMMAND_DANGEROUS, .keys = {KEY_ONE(1, KEY_RO)},
      .more_keys = add_stores},
@@ -57,6 +56,11 @@ const struct command key_commands[] = {
      .keys = {KEY_ONE(3, KEY_RW), {.flags = KEY_RW, .first = -2, .keyword = "KEYS", .last = -1, .step = 1}}},
     {ROW("ALLBUTLAST", -3, "list"), .keys = {KEY_RANGE(1, -2, 1, KEY_RW)}},
     {ROW("A_NAME_OF_TWENTYFOUR_CHR", 1, "generic")},
+    END,
+};
+
+const struct command bitmap_commands[] = {
+    {ROW("BITOP", -4, "bitmap"), .flags = COMMAND_WRITE, .keys = {KEY_ONE(2, KEY_OW), KEY_RANGE(3, -1, 1, KEY_RO)}},
     END,
 };
 
