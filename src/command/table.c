@@ -41,7 +41,7 @@ static uint32_t entry_count, top_level_count;
 
 static const struct command *const families[] = {
     string_commands,  key_commands,        transaction_commands, connection_commands, server_commands,
-    command_commands, standalone_commands, pubsub_commands,      bitmap_commands,
+    command_commands, standalone_commands, pubsub_commands,      bitmap_commands,     hyperloglog_commands,
 };
 #define FAMILY_COUNT (sizeof(families) / sizeof(families[0]))
 
@@ -218,10 +218,10 @@ static bool numbered_end(const struct key_spec *spec, const struct bytes *argv, 
     return true;
 }
 
-/* Further keys to the end of the request, of which there are none: the sources of a PFMERGE. */
+/* Further keys to the end of the request, of which there are none, if that is enough: the sources of a PFMERGE. */
 static bool is_empty_rest(const struct command *command, const struct key_spec *spec, size_t first, size_t argc)
 {
-    return spec != command->keys && spec->last == -1 && first == argc;
+    return spec != command->keys && spec->last == -1 && first == argc && (int)argc >= -command->arity;
 }
 
 static bool spec_keys(const struct command *command, const struct key_spec *spec, const struct bytes *argv, size_t argc,

@@ -22,5 +22,12 @@ const struct option object_limit_options[] = {
     LIMIT("zset-max-listpack-value", zset_max_listpack_value, "64", 0),
     LIMIT("stream-node-max-bytes", stream_node_max_bytes, "4096", 0),
     LIMIT("stream-node-max-entries", stream_node_max_entries, "100", 0),
+    {.name = "hll-sparse-max-bytes",
+     .type = OPTION_BYTES,
+     .value = &object_limits.hll_sparse_max_bytes,
+     .initial = "3000",
+     .minimum = 0,
+     .maximum = INT64_MAX,
+     .help = "up to here a HyperLogLog stays sparse"},
     {.name = NULL},
 };

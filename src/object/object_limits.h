@@ -12,6 +12,7 @@ struct object_limits {
     int64_t zset_max_listpack_entries, zset_max_listpack_value;
     int64_t list_max_listpack_size; /* elements, or -1 .. -5: bytes from 4 to 64 KiB */
     int64_t stream_node_max_bytes, stream_node_max_entries;
+    int64_t hll_sparse_max_bytes;
 };
 extern struct object_limits object_limits;
 extern const struct option object_limit_options[];

@@ -118,7 +118,6 @@ static const struct option all[] = {
     NUMBER("list-compress-depth", "0"),
     NUMBER("zset-max-ziplist-entries", "128"),
     NUMBER("zset-max-ziplist-value", "64"),
-    SIZE("hll-sparse-max-bytes", "3000"),
 
     /* clients, scripts, channels */
     NUMBER("lua-time-limit", "5000"),

@@ -64,6 +64,12 @@ const struct command bitmap_commands[] = {
     END,
 };
 
+const struct command hyperloglog_commands[] = {
+    {ROW("PFMERGE", -2, "hyperloglog"), .flags = COMMAND_WRITE,
+     .keys = {KEY_ONE(1, KEY_RW), KEY_RANGE(2, -1, 1, KEY_RO)}},
+    END,
+};
+
 const struct command transaction_commands[] = {
     {ROW("EXEC", 1, "transactions")},
     END,
@@ -270,6 +276,8 @@ static void keys_of_ranges(void **state)
     assert_string_equal(keys_of("object encoding"), "malformed");
     assert_string_equal(keys_of("bitop and d a b"), "2 3 4");
     assert_string_equal(keys_of("bitop and d"), "malformed");
+    assert_string_equal(keys_of("pfmerge d a b"), "1 2 3");
+    assert_string_equal(keys_of("pfmerge d"), "1");
     assert_string_equal(keys_of("allbutlast a b 0"), "1 2");
     assert_string_equal(keys_of("allbutlast 0"), "malformed");
     assert_string_equal(keys_of("exec"), "");
