@@ -97,6 +97,114 @@ def key_family(s):
     })
 
 
+def bitmap_family(s):
+    def bit_offset():
+        r = s.random.random()
+        if r < 0.85:
+            return str(s.up_to(400)).encode()
+        if r < 0.95:
+            return str(s.up_to(600000)).encode()
+        return s.one_of(b'-1', b'4294967296', b'9223372036854775807', b'18446744073709551616', s.not_an_integer())
+
+    def field_offset():
+        r = s.random.random()
+        if r < 0.6:
+            return bit_offset()
+        return b'#' + (s.one_of(b'', b'-1', b'#1', b'1152921504606846975', s.not_an_integer())
+                       if r < 0.65 else str(s.up_to(40)).encode())
+
+    def field_type():
+        if s.chance(0.95):
+            return s.one_of(b'i%d' % s.random.randint(1, 64), b'u%d' % s.random.randint(1, 63), b'u8', b'i8', b'i64', b'u63')
+        return s.one_of(b'u64', b'i65', b'u0', b'i0', b'i-1', b'I8', b'U8', b'', b'u', b'8', b'u08', b'i 8', s.not_an_integer())
+
+    def field_value():
+        """Not the lowest numbers of all, which the reference saturates to a field's maximum."""
+        number = s.number()
+        return b'-4611686018427387904' if number.startswith(b'-92233720368547758') else number
+
+    def field_operations(writes):
+        words = []
+        for _ in range(s.one_of(0, 1, 1, 1, 2, 3, 6)):
+            name = s.one_of(b'GET', b'SET', b'INCRBY', b'SET', b'INCRBY', b'OVERFLOW') if writes else b'GET'
+            words.append(s.misspelled(name) if s.chance(0.01) else s.cased(name))
+            if name == b'OVERFLOW':
+                words.append(s.one_of(b'MAYBE', b'') if s.chance(0.03) else s.cased(s.one_of(b'WRAP', b'SAT', b'FAIL')))
+            else:
+                words += [field_type(), field_offset()] + ([field_value()] if name != b'GET' else [])
+        return words[:-1] if words and s.chance(0.02) else words
+
+    def bit_index():
+        return s.number() if s.chance(0.1) else str(s.random.randint(-300, 300)).encode()
+
+    def unit():
+        return [s.cased(s.one_of(b'BIT', b'BYTE'))] if s.chance(0.95) else [s.one_of(b'', b'BITS', b'x')]
+
+    def count_range():
+        return s.one_of([], [bit_index(), bit_index()], [bit_index(), bit_index()] + unit(), [bit_index()]
+                        if s.chance(0.1) else [], [bit_index(), bit_index()] + unit() + unit() if s.chance(0.05) else [])
+
+    def bitop():
+        name = s.one_of(b'AND', b'OR', b'XOR', b'NOT')
+        sources = [s.key()] if name == b'NOT' and s.chance(0.9) else s.keys(1, 5)
+        return [s.one_of(b'NAND', b'', b'ANDX') if s.chance(0.02) else s.cased(name), s.key()] + sources
+
+    def bit():
+        return s.one_of(b'2', b'-1', s.not_an_integer()) if s.chance(0.05) else s.one_of(b'0', b'1')
+
+    return pick(s, {
+        b'SETBIT': lambda: [s.key(), bit_offset(), bit()],
+        b'GETBIT': lambda: [s.key(), bit_offset()],
+        b'BITCOUNT': lambda: [s.key()] + count_range(),
+        b'BITPOS': lambda: [s.key(), bit()] + s.one_of([], [bit_index()], count_range()),
+        b'BITOP': bitop,
+        b'BITFIELD': lambda: [s.key()] + field_operations(True),
+        b'BITFIELD_RO': lambda: [s.key()] + field_operations(s.chance(0.05)),
+        # What the bits stand in, and how it is kept.
+        b'SET': lambda: [s.key(), s.value()],
+        b'GET': lambda: [s.key()],
+        b'OBJECT': lambda: [b'ENCODING', s.key()],
+    })
+
+
+def hyperloglog_family(s):
+    """Keys of its own: what other families make of a value that is one may be unsound, and is then refused earlier."""
+    def key():
+        return b'h%d' % s.up_to(4) if s.chance(0.95) else s.one_of(b'{h}1', b'h wrong', b'h\x00')
+
+    def keys(least):
+        return [key() for _ in range(s.one_of(least, 1, 1, 2, 3, 5))]
+
+    def elements():
+        r = s.random.random()
+        if r < 0.6:
+            return [s.value() for _ in range(s.up_to(4))]
+        if r < 0.95:
+            return [b'%d' % s.up_to(100000) for _ in range(s.up_to(60))]
+        return [s.random.randbytes(s.up_to(20)) for _ in range(s.up_to(900))]
+
+    def no_hyperloglog():
+        """Beginnings that are refused by their header."""
+        return s.one_of(b'HYLL', b'HYLL\x02' + bytes(11), b'HYLL' + bytes(12), b'HYLL' + bytes(12299), b'HYLX\x01' + bytes(11),
+                        b'HYLL\x00' + bytes(12298), s.value())
+
+    return pick(s, {
+        b'PFADD': lambda: [key()] + elements(),
+        b'pfadd': lambda: [key()] + elements(),
+        b'PFCOUNT': lambda: keys(1),
+        b'PFMERGE': lambda: [key()] + keys(0),
+        b'PFDEBUG': lambda: [s.one_of(b'GETREG', b'DECODE', b'DECODE', b'ENCODING', b'encoding', b'TODENSE', b'X') if s.chance(0.3)
+                             else b'DECODE', key()],
+        b'SET': lambda: [s.one_of(b'h wrong', key()) if s.chance(0.2) else b'h wrong', no_hyperloglog()],
+        b'GET': lambda: [key()],
+        b'STRLEN': lambda: [key()],
+        b'DEL': lambda: [key()] if s.chance(0.3) else [b'none'],
+        b'DUMP': lambda: [key()],
+        b'PEXPIRE': lambda: [key(), s.milliseconds()],
+        b'PERSIST': lambda: [key()],
+    })
+
+
 def transaction_family(s):
     return pick(s, {
         b'MULTI': lambda: [],
@@ -169,7 +277,7 @@ def nonsense_family(s):
     """What is no command at all, or has a wrong number of arguments."""
     if s.chance(0.3):
         return [s.value() or b'x'] + [s.value() for _ in range(s.up_to(3))]
-    family = s.random.choice((string_family, key_family, connection_family, server_family))
+    family = s.random.choice((string_family, bitmap_family, hyperloglog_family, key_family, connection_family, server_family))
     words = family(s)
     if s.chance(0.5) and len(words) > 1:
         del words[s.random.randrange(1, len(words))]
@@ -182,6 +290,8 @@ def nonsense_family(s):
 FAMILIES = [
     (string_family, 45),
     (key_family, 33),
+    (bitmap_family, 20),
+    (hyperloglog_family, 8),
     (transaction_family, 9),
     (connection_family, 5),
     (server_family, 5),
