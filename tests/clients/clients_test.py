@@ -31,7 +31,7 @@ def node_modules():
     return modules
 
 
-@pytest.mark.parametrize('script', ['node_redis.js', 'ioredis.js'])
+@pytest.mark.parametrize('script', ['node_redis.js', 'ioredis.js', 'pubsub_node_redis.js', 'pubsub_ioredis.js'])
 def test_a_node_client_works(server, node_modules, script):
     done = subprocess.run(['node', os.path.join(HERE, script), str(server.port)], timeout=60, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, env={**os.environ, 'NODE_PATH': node_modules})
@@ -76,6 +76,35 @@ def test_redis_py_lock_and_decoding(server):
     assert client.set('lock', 'other', nx=True, px=10000) is None
     assert client.get('lock') == 'token'
     client.delete('lock')
+
+
+def test_redis_py_subscribes(server):
+    redis = pytest.importorskip('redis')
+    client = redis.Redis(port=server.port, decode_responses=True)
+    subscriber = client.pubsub()
+    subscriber.subscribe('news')
+    subscriber.psubscribe(**{'user:*': lambda message: heard.append(message['data'])})
+    heard = []
+
+    def read():
+        while True:
+            message = subscriber.get_message(timeout=5)
+            if not message or message['type'] not in ('subscribe', 'psubscribe'):
+                return message
+    assert client.publish('news', 'hello') == 1
+    assert read() == {'type': 'message', 'pattern': None, 'channel': 'news', 'data': 'hello'}
+    assert client.publish('user:1', 'x') == 1
+    read()
+    assert heard == ['x']
+    assert client.pubsub_channels() == ['news'] and client.pubsub_numsub('news') == [('news', 1)]
+    assert client.pubsub_numpat() == 1
+    subscriber.ping()
+    assert read()['type'] == 'pong'
+    subscriber.unsubscribe()
+    subscriber.punsubscribe()
+    while subscriber.subscribed:
+        assert subscriber.get_message(timeout=5)['type'] in ('unsubscribe', 'punsubscribe')
+    subscriber.close()
 
 
 @pytest.mark.parametrize('program', ['redis-cli'])

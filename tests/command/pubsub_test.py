@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Publish and subscribe: channels, patterns, shard channels, and what a subscriber's connection is like."""
+import threading
 import time
 
 import pytest
@@ -351,3 +352,67 @@ def test_the_limit_of_subscribers_is_not_that_of_others(own_server):
     client.ok('CONFIG', 'SET', LIMIT, 'pubsub 1kb 0 0')
     client.ok('SET', 'k', b'x' * 3000000)
     assert client('GET', 'k') == b'x' * 3000000
+
+
+# ---- many at once ----
+
+def in_threads(works):
+    """Runs all at once; the first failure of any is raised here."""
+    failures = []
+
+    def guarded(work):
+        try:
+            work()
+        except BaseException as failure:  # told to the story's own thread
+            failures.append(failure)
+    threads = [threading.Thread(target=guarded, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+
+
+def test_nothing_is_lost_or_reordered_between_threads(own_server, kind, scale):
+    """Steady subscribers get every message of every publisher in its order, while others come and go."""
+    server = own_server(**({'threads': 4} if kind == 'forebay' else {}))
+    count, publishers = int(1500 * scale), 4
+    steady = [server.client(protocol=2 + i % 2) for i in range(8)]
+    for i, subscriber in enumerate(steady):
+        assert subscriber(*[('SUBSCRIBE', 'news'), ('PSUBSCRIBE', 'n*'), ('PSUBSCRIBE', '*s')][i % 3])[2] == 1
+    done = threading.Event()
+
+    def publish(number):
+        with server.client() as client:
+            for first in range(0, count, 50):
+                replies = client.pipeline([('PUBLISH', 'news', '%d.%d' % (number, first + i)) for i in range(50)])
+                assert min(replies) >= len(steady)
+
+    def listen(subscriber):
+        expected = [0] * publishers
+        while min(expected) < count:
+            number, sequence = subscriber.read()[-1].split(b'.')
+            assert int(sequence) == expected[int(number)]
+            expected[int(number)] += 1
+
+    def come_and_go(number):
+        while not done.is_set():
+            with server.client(protocol=3) as client:
+                client('SUBSCRIBE', 'news')
+                client('PSUBSCRIBE', 'ne*', ) if number % 2 else client('SSUBSCRIBE', 'news')
+                if number % 3 == 0:
+                    client.send('UNSUBSCRIBE')
+
+    def publish_all():
+        try:
+            in_threads([lambda number=number: publish(number) for number in range(publishers)])
+        finally:
+            done.set()
+    in_threads([publish_all] + [lambda subscriber=subscriber: listen(subscriber) for subscriber in steady] +
+               [lambda number=number: come_and_go(number) for number in range(4)])
+    client = server.client()
+    for subscriber in steady:
+        subscriber.close()
+    wait_until(lambda: client('PUBSUB', 'CHANNELS') == [] and client('PUBSUB', 'NUMPAT') == 0)
+    assert client('PUBSUB', 'SHARDCHANNELS') == []
