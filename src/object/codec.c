@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/crc.h"
+#include "object/list_private.h"
 #include "object/object_private.h"
 
 /* Valkey counts from here where it leaves Redis's numbering. */
@@ -22,6 +23,10 @@ struct payload_form {
 
 static const struct payload_form forms[] = {
     [RDB_TYPE_STRING] = {OBJECT_STRING, string_object_decode},
+    [RDB_TYPE_LIST] = {OBJECT_LIST, list_object_decode},
+    [RDB_TYPE_LIST_ZIPLIST] = {OBJECT_LIST, list_object_decode},
+    [RDB_TYPE_LIST_QUICKLIST] = {OBJECT_LIST, list_object_decode},
+    [RDB_TYPE_LIST_QUICKLIST_2] = {OBJECT_LIST, list_object_decode},
 };
 
 static const struct payload_form *form_of(uint8_t type_byte)

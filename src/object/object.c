@@ -3,10 +3,12 @@
 #include "object/object.h"
 
 #include "base/check.h"
+#include "object/list_private.h"
 #include "object/object_private.h"
 
 static const struct object_class *const classes[OBJECT_TYPE_COUNT] = {
     [OBJECT_STRING] = &string_object_class,
+    [OBJECT_LIST] = &list_object_class,
 };
 
 /* TYPE names a type by what users call it, also where only its number is known. */
@@ -43,6 +45,8 @@ const char *object_type_name(uint8_t type)
 const char *object_encoding_name(const struct object *object)
 {
     check(object->encoding < ENCODING_COUNT);
+    if (class_of(object)->encoding_name)
+        return class_of(object)->encoding_name(object);
     return encoding_names[object->encoding];
 }
 

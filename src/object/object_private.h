@@ -42,6 +42,8 @@ struct object_class {
     size_t (*count)(const struct object *object);
     struct object (*copy)(const struct object *object);
     struct object empty;
+    /* NULL where the encoding alone tells. */
+    const char *(*encoding_name)(const struct object *object);
     /* Appends type byte and payload. */
     void (*encode)(const struct object *object, struct buffer *out);
 };

@@ -1,0 +1,512 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A list is a sequence of listpacks: one that stands in the entry (up to INLINE_BYTES_MAX), or a chain of nodes in a body.
+ *
+ * Q1 a node in the chain has at least one element, and count and bytes of the body are the sums over its nodes.
+ * Q2 a node has at most what list-max-listpack-size allows, or a single element.
+ * Q3 a body that shrinks stays a body: a list that breathes around the bound does not move each time.
+ *
+ * Editing goes through a place: the buffer of a listpack and an offset in it, wherever that stands. */
+#include "object/list_object.h"
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "object/list_private.h"
+#include "object/listpack.h"
+#include "object/object_limits.h"
+
+/* Beyond this, moving the bytes in and out of the entry costs more than a node. */
+#define INLINE_BYTES_MAX 512
+/* Chains longer than this are freed in the background. */
+#define FREE_NODES_AT_ONCE 64
+
+/* ---- nodes ---- */
+
+/* Whether a listpack of these bytes and elements is still within the limit. */
+static bool within_limit(size_t bytes, size_t count)
+{
+    int64_t size = object_limits.list_max_listpack_size;
+    if (size < 0)
+        return bytes <= (size_t)4096 << ((size < -5 ? 5 : -size) - 1);
+    return count <= (size_t)size && bytes <= 8192;
+}
+
+static struct list_node *node_create(void)
+{
+    struct list_node *node = memory_allocate_zeroed(sizeof(*node));
+    listpack_init(&node->listpack);
+    return node;
+}
+
+static void node_destroy(struct list_node *node)
+{
+    buffer_deinit(&node->listpack);
+    memory_free(node);
+}
+
+static size_t node_bytes(const struct list_node *node)
+{
+    return sizeof(*node) + node->listpack.capacity;
+}
+
+/* Every change of a node stands between these two. */
+static void node_leave(struct list_body *body, const struct list_node *node)
+{
+    body->bytes -= node_bytes(node);
+    body->count -= node->count;
+}
+
+static void node_enter(struct list_body *body, const struct list_node *node)
+{
+    body->bytes += node_bytes(node);
+    body->count += node->count;
+}
+
+/* After 'before', or at the head (NULL). */
+static void node_link(struct list_body *body, struct list_node *node, struct list_node *before)
+{
+    node->previous = before;
+    node->next = before ? before->next : body->head;
+    *(before ? &before->next : &body->head) = node;
+    *(node->next ? &node->next->previous : &body->tail) = node;
+    body->nodes++;
+    node_enter(body, node);
+}
+
+static void node_unlink(struct list_body *body, struct list_node *node)
+{
+    node_leave(body, node);
+    *(node->previous ? &node->previous->next : &body->head) = node->next;
+    *(node->next ? &node->next->previous : &body->tail) = node->previous;
+    body->nodes--;
+}
+
+/* ---- body ---- */
+
+struct list_body *list_body_create(void)
+{
+    return memory_allocate_zeroed(sizeof(struct list_body));
+}
+
+static void body_destroy(void *taken)
+{
+    struct list_body *body = taken;
+    for (struct list_node *node = body->head, *next; node; node = next) {
+        next = node->next;
+        node_destroy(node);
+    }
+    memory_free(body);
+}
+
+void list_body_free(struct list_body *body)
+{
+    if (body->nodes > FREE_NODES_AT_ONCE)
+        memory_free_later(body, body_destroy);
+    else
+        body_destroy(body);
+}
+
+void list_body_append(struct list_body *body, struct bytes listpack)
+{
+    struct list_node *node = memory_allocate_zeroed(sizeof(*node));
+    buffer_append_bytes(&node->listpack, listpack);
+    node->count = listpack_count(listpack);
+    node_link(body, node, body->tail);
+}
+
+static struct object object_of_body(struct list_body *body)
+{
+    return (struct object){.type = OBJECT_LIST, .encoding = ENCODING_QUICKLIST, .body = body};
+}
+
+/* The list as a body, made of its listpack if it was none. */
+static struct list_body *body_of(struct object *list)
+{
+    if (list->encoding == ENCODING_QUICKLIST)
+        return list->body;
+    struct list_body *body = list_body_create();
+    if (listpack_first(list->bytes))
+        list_body_append(body, list->bytes);
+    *list = object_of_body(body);
+    return body;
+}
+
+/* ---- reading ---- */
+
+size_t list_object_length(const struct object *list)
+{
+    if (list->encoding == ENCODING_QUICKLIST)
+        return ((const struct list_body *)list->body)->count;
+    return listpack_count(list->bytes);
+}
+
+/* The node with this index, which becomes the index within it; NULL if there is none. From the nearer end. */
+static struct list_node *find_node(const struct list_body *body, int64_t *index)
+{
+    int64_t count = (int64_t)body->count, at = *index < 0 ? *index + count : *index;
+    if (at < 0 || at >= count)
+        return NULL;
+    struct list_node *node;
+    if (at < count / 2) {
+        for (node = body->head; at >= (int64_t)node->count; node = node->next)
+            at -= (int64_t)node->count;
+    } else {
+        int64_t behind = count - at;
+        for (node = body->tail; behind > (int64_t)node->count; node = node->previous)
+            behind -= (int64_t)node->count;
+        at = (int64_t)node->count - behind;
+    }
+    *index = at;
+    return node;
+}
+
+bool list_object_get(const struct object *list, int64_t index, char *digits, struct bytes *element)
+{
+    struct bytes listpack = list->bytes;
+    if (list->encoding == ENCODING_QUICKLIST) {
+        const struct list_node *node = find_node(list->body, &index);
+        if (!node)
+            return false;
+        listpack = buffer_bytes(&node->listpack);
+    }
+    const uint8_t *position = listpack_seek(listpack, index);
+    if (position)
+        *element = listpack_get_bytes(position, digits);
+    return position != NULL;
+}
+
+void list_iterator_init(struct list_iterator *iterator, const struct object *list, int64_t index, bool backwards)
+{
+    *iterator = (struct list_iterator){.list = list, .listpack = list->bytes, .backwards = backwards};
+    if (list->encoding == ENCODING_QUICKLIST) {
+        iterator->node = find_node(list->body, &index);
+        check(iterator->node);
+        iterator->listpack = buffer_bytes(&iterator->node->listpack);
+    }
+    iterator->position = listpack_seek(iterator->listpack, index);
+}
+
+static void iterator_advance(struct list_iterator *iterator)
+{
+    iterator->position =
+        iterator->backwards ? listpack_prev(iterator->listpack, iterator->position) : listpack_next(iterator->position);
+    if (iterator->position || !iterator->node)
+        return;
+    iterator->node = iterator->backwards ? iterator->node->previous : iterator->node->next;
+    if (!iterator->node)
+        return;
+    iterator->listpack = buffer_bytes(&iterator->node->listpack);
+    iterator->position = iterator->backwards ? listpack_last(iterator->listpack) : listpack_first(iterator->listpack);
+}
+
+bool list_iterator_next(struct list_iterator *iterator, char *digits, struct bytes *element)
+{
+    if (!iterator->position)
+        return false;
+    *element = listpack_get_bytes(iterator->position, digits);
+    iterator_advance(iterator);
+    return true;
+}
+
+/* ---- pushing ---- */
+
+static void listpack_push(struct buffer *listpack, enum list_end end, struct bytes element)
+{
+    bool fits = end == LIST_HEAD ? listpack_prepend(listpack, element) : listpack_append(listpack, element);
+    check(fits);
+}
+
+static void body_push(struct list_body *body, enum list_end end, struct bytes element)
+{
+    struct list_node *node = end == LIST_HEAD ? body->head : body->tail;
+    if (!node || !within_limit(node->listpack.length + listpack_entry_bytes(element), node->count + 1)) {
+        node = node_create();
+        node_link(body, node, end == LIST_HEAD ? NULL : body->tail);
+    }
+    node_leave(body, node);
+    listpack_push(&node->listpack, end, element);
+    node->count++;
+    node_enter(body, node);
+}
+
+/* Whether the listpack may stay in the entry with this element more. */
+static bool stays_inline(const struct object *list, struct bytes element)
+{
+    size_t bytes = list->bytes.length + listpack_entry_bytes(element);
+    return list->encoding == ENCODING_LISTPACK && bytes <= INLINE_BYTES_MAX &&
+           within_limit(bytes, listpack_count(list->bytes) + 1);
+}
+
+void list_object_push(struct object *list, struct buffer *room, enum list_end end, struct bytes element)
+{
+    if (!stays_inline(list, element)) {
+        body_push(body_of(list), end, element);
+        return;
+    }
+    struct buffer *listpack = object_edit_begin(list, room);
+    listpack_push(listpack, end, element);
+    object_edit_end(list, listpack);
+}
+
+/* ---- places ---- */
+
+/* Where an element stands. */
+struct place {
+    struct list_body *body; /* NULL: a listpack in the room */
+    struct list_node *node;
+    struct buffer *listpack;
+    size_t offset;
+};
+
+/* The offset is good for list->bytes or for the node. */
+static struct place place_begin(struct object *list, struct buffer *room, struct list_node *node, size_t offset)
+{
+    struct place place = {.node = node, .offset = offset};
+    if (list->encoding == ENCODING_QUICKLIST) {
+        place.body = list->body;
+        place.listpack = &node->listpack;
+        node_leave(place.body, node);
+    } else {
+        place.listpack = object_edit_begin(list, room);
+    }
+    return place;
+}
+
+static void place_end(struct place *place, struct object *list, int64_t count_change)
+{
+    if (!place->body) {
+        object_edit_end(list, place->listpack);
+        return;
+    }
+    place->node->count = (size_t)((int64_t)place->node->count + count_change);
+    node_enter(place->body, place->node);
+    if (place->node->count == 0) {
+        node_unlink(place->body, place->node);
+        node_destroy(place->node);
+    }
+}
+
+/* Moves the elements from the offset on to a node of their own behind it. */
+static void node_split(struct list_body *body, struct list_node *node, size_t offset)
+{
+    struct bytes listpack = buffer_bytes(&node->listpack);
+    struct list_node *behind = node_create();
+    char digits[BYTES_INTEGER_MAX];
+    for (const uint8_t *position = listpack_at(listpack, offset); position; position = listpack_next(position)) {
+        bool fits = listpack_append(&behind->listpack, listpack_get_bytes(position, digits));
+        check(fits);
+        behind->count++;
+    }
+    node_leave(body, node);
+    listpack_delete(&node->listpack, offset, behind->count);
+    node->count -= behind->count;
+    node_enter(body, node);
+    node_link(body, behind, node);
+}
+
+/* Makes a node without elements at the offset of another, which is split there unless it ends or begins there. */
+static struct list_node *node_open(struct list_body *body, struct list_node *node, size_t offset)
+{
+    struct bytes listpack = buffer_bytes(&node->listpack);
+    struct list_node *before = node, *opened = node_create();
+    if (offset == LISTPACK_HEADER_BYTES)
+        before = node->previous;
+    else if (listpack_at(listpack, offset))
+        node_split(body, node, offset);
+    node_link(body, opened, before);
+    return opened;
+}
+
+static void insert_at(struct object *list, struct buffer *room, struct list_node *node, size_t offset,
+                      struct bytes element)
+{
+    if (!node && !stays_inline(list, element))
+        node = body_of(list)->head;
+    if (node && !within_limit(node->listpack.length + listpack_entry_bytes(element), node->count + 1)) {
+        node = node_open(list->body, node, offset);
+        offset = LISTPACK_HEADER_BYTES;
+    }
+    struct place place = place_begin(list, room, node, offset);
+    bool fits = listpack_insert(place.listpack, offset, element);
+    check(fits);
+    place_end(&place, list, 1);
+}
+
+/* The element as a node of its own, if its listpack cannot take it within the limit. */
+static void replace_at(struct object *list, struct buffer *room, struct list_node *node, size_t offset,
+                       struct bytes element)
+{
+    struct bytes listpack = node ? buffer_bytes(&node->listpack) : list->bytes;
+    size_t step = listpack_step(listpack_at(listpack, offset));
+    size_t bytes = listpack.length - step + listpack_entry_bytes(element);
+    bool fits = node ? node->count == 1 || within_limit(bytes, node->count) : bytes <= INLINE_BYTES_MAX;
+    if (!fits) {
+        node = node ? node : body_of(list)->head;
+        if (node->count > 1) {
+            insert_at(list, room, node, offset + step, element);
+            struct place old = place_begin(list, room, node, offset);
+            listpack_delete(old.listpack, offset, 1);
+            place_end(&old, list, -1);
+            return;
+        }
+    }
+    struct place place = place_begin(list, room, node, offset);
+    fits = listpack_replace(place.listpack, offset, element);
+    check(fits);
+    place_end(&place, list, 0);
+}
+
+void list_object_set(struct object *list, struct buffer *room, int64_t index, struct bytes element)
+{
+    struct list_node *node = list->encoding == ENCODING_QUICKLIST ? find_node(list->body, &index) : NULL;
+    struct bytes listpack = node ? buffer_bytes(&node->listpack) : list->bytes;
+    const uint8_t *position = listpack_seek(listpack, index);
+    check(position);
+    replace_at(list, room, node, listpack_offset(listpack, position), element);
+}
+
+bool list_object_insert(struct object *list, struct buffer *room, struct bytes pivot, bool before, struct bytes element)
+{
+    struct list_node *node = list->encoding == ENCODING_QUICKLIST ? ((struct list_body *)list->body)->head : NULL;
+    do {
+        struct bytes listpack = node ? buffer_bytes(&node->listpack) : list->bytes;
+        const uint8_t *found = listpack_find(listpack_first(listpack), pivot, 0);
+        if (found) {
+            size_t offset = listpack_offset(listpack, found) + (before ? 0 : listpack_step(found));
+            insert_at(list, room, node, offset, element);
+            return true;
+        }
+        node = node ? node->next : NULL;
+    } while (node);
+    return false;
+}
+
+/* ---- removing ---- */
+
+/* Takes whole nodes from an end into a body of their own, as long as 'count' covers them; returns what is left of it. */
+static size_t drop_nodes(struct list_body *body, enum list_end end, size_t count)
+{
+    struct list_body dropped = {0};
+    for (;;) {
+        struct list_node *node = end == LIST_HEAD ? body->head : body->tail;
+        if (!node || node->count > count)
+            break;
+        count -= node->count;
+        node_unlink(body, node);
+        node_link(&dropped, node, dropped.tail);
+    }
+    if (dropped.nodes > 0) {
+        struct list_body *garbage = list_body_create();
+        *garbage = dropped;
+        list_body_free(garbage);
+    }
+    return count;
+}
+
+void list_object_drop(struct object *list, struct buffer *room, enum list_end end, size_t count)
+{
+    struct list_node *node = NULL;
+    if (list->encoding == ENCODING_QUICKLIST) {
+        count = drop_nodes(list->body, end, count);
+        node = end == LIST_HEAD ? ((struct list_body *)list->body)->head : ((struct list_body *)list->body)->tail;
+        if (!node || count == 0)
+            return;
+    }
+    struct bytes listpack = node ? buffer_bytes(&node->listpack) : list->bytes;
+    size_t length = listpack_count(listpack);
+    count = count < length ? count : length;
+    if (count == 0)
+        return;
+    const uint8_t *first = end == LIST_HEAD ? listpack_first(listpack) : listpack_seek(listpack, -(int64_t)count);
+    struct place place = place_begin(list, room, node, listpack_offset(listpack, first));
+    listpack_delete(place.listpack, place.offset, count);
+    place_end(&place, list, -(int64_t)count);
+}
+
+/* Removes equal elements from one listpack, at most 'most', the last ones if 'backwards'. */
+static size_t remove_in(struct object *list, struct buffer *room, struct list_node *node, size_t most, bool backwards,
+                        struct bytes element)
+{
+    struct bytes listpack = node ? buffer_bytes(&node->listpack) : list->bytes;
+    if (!listpack_find(listpack_first(listpack), element, 0))
+        return 0;
+    struct place place = place_begin(list, room, node, 0);
+    const uint8_t *position =
+        backwards ? listpack_last(buffer_bytes(place.listpack)) : listpack_first(buffer_bytes(place.listpack));
+    size_t removed = 0;
+    while (position && removed < most) {
+        listpack = buffer_bytes(place.listpack);
+        size_t offset = listpack_offset(listpack, position);
+        bool equals = listpack_equals(position, element);
+        const uint8_t *before = backwards ? listpack_prev(listpack, position) : NULL;
+        size_t offset_before = before ? listpack_offset(listpack, before) : 0;
+        if (equals)
+            removed += listpack_delete(place.listpack, offset, 1);
+        listpack = buffer_bytes(place.listpack);
+        if (backwards)
+            position = before ? listpack_at(listpack, offset_before) : NULL;
+        else
+            position = equals ? listpack_at(listpack, offset) : listpack_next(position);
+    }
+    place_end(&place, list, -(int64_t)removed);
+    return removed;
+}
+
+size_t list_object_remove(struct object *list, struct buffer *room, int64_t count, struct bytes element)
+{
+    bool backwards = count < 0;
+    size_t most = count == 0 ? SIZE_MAX : backwards ? (size_t) - (uint64_t)count : (size_t)count;
+    if (list->encoding != ENCODING_QUICKLIST)
+        return remove_in(list, room, NULL, most, backwards, element);
+    struct list_body *body = list->body;
+    size_t removed = 0;
+    for (struct list_node *node = backwards ? body->tail : body->head, *next; node && removed < most; node = next) {
+        next = backwards ? node->previous : node->next;
+        removed += remove_in(list, room, node, most - removed, backwards, element);
+    }
+    return removed;
+}
+
+/* ---- what every type can do ---- */
+
+static void release(struct object *list)
+{
+    if (list->encoding == ENCODING_QUICKLIST)
+        list_body_free(list->body);
+}
+
+static size_t external_bytes(const struct object *list)
+{
+    if (list->encoding != ENCODING_QUICKLIST)
+        return 0;
+    return sizeof(struct list_body) + ((const struct list_body *)list->body)->bytes;
+}
+
+static struct object copy(const struct object *list)
+{
+    struct list_body *body = list_body_create();
+    for (const struct list_node *node = ((const struct list_body *)list->body)->head; node; node = node->next)
+        list_body_append(body, buffer_bytes(&node->listpack));
+    return object_of_body(body);
+}
+
+/* A chain of one short node is what Redis calls a listpack. */
+static const char *encoding_name(const struct object *list)
+{
+    if (list->encoding != ENCODING_QUICKLIST)
+        return "listpack";
+    const struct list_body *body = list->body;
+    bool is_one = body->nodes == 1 && within_limit(body->head->listpack.length, body->head->count);
+    return is_one ? "listpack" : "quicklist";
+}
+
+static const char empty_listpack[LISTPACK_EMPTY_BYTES] = {LISTPACK_EMPTY_BYTES, 0, 0, 0, 0, 0, (char)0xff};
+
+const struct object_class list_object_class = {
+    .release = release,
+    .external_bytes = external_bytes,
+    .count = list_object_length,
+    .copy = copy,
+    .encode = list_object_encode,
+    .encoding_name = encoding_name,
+    .empty = {.type = OBJECT_LIST, .encoding = ENCODING_LISTPACK, .bytes = {empty_listpack, LISTPACK_EMPTY_BYTES}},
+};
