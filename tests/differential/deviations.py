@@ -32,7 +32,19 @@ def default_policy_is_tier(words, reference, ours):
     return [b'tier' if text == b'noeviction' else text for text in texts(reference)] == texts(ours)
 
 
+def small_lists_are_listpacks(words, reference, ours):
+    """As 7.2 has it; 7.0 calls every list a quicklist."""
+    return words[0] == b'OBJECT' and reference == b'quicklist' and ours == b'listpack'
+
+
+def smallest_rank(words, reference, ours):
+    """7.0 takes it for a rank that nothing has."""
+    return words[0] == b'LPOS' and b'-9223372036854775808' in words and is_error(ours, 'ERR value is out of range')
+
+
 DEVIATIONS = [
+    ('LPOS RANK', 'the smallest integer has no positive counterpart; refused as 7.2 does', smallest_rank),
+    ('list encoding', 'a short list is a listpack since 7.2', small_lists_are_listpacks),
     ('maxmemory-policy', 'tier is a policy of its own, and the default', default_policy_is_tier),
     ('stars match the empty key', 'the reference does so for the pattern * alone, not for **', only_the_empty_key_more),
 ]

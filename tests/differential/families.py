@@ -205,6 +205,55 @@ def hyperloglog_family(s):
     })
 
 
+def list_family(s):
+    position_options = {b'RANK': s.index, b'COUNT': s.index, b'MAXLEN': s.index}
+
+    def element():
+        return s.one_of(b'a', b'b', b'1', b'') if s.chance(0.5) else s.value()
+
+    def elements():
+        return [element() for _ in range(s.one_of(1, 1, 2, 5, 40))]
+
+    def count():
+        return [] if s.chance(0.6) else [s.index()]
+
+    def end():
+        return s.cased(s.one_of(b'LEFT', b'RIGHT')) if s.chance(0.95) else b'x'
+
+    def timeout():
+        return s.one_of(b'0.001', b'0.01', b'0.001', b'-1', b'x', b'nan')
+
+    def several():
+        keys = s.keys(1, 3)
+        number = str(len(keys)).encode() if s.chance(0.9) else s.index()
+        return [number] + keys + [end()] + s.options({b'COUNT': s.index}, 1)
+
+    return pick(s, {
+        b'LPUSH': lambda: [s.key()] + elements(),
+        b'RPUSH': lambda: [s.key()] + elements(),
+        b'LPUSHX': lambda: [s.key()] + elements(),
+        b'RPUSHX': lambda: [s.key()] + elements(),
+        b'LPOP': lambda: [s.key()] + count(),
+        b'RPOP': lambda: [s.key()] + count(),
+        b'LLEN': lambda: [s.key()],
+        b'LINDEX': lambda: [s.key(), s.index()],
+        b'LSET': lambda: [s.key(), s.index(), element()],
+        b'LINSERT': lambda: [s.key(), s.cased(s.one_of(b'BEFORE', b'AFTER', b'BEFORE', b'AFTER', b'x')), element(), element()],
+        b'LRANGE': lambda: [s.key(), s.index(), s.index()],
+        b'LREM': lambda: [s.key(), s.index(), element()],
+        b'LTRIM': lambda: [s.key(), s.index(), s.index()],
+        b'LPOS': lambda: [s.key(), element()] + s.options(position_options),
+        b'LMOVE': lambda: [s.key(), s.key(), end(), end()],
+        b'RPOPLPUSH': lambda: [s.key(), s.key()],
+        b'LMPOP': several,
+        b'BLPOP': lambda: s.keys(1, 3) + [timeout()],
+        b'BRPOP': lambda: s.keys(1, 3) + [timeout()],
+        b'BLMOVE': lambda: [s.key(), s.key(), end(), end(), timeout()],
+        b'BRPOPLPUSH': lambda: [s.key(), s.key(), timeout()],
+        b'BLMPOP': lambda: [timeout()] + several(),
+    })
+
+
 def transaction_family(s):
     return pick(s, {
         b'MULTI': lambda: [],
@@ -289,6 +338,7 @@ def nonsense_family(s):
 # (family, weight)
 FAMILIES = [
     (string_family, 45),
+    (list_family, 20),
     (key_family, 33),
     (bitmap_family, 20),
     (hyperloglog_family, 8),
