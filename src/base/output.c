@@ -32,6 +32,22 @@ void output_rewind(struct output *output, struct output_mark mark)
     output->bytes.length = mark.length;
 }
 
+void output_move(struct output *to, struct output *from)
+{
+    size_t at = 0;
+    for (uint32_t i = 0; i < from->reference_count; i++) {
+        struct output_reference *reference = &from->references[i];
+        buffer_append(&to->bytes, from->bytes.data + at, reference->position - at);
+        at = reference->position;
+        output_append_reference(to, bytes_of(reference->data, reference->length), reference->release, reference->owner);
+    }
+    if (from->bytes.length > at)
+        buffer_append(&to->bytes, from->bytes.data + at, from->bytes.length - at);
+    from->reference_count = 0;
+    from->referenced_length = 0;
+    output_deinit(from);
+}
+
 void output_deinit(struct output *output)
 {
     output_rewind(output, (struct output_mark){0, 0});

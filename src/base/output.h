@@ -41,5 +41,8 @@ static inline struct output_mark output_mark(const struct output *output)
 }
 void output_rewind(struct output *output, struct output_mark mark);
 
+/* Appends all of 'from' and leaves it empty; its references change their owner. */
+void output_move(struct output *to, struct output *from);
+
 /* Releases all and frees the buffers. */
 void output_deinit(struct output *output);

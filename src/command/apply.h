@@ -23,6 +23,8 @@ struct effect_form {
     bool (*apply)(struct object *value, struct buffer *room, const struct effect *effect);
 };
 
+extern const struct effect_form list_effects[];
+
 /* 'end_offset' is where the effect's bracket ends; an effect that its key's row already has is skipped. One thread,
  * before the first command. */
 void apply_effect(struct apply *apply, const struct effect *effect, uint64_t end_offset);

@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "command/args.h"
+#include "command/blocked.h"
 #include "command/client_list.h"
 #include "command/pause.h"
 #include "resp/error_text.h"
@@ -190,7 +191,6 @@ static void client_capa_command(struct execution *x)
     reply_status(x->reply, "OK");
 }
 
-/* Waits of this server end by themselves: no client can be unblocked by another, as if none were blocked. */
 static void client_unblock_command(struct execution *x)
 {
     int64_t id;
@@ -199,7 +199,7 @@ static void client_unblock_command(struct execution *x)
     else if (x->argc == 4 && !arg_is(x->argv[3], "TIMEOUT") && !arg_is(x->argv[3], "ERROR"))
         reply_error(x->reply, "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
     else if (arg_int64(x, x->argv[2], &id))
-        reply_integer(x->reply, 0);
+        reply_integer(x->reply, blocked_unblock((uint64_t)id, x->argc == 4 && arg_is(x->argv[3], "ERROR")));
 }
 
 /* ---- the container ---- */

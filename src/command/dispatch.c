@@ -9,6 +9,7 @@
 #include "base/metric.h"
 #include "base/ticks.h"
 #include "command/args.h"
+#include "command/blocked.h"
 #include "command/class.h"
 #include "command/error_counts.h"
 #include "command/latency_events.h"
@@ -250,6 +251,8 @@ void execution_release(struct execution *x, struct holding *holding)
     struct effect_batch *effects = &x->worker->effects;
     uint64_t offset = 0;
     enum stream_level level = x->wait_level;
+    if (__builtin_expect(x->worker->filled.length > 0, 0))
+        blocked_serve(x, holding);
     if (effects->count > 0) {
         offset = stream_append(x->engine->stream, effects);
         effect_batch_clear(effects);
@@ -260,6 +263,8 @@ void execution_release(struct execution *x, struct holding *holding)
         reply_wait_note(x->session, offset, level);
     if (__builtin_expect(x->worker->notices.length > 0, 0))
         notify_flush(x->worker);
+    if (__builtin_expect(!list_is_empty(&x->worker->served), 0))
+        blocked_send(x->worker, offset);
 }
 
 /* ---- running ---- */
@@ -433,7 +438,7 @@ static void execution_perform(struct execution *x)
         return;
     class_prepare(x);
     execution_run(x);
-    if (x->suspended) {
+    if (x->suspended && !x->blocked) {
         effect_batch_clear(&x->worker->effects);
         notify_forget(x->worker);
     }
@@ -467,6 +472,8 @@ bool dispatch(struct worker *worker, struct session *session, const struct bytes
                           .touch = !(session->flags & SESSION_NO_TOUCH)};
     struct output_mark mark = output_mark(session->reply.output);
     session_update_reply_mode(session);
+    if (__builtin_expect(session->blocked != NULL, 0) && blocked_finish(session, command))
+        return true;
     enum gate_answer answer = execution_admit(&x);
     if (answer == GATE_PASS) {
         session->last_command = command;
@@ -484,6 +491,8 @@ bool dispatch(struct worker *worker, struct session *session, const struct bytes
         return false;
     }
     session->suspension = SUSPENDED_NOT;
+    if (__builtin_expect(session->blocked != NULL, 0))
+        blocked_abandon(session);
     if (session->flags & SESSION_REPLY_SKIP_NEXT)
         session->flags = (session->flags & ~(uint32_t)SESSION_REPLY_SKIP_NEXT) | SESSION_REPLY_SKIP;
     else

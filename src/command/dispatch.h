@@ -27,6 +27,8 @@ struct execution {
     bool recording;       /* effects must be staged */
     bool touch;           /* look-ups count as accesses */
     bool suspended;       /* the handler (or a gate) suspended the session: it starts over later */
+    bool blocked;         /* suspended by execution_block: what it has changed on the way (expired keys) stays */
+    bool serving;         /* runs for a blocked client, on the thread of whoever filled its key */
     uint8_t wait_level;   /* what the reply must wait for: enum stream_level */
     bool waits_for_reads; /* a key of a class that waits: what was shown must last, too */
 };

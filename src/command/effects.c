@@ -5,6 +5,7 @@
 #include "command/effects.h"
 
 #include "base/metric.h"
+#include "command/blocked.h"
 #include "command/notify.h"
 #include "keyspace/sink.h"
 #include "object/codec.h"
@@ -103,6 +104,7 @@ struct entry *store(struct execution *x, const struct key *key, struct entry *ol
 {
     stage_whole(x, key, value, expire_at_ms, old == NULL);
     struct entry *entry = keyspace_put(x->keyspace, key, value, expire_at_ms);
+    blocked_note(x, key);
     if (!old)
         notify(x, NOTIFY_CREATED, "new", key);
     return entry;
@@ -110,6 +112,7 @@ struct entry *store(struct execution *x, const struct key *key, struct entry *ol
 
 struct entry *store_changed(struct execution *x, const struct key *key, struct entry *old, const struct object *value)
 {
+    blocked_note(x, key);
     if (old) {
         struct object old_value = entry_object(old);
         if (object_is_same_body(&old_value, value) && old_value.encoding == value->encoding) {

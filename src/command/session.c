@@ -2,6 +2,7 @@
 #include "command/session.h"
 
 #include "base/memory.h"
+#include "command/blocked.h"
 #include "command/channels.h"
 #include "command/dispatch.h"
 #include "command/lock_wait.h"
@@ -52,6 +53,13 @@ struct session *session_create(struct worker *worker, void *connection, const st
     return session;
 }
 
+void session_set_blocked(struct session *session, struct blocked *blocked)
+{
+    lock_acquire(&registry.lock);
+    session->blocked = blocked;
+    lock_release(&registry.lock);
+}
+
 static void session_free_names(struct session *session)
 {
     if (!session->names)
@@ -79,6 +87,8 @@ void session_destroy(struct session **taken)
     tracking_stop(session);
     transaction_unwatch(session);
     transaction_discard(session);
+    if (session->blocked)
+        blocked_abandon(session);
     if (session->load)
         load_abandon(&session->load);
     if (session->offload)

@@ -20,6 +20,7 @@ struct session_names;
 struct session_measures;
 struct load;
 struct offload;
+struct blocked;
 struct subscriptions;
 struct tracking;
 
@@ -112,7 +113,8 @@ struct session {
     struct load *load;                   /* the fetch it is suspended for */
     struct offload *offload;             /* the job it is suspended for, or whose result it comes back to */
     struct stream_wait *stream_wait;     /* while its reply is held */
-    struct parked *parked;               /* while it waits for a lock to be released */
+    struct blocked *blocked; /* (shared) while it waits for a key to be filled, and until its reply is made */
+    struct parked *parked;   /* while it waits for a lock to be released */
     int64_t suspended_at_ms;
     int64_t resume_at_ms; /* while it is in worker->paused */
 };
@@ -131,6 +133,8 @@ void session_reset(struct session *session);
 
 /* Once, before the first session. */
 void session_registry_setup(void);
+/* Sets session->blocked so that session_each may read it. */
+void session_set_blocked(struct session *session, struct blocked *blocked);
 /* The registry of all sessions: leaf lock. visit must not block; the session cannot go away during it. */
 void session_each(void (*visit)(void *context, struct session *session), void *context);
 uint32_t session_count(void);

@@ -8,9 +8,11 @@
 #include "base/metric.h"
 #include "base/ticks.h"
 #include "command/channels.h"
+#include "command/blocked.h"
 #include "command/dispatch.h"
 #include "command/lookahead.h"
 #include "command/latency_events.h"
+#include "command/pause.h"
 #include "command/reply_wait.h"
 #include "command/request.h"
 #include "command/tracking.h"
@@ -37,6 +39,8 @@ struct worker *worker_create(struct engine *engine, uint32_t number, struct mail
     list_init(&worker->stalled);
     list_init(&worker->paused);
     list_init(&worker->unwatched);
+    list_init(&worker->served);
+    list_init(&worker->blocked);
     worker->requests = memory_allocate_zeroed(REQUESTS_PER_BATCH * sizeof(struct request));
     worker->stats = memory_allocate_zeroed(command_count() * sizeof(struct command_stats));
     return worker;
@@ -54,6 +58,7 @@ void worker_destroy(struct worker **taken)
     effect_batch_deinit(&worker->effects);
     buffer_deinit(&worker->notices);
     buffer_deinit(&worker->edit_room);
+    buffer_deinit(&worker->filled);
     channel_tables_destroy(&worker->channels);
     tracking_batch_destroy(worker);
     memory_free(worker->requests);
@@ -207,4 +212,10 @@ void worker_retry(struct worker *worker)
     }
     reply_wait_retry(worker);
     transaction_end_unwatched(worker);
+}
+
+void worker_wake(struct worker *worker, int64_t now_ms)
+{
+    pause_wake(worker, now_ms);
+    blocked_time_out(worker, now_ms);
 }

@@ -31,6 +31,9 @@ struct worker {
     struct random random;
     struct effect_batch effects;     /* of the present execution */
     struct buffer notices;           /* of the present execution: notify.c */
+    struct buffer filled;            /* keys that blocked clients may wait for, of the present execution: blocked.c */
+    struct list served;              /* blocked clients to be told when it is over */
+    struct list blocked;             /* blocked clients of this worker with a time, the next first */
     struct buffer edit_room;         /* where small collections are edited; see edit_room of effects.h */
     struct channel_tables *channels; /* its sessions' subscriptions; NULL until there are some */
     struct chain_table changed_keys; /* of this turn, for those who track prefixes: tracking.c */
@@ -48,7 +51,7 @@ struct worker {
     uint32_t expire_partition;       /* where the next expiry step looks */
     uint64_t slow_ticks;             /* beyond it a command is slow: slowlog, latency monitor */
     void (*retry_later)(void *loop); /* has worker_retry called in a millisecond */
-    void (*wake_at)(void *loop, int64_t at_ms); /* has pause_wake called then, or earlier */
+    void (*wake_at)(void *loop, int64_t at_ms); /* has worker_wake called then, or earlier */
     void *loop;
     struct key *keys;        /* scratch: keys of the present execution */
     uint32_t *key_arguments; /* the argument each key stands at */
@@ -69,5 +72,7 @@ struct turn_item {
  * must wait. 'count' may be 0 (mail or timers only). */
 void worker_turn(struct worker *worker, struct turn_item *items, size_t count, int64_t now_ms);
 
+/* Resumes sessions whose time has come; called as worker->wake_at asked for. */
+void worker_wake(struct worker *worker, int64_t now_ms);
 /* Resumes sessions of the retry list; called by the retry timer. */
 void worker_retry(struct worker *worker);

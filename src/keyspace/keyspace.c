@@ -19,6 +19,7 @@ static void partition_init(struct partition *partition, unsigned index)
     lock_init(&partition->lock, LOCK_PARTITION, (uint16_t)index);
     atomic_init(&partition->expiry_bound_ms, EXPIRY_NEVER);
     list_init(&partition->watches);
+    list_init(&partition->awaits);
     list_init(&partition->fetches);
     list_init(&partition->pins);
 }

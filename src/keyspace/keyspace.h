@@ -157,6 +157,22 @@ struct watch {
 void keyspace_watch(struct keyspace *keyspace, struct watch *watch);
 void keyspace_unwatch(struct keyspace *keyspace, struct watch *watch);
 
+/* ---- awaited keys (lock) ---- */
+
+/* Somebody's wait for one key to have something to take; embedded in what the owner keeps until it is out of the list. */
+struct await {
+    struct list node; /* in its partition, in order of waiting */
+    struct key key;   /* name owned by the waiter, stable */
+    bool is_listed;
+    void *owner;
+};
+void keyspace_await(struct keyspace *keyspace, struct await *await);
+void keyspace_unawait(struct keyspace *keyspace, struct await *await);
+/* Whether anybody may wait for the key: quick, and true for other keys of the partition, too. */
+bool keyspace_is_awaited(struct keyspace *keyspace, const struct key *key);
+/* The first await of the key's partition after 'after' (NULL: of all), whatever its key; NULL at the end. */
+struct await *keyspace_next_await(struct keyspace *keyspace, const struct key *key, const struct await *after);
+
 /* ---- whole databases ---- */
 
 /* (all locks) Empties a logical db: RAM tables are detached and freed in the background, rows below

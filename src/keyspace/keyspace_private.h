@@ -46,6 +46,7 @@ struct partition {
     struct partition_hand expire_hand;
     struct partition_hand evict_hand;
     struct list watches; /* struct watch */
+    struct list awaits;  /* struct await */
     struct list fetches; /* struct fetch whose markers stand */
     struct list pins;    /* struct load_key that pin */
 } __attribute__((aligned(64)));

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* WATCH: a partition lists the watches on its keys, and every change of a key looks there, if anybody watches. A
- * touched flag belongs to the session, which reads it on its own thread before EXEC. */
+ * touched flag belongs to the session, which reads it on its own thread before EXEC.
+ *
+ * Awaits are of those who wait for a key to be filled: whoever fills one asks here, and decides who is served. */
 #include "keyspace/keyspace_private.h"
 
 void keyspace_watch(struct keyspace *keyspace, struct watch *watch)
@@ -46,4 +48,31 @@ void partition_touch_database(struct keyspace *keyspace, struct partition *parti
         if (watch->key.db == db && (may_exist(keyspace, &watch->key, db) || may_exist(keyspace, &watch->key, other_db)))
             touch(watch);
     }
+}
+
+void keyspace_await(struct keyspace *keyspace, struct await *await)
+{
+    struct partition *partition = keyspace_partition_of(keyspace, await->key.slot);
+    partition_assert_held(keyspace, partition);
+    list_append(&partition->awaits, &await->node);
+    await->is_listed = true;
+}
+
+void keyspace_unawait(struct keyspace *keyspace, struct await *await)
+{
+    partition_assert_held(keyspace, keyspace_partition_of(keyspace, await->key.slot));
+    list_remove(&await->node);
+    await->is_listed = false;
+}
+
+bool keyspace_is_awaited(struct keyspace *keyspace, const struct key *key)
+{
+    return !list_is_empty(&keyspace_partition_of(keyspace, key->slot)->awaits);
+}
+
+struct await *keyspace_next_await(struct keyspace *keyspace, const struct key *key, const struct await *after)
+{
+    struct partition *partition = keyspace_partition_of(keyspace, key->slot);
+    struct list *node = after ? after->node.next : partition->awaits.next;
+    return node == &partition->awaits ? NULL : list_entry(node, struct await, node);
 }

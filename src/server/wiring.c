@@ -7,8 +7,8 @@
 
 #include "base/memory.h"
 #include "base/thread.h"
+#include "command/blocked.h"
 #include "command/dispatch.h"
-#include "command/pause.h"
 #include "net/connection.h"
 #include "server/config.h"
 
@@ -21,9 +21,9 @@ struct lane {
     struct thread thread;
     struct turn_item *items;
     size_t item_capacity;
-    struct loop_timer retry_timer, pause_timer, idle_timer;
+    struct loop_timer retry_timer, wake_timer, idle_timer;
     bool retry_armed;
-    int64_t pause_until_ms; /* when pause_timer fires; 0: never */
+    int64_t wake_at_ms; /* when wake_timer fires; 0: never */
 };
 
 /* ---- what a session asks of its connection ---- */
@@ -168,21 +168,21 @@ static void lane_retry_later(void *context)
     loop_timer_start(lane->loop, &lane->retry_timer, RETRY_MS, 0, lane_retry_fired);
 }
 
-static void lane_pause_over(struct loop_timer *timer)
+static void lane_wake(struct loop_timer *timer)
 {
-    struct lane *lane = (struct lane *)((char *)timer - offsetof(struct lane, pause_timer));
-    lane->pause_until_ms = 0;
-    pause_wake(lane->worker, loop_now_ms(lane->loop));
+    struct lane *lane = (struct lane *)((char *)timer - offsetof(struct lane, wake_timer));
+    lane->wake_at_ms = 0;
+    worker_wake(lane->worker, loop_now_ms(lane->loop));
 }
 
 static void lane_wake_at(void *context, int64_t at_ms)
 {
     struct lane *lane = context;
-    if (lane->pause_until_ms != 0 && lane->pause_until_ms <= at_ms)
+    if (lane->wake_at_ms != 0 && lane->wake_at_ms <= at_ms)
         return;
     int64_t delay_ms = at_ms - loop_now_ms(lane->loop);
-    lane->pause_until_ms = at_ms;
-    loop_timer_start(lane->loop, &lane->pause_timer, delay_ms > 0 ? (double)delay_ms : RETRY_MS, 0, lane_pause_over);
+    lane->wake_at_ms = at_ms;
+    loop_timer_start(lane->loop, &lane->wake_timer, delay_ms > 0 ? (double)delay_ms : RETRY_MS, 0, lane_wake);
 }
 
 static void close_if_idle(void *context, struct connection *connection)
@@ -255,7 +255,7 @@ static void lane_run(void *argument)
     loop_run(lane->loop);
     loop_timer_stop(&lane->idle_timer);
     loop_timer_stop(&lane->retry_timer);
-    loop_timer_stop(&lane->pause_timer);
+    loop_timer_stop(&lane->wake_timer);
 }
 
 void lane_start(struct lane *lane)

@@ -91,6 +91,8 @@ static const struct command command_subcommands[] = {
     END,
 };
 const struct command standalone_commands[] = {{.name = NULL}};
+const struct command list_commands[] = {{.name = NULL}};
+const struct command list_wait_commands[] = {{.name = NULL}};
 const struct command command_commands[] = {
     {ROW("COMMAND", -1, "server"), .subcommands = command_subcommands},
     END,
