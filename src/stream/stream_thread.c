@@ -2,9 +2,9 @@
 /* The log thread: when it sleeps and what wakes it. What it does when awake is stream_log_turn.
  *
  * After a sync that clients waited for it gathers: it waits for as many waits as there were last time, those just
- * mailed and those that came meanwhile, but no longer than the last sync took. So the clients of one sync do not fall
- * into two halves that are synced one after the other, each at the full price; a client that is alone is never kept
- * waiting; and clients that stay away cost the others little, once.
+ * mailed and those that came meanwhile, but no longer than two syncs take. So the clients of one sync do not fall into
+ * parts that are synced one after the other, each at the full price; a client that is alone is never kept waiting; and
+ * clients that stay away cost the others little, once.
  *
  * Who adds a wait counts it, and then looks at group_target; the thread sets group_target, and then looks at the
  * count and at what is wanted. With sequentially consistent atomics one of the two sees the other, so a wait that
@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/futex.h"
 
+#define GATHER_SYNCS 2
 #define GATHER_US_MAX 5000
 /* As exact as the thread's short sleeps have to be. */
 #define TIMER_SLACK_NS 1000
@@ -108,7 +109,7 @@ static int64_t pause_until_due(const struct stream *stream, int64_t now_us)
 static void log_rest(struct stream *stream)
 {
     unsigned target = stream->mailed > 0 ? stream->mailed + group_count(stream) : 0;
-    int64_t gather_us = atomic_load(&stream->last_sync_us);
+    int64_t gather_us = GATHER_SYNCS * atomic_load(&stream->last_sync_us);
     if (gather_us > GATHER_US_MAX)
         gather_us = GATHER_US_MAX;
     stream->mailed = 0;
