@@ -36,6 +36,7 @@ struct key_walk {
     /* the answer so far */
     uint64_t cursor;
     bool is_paused;
+    uint64_t paused_at;
     size_t found;
     struct buffer names; /* 4 bytes of length before each */
 };
@@ -153,6 +154,9 @@ static struct offload *key_walk(struct execution *x, void (*run)(struct offload 
         return offload;
     if (offload->status == STATUS_BUSY) {
         walk->is_paused = true;
+        if (walk->cursor != walk->paused_at)
+            x->session->retries = 0; /* it has come on, so it goes on in the next turn */
+        walk->paused_at = walk->cursor;
         x->session->offload = offload; /* though it ran at once, the session comes back to it */
         execution_suspend(x, SUSPENDED_LOCK);
     } else {
