@@ -1,11 +1,43 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* SORT and SORT_RO: the options, and what they come to for a key that holds nothing that could be sorted. A key that is
- * missing is an empty collection, which STORE keeps as Redis keeps all empty collections: by deleting the destination. */
+/* SORT and SORT_RO. The elements are copied out of the collection, given what they are compared by, sorted, and told or
+ * stored as a list. BY and GET name other keys, which cannot be known before the elements are: so SORT holds all keys
+ * (its row says so), and reads a cold one among them at once. */
+#define _GNU_SOURCE /* qsort_r */
 #include "command/key_commands.h"
 
+#include "base/memory.h"
 #include "command/args.h"
 #include "command/effects.h"
+#include "command/notify.h"
+#include "object/list_object.h"
+#include "object/string_object.h"
 #include "resp/error_text.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+/* One element. Texts lie in the sorting's 'texts' until they are all there. */
+struct sort_item {
+    size_t element, element_length;
+    size_t weight, weight_length; /* what BY found */
+    bool has_weight;
+    double score;
+};
+
+struct sorting {
+    struct execution *x;
+    bool readonly, descending, alpha, has_by, keeps_order;
+    struct bytes by;
+    int64_t first, count; /* LIMIT */
+    size_t gets;          /* GET options, found again among the arguments */
+    struct bytes store;   /* data NULL: none */
+    struct buffer texts;
+    struct sort_item *items;
+    size_t item_count, item_capacity;
+};
+
+/* ---- options ---- */
 
 /* How many words follow the option's; 0 if it is none that takes any. */
 static size_t sort_option_words(struct bytes word, bool readonly)
@@ -35,44 +67,317 @@ static bool is_sort_flag(struct bytes word)
     return arg_is(word, "ASC") || arg_is(word, "DESC") || arg_is(word, "ALPHA");
 }
 
-/* Replies and returns false if the options are not well-formed. */
-static bool sort_parse(struct execution *x, bool readonly, bool *stores)
+static void take_flag(struct sorting *sorting, struct bytes word)
 {
-    *stores = false;
+    if (arg_is(word, "ALPHA"))
+        sorting->alpha = true;
+    else
+        sorting->descending = arg_is(word, "DESC");
+}
+
+static bool take_option(struct sorting *sorting, const struct bytes *words)
+{
+    struct execution *x = sorting->x;
+    if (arg_is(words[0], "LIMIT"))
+        return arg_int64(x, words[1], &sorting->first) && arg_int64(x, words[2], &sorting->count);
+    if (arg_is(words[0], "BY")) {
+        sorting->has_by = true;
+        sorting->by = words[1];
+        /* Redis lets no later BY undo this. */
+        sorting->keeps_order |= !memchr(words[1].data, '*', words[1].length);
+    } else if (arg_is(words[0], "GET")) {
+        sorting->gets++;
+    } else {
+        sorting->store = words[1];
+    }
+    return true;
+}
+
+/* Replies and returns false if the options are not well-formed. */
+static bool sort_parse(struct sorting *sorting)
+{
+    struct execution *x = sorting->x;
     for (size_t i = 2; i < x->argc; i++) {
-        struct bytes option = x->argv[i];
-        size_t words = sort_option_words(option, readonly);
-        int64_t first, count;
-        if ((words == 0 && !is_sort_flag(option)) || i + words >= x->argc) {
+        size_t words = sort_option_words(x->argv[i], sorting->readonly);
+        if ((words == 0 && !is_sort_flag(x->argv[i])) || i + words >= x->argc) {
             reply_syntax_error(x);
             return false;
         }
-        if (words == 2 && (!arg_int64(x, x->argv[i + 1], &first) || !arg_int64(x, x->argv[i + 2], &count)))
+        if (words == 0)
+            take_flag(sorting, x->argv[i]);
+        else if (!take_option(sorting, x->argv + i))
             return false;
-        *stores |= arg_is(option, "STORE");
         i += words;
     }
     return true;
 }
 
+/* ---- elements ---- */
+
+static bool take_element(void *context, struct bytes element)
+{
+    struct sorting *sorting = context;
+    if (sorting->item_count == sorting->item_capacity) {
+        sorting->item_capacity = sorting->item_capacity ? sorting->item_capacity * 2 : 64;
+        sorting->items = memory_resize(sorting->items, sorting->item_capacity * sizeof(*sorting->items));
+    }
+    sorting->items[sorting->item_count++] =
+        (struct sort_item){.element = sorting->texts.length, .element_length = element.length};
+    buffer_append_bytes(&sorting->texts, element);
+    return true;
+}
+
+static struct bytes element_of(const struct sorting *sorting, const struct sort_item *item)
+{
+    return bytes_of(sorting->texts.data + item->element, item->element_length);
+}
+
+static struct bytes weight_of(const struct sorting *sorting, const struct sort_item *item)
+{
+    return bytes_of(sorting->texts.data + item->weight, item->weight_length);
+}
+
+/* ---- other keys ---- */
+
+/* The live entry at any key, brought to RAM if it is cold. */
+static struct entry *find_anywhere(struct execution *x, const struct key *key)
+{
+    uint64_t offset;
+    if (!keyspace_is_decided(x->keyspace, key) && keyspace_fetch(x->keyspace, key, &offset) != STATUS_OK)
+        return NULL;
+    return lookup_write(x, key);
+}
+
+/* What the pattern, with the element in place of its first star, leads to: a string, or with "->field" behind the star a
+ * hash's field. Appended to 'to'; false if there is no such thing. "#" is the element itself. */
+static bool append_found(struct sorting *sorting, struct bytes pattern, struct bytes element, struct buffer *to)
+{
+    const char *star = memchr(pattern.data, '*', pattern.length);
+    if (bytes_equal(pattern, BYTES("#"))) {
+        buffer_append_bytes(to, element);
+        return true;
+    }
+    if (!star)
+        return false;
+    struct bytes before = bytes_of(pattern.data, (size_t)(star - pattern.data));
+    struct bytes after = bytes_of(star + 1, pattern.length - before.length - 1), field = {NULL, 0};
+    for (size_t i = 0; i + 2 < after.length && !field.data; i++)
+        if (after.data[i] == '-' && after.data[i + 1] == '>') {
+            field = bytes_of(after.data + i + 2, after.length - i - 2);
+            after.length = i;
+        }
+    struct buffer name = {0};
+    buffer_reserve(&name, 1);
+    buffer_append_bytes(&name, before);
+    buffer_append_bytes(&name, element);
+    buffer_append_bytes(&name, after);
+    struct key key = keyspace_key(sorting->x->keyspace, buffer_bytes(&name), sorting->x->db);
+    struct entry *entry = find_anywhere(sorting->x, &key);
+    bool found = false;
+    if (entry && !field.data && entry_type(entry) == OBJECT_STRING) {
+        char digits[BYTES_INTEGER_MAX];
+        struct object value = entry_object(entry);
+        buffer_append_bytes(to, string_object_bytes(&value, digits));
+        found = true;
+    }
+    buffer_deinit(&name);
+    return found;
+}
+
+static void find_weights(struct sorting *sorting)
+{
+    struct buffer element = {0};
+    for (size_t i = 0; i < sorting->item_count; i++) {
+        struct sort_item *item = &sorting->items[i];
+        element.length = 0;
+        buffer_reserve(&element, 1);
+        buffer_append_bytes(&element, element_of(sorting, item));
+        item->weight = sorting->texts.length;
+        item->has_weight = append_found(sorting, sorting->by, buffer_bytes(&element), &sorting->texts);
+        item->weight_length = sorting->texts.length - item->weight;
+    }
+    buffer_deinit(&element);
+}
+
+/* ---- order ---- */
+
+/* As strtod reads it, blanks in front and hexadecimal digits included; nothing is 0. */
+static bool to_score(struct bytes text, double *score)
+{
+    char copy[512], *end;
+    if (text.length >= sizeof(copy))
+        return false;
+    memcpy(copy, text.data, text.length);
+    copy[text.length] = '\0';
+    errno = 0;
+    *score = strtod(copy, &end);
+    return *end == '\0' && errno != ERANGE && !isnan(*score);
+}
+
+static bool find_scores(struct sorting *sorting)
+{
+    for (size_t i = 0; i < sorting->item_count; i++) {
+        struct sort_item *item = &sorting->items[i];
+        bool counts = !sorting->has_by || item->has_weight;
+        struct bytes text = sorting->has_by ? weight_of(sorting, item) : element_of(sorting, item);
+        if (counts && !to_score(text, &item->score)) {
+            reply_error(sorting->x->reply, "ERR One or more scores can't be converted into double");
+            return false;
+        }
+    }
+    return true;
+}
+
+static int compare_weights(const struct sorting *sorting, const struct sort_item *a, const struct sort_item *b)
+{
+    if (!sorting->has_by)
+        return bytes_compare(element_of(sorting, a), element_of(sorting, b));
+    if (a->has_weight && b->has_weight)
+        return bytes_compare(weight_of(sorting, a), weight_of(sorting, b));
+    return a->has_weight - b->has_weight;
+}
+
+static int compare_items(const void *left, const void *right, void *context)
+{
+    const struct sorting *sorting = context;
+    const struct sort_item *a = left, *b = right;
+    int order = 0;
+    if (sorting->alpha)
+        order = compare_weights(sorting, a, b);
+    else if (a->score != b->score)
+        order = a->score < b->score ? -1 : 1;
+    else
+        order = bytes_compare(element_of(sorting, a), element_of(sorting, b));
+    return sorting->descending ? -order : order;
+}
+
+/* Gathers and sorts; false, and replied, if they cannot be compared. */
+static bool sort_items(struct sorting *sorting, const struct object *collection)
+{
+    object_each(collection, take_element, sorting);
+    /* What has no order of its own gets one where it would be stored. */
+    bool must_order = sorting->keeps_order && collection->type == OBJECT_SET && sorting->store.data;
+    if (must_order) {
+        sorting->alpha = true;
+        sorting->has_by = false;
+    }
+    if (sorting->keeps_order && !must_order) {
+        for (size_t i = 0; sorting->descending && collection->type == OBJECT_ZSET && i < sorting->item_count / 2; i++) {
+            struct sort_item item = sorting->items[i];
+            sorting->items[i] = sorting->items[sorting->item_count - 1 - i];
+            sorting->items[sorting->item_count - 1 - i] = item;
+        }
+        return true;
+    }
+    if (sorting->has_by)
+        find_weights(sorting);
+    if (!sorting->alpha && !find_scores(sorting))
+        return false;
+    if (sorting->item_count > 0)
+        qsort_r(sorting->items, sorting->item_count, sizeof(*sorting->items), compare_items, sorting);
+    return true;
+}
+
+/* ---- the result ---- */
+
+static void apply_limit(const struct sorting *sorting, size_t *first, size_t *end)
+{
+    int64_t length = (int64_t)sorting->item_count;
+    int64_t from = sorting->first < 0 ? 0 : sorting->first > length ? length : sorting->first;
+    int64_t count = sorting->count < 0 || sorting->count > length - from ? length - from : sorting->count;
+    *first = (size_t)from;
+    *end = (size_t)(from + count);
+}
+
+/* Calls 'take' for every value of the result; has is false where GET found nothing. */
+static void each_result(struct sorting *sorting, void (*take)(void *context, bool has, struct bytes value),
+                        void *context)
+{
+    struct execution *x = sorting->x;
+    struct buffer found = {0};
+    size_t first, end;
+    buffer_reserve(&found, 1);
+    apply_limit(sorting, &first, &end);
+    for (size_t i = first; i < end; i++) {
+        struct bytes element = element_of(sorting, &sorting->items[i]);
+        if (sorting->gets == 0)
+            take(context, true, element);
+        for (size_t j = 2; j < x->argc && sorting->gets > 0; j++) {
+            if (arg_is(x->argv[j], "GET")) {
+                found.length = 0;
+                bool has = append_found(sorting, x->argv[j + 1], element, &found);
+                take(context, has, buffer_bytes(&found));
+            }
+            j += sort_option_words(x->argv[j], sorting->readonly);
+        }
+    }
+    buffer_deinit(&found);
+}
+
+static void reply_result(void *context, bool has, struct bytes value)
+{
+    struct execution *x = context;
+    if (has)
+        reply_bulk(x->reply, value);
+    else
+        reply_null(x->reply);
+}
+
+struct stored {
+    struct object list;
+    struct buffer room;
+};
+
+static void push_result(void *context, bool has, struct bytes value)
+{
+    struct stored *stored = context;
+    list_object_push(&stored->list, &stored->room, LIST_TAIL, has ? value : BYTES(""));
+}
+
+static void store_result(struct sorting *sorting)
+{
+    struct execution *x = sorting->x;
+    const struct key *destination = &x->keys[x->key_count - 1];
+    struct stored stored = {.list = object_empty(OBJECT_LIST)};
+    each_result(sorting, push_result, &stored);
+    size_t length = list_object_length(&stored.list);
+    struct entry *old = lookup_write(x, destination);
+    if (length > 0) {
+        store(x, destination, old, &stored.list, ENTRY_NO_EXPIRE);
+        notify(x, NOTIFY_LIST, "sortstore", destination);
+    } else if (old) {
+        delete_key(x, destination, old);
+        notify(x, NOTIFY_GENERIC, "del", destination);
+    }
+    buffer_deinit(&stored.room);
+    reply_integer(x->reply, (int64_t)length);
+}
+
 static void sort_generic(struct execution *x, bool readonly)
 {
-    bool stores;
-    if (!sort_parse(x, readonly, &stores))
+    struct sorting sorting = {.x = x, .readonly = readonly, .count = -1};
+    if (!sort_parse(&sorting))
         return;
-    if (lookup_read(x, &x->keys[0])) {
+    struct entry *entry = lookup_read(x, &x->keys[0]);
+    int type = entry ? entry_type(entry) : OBJECT_LIST;
+    if (type != OBJECT_LIST && type != OBJECT_SET && type != OBJECT_ZSET) {
         reply_error(x->reply, ERROR_WRONG_TYPE);
         return;
     }
-    if (!stores) {
-        reply_array(x->reply, 0);
-        return;
+    struct object collection = entry ? entry_object(entry) : object_empty(OBJECT_LIST);
+    buffer_reserve(&sorting.texts, 1);
+    if (sort_items(&sorting, &collection)) {
+        size_t first, end;
+        apply_limit(&sorting, &first, &end);
+        if (sorting.store.data) {
+            store_result(&sorting);
+        } else {
+            reply_array(x->reply, (end - first) * (sorting.gets ? sorting.gets : 1));
+            each_result(&sorting, reply_result, x);
+        }
     }
-    const struct key *destination = &x->keys[x->key_count - 1];
-    struct entry *old = lookup_write(x, destination);
-    if (old)
-        delete_key(x, destination, old);
-    reply_integer(x->reply, 0);
+    buffer_deinit(&sorting.texts);
+    memory_free(sorting.items);
 }
 
 void sort_command(struct execution *x)

@@ -39,11 +39,20 @@ static unsigned slot_shift;
 static struct command_entry *entries;
 static uint32_t entry_count, top_level_count;
 
-/* clang-format off: a line each */
+/* clang-format off */
 static const struct command *const families[] = {
-    string_commands,    bitmap_commands,  hyperloglog_commands, list_commands,
-    list_wait_commands, key_commands,     transaction_commands, connection_commands,
-    server_commands,    command_commands, standalone_commands,  pubsub_commands,
+    string_commands,
+    bitmap_commands,
+    hyperloglog_commands,
+    list_commands,
+    list_wait_commands,
+    key_commands,
+    transaction_commands,
+    connection_commands,
+    server_commands,
+    command_commands,
+    standalone_commands,
+    pubsub_commands,
 };
 /* clang-format on */
 #define FAMILY_COUNT (sizeof(families) / sizeof(families[0]))

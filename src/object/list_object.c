@@ -489,6 +489,18 @@ static struct object copy(const struct object *list)
     return object_of_body(body);
 }
 
+static void each(const struct object *list, bool (*visit)(void *context, struct bytes element), void *context)
+{
+    struct list_iterator iterator;
+    struct bytes element;
+    char digits[BYTES_INTEGER_MAX];
+    if (list_object_length(list) == 0)
+        return;
+    list_iterator_init(&iterator, list, 0, false);
+    while (list_iterator_next(&iterator, digits, &element) && visit(context, element))
+        ;
+}
+
 /* A chain of one short node is what Redis calls a listpack. */
 static const char *encoding_name(const struct object *list)
 {
@@ -506,6 +518,7 @@ const struct object_class list_object_class = {
     .external_bytes = external_bytes,
     .count = list_object_length,
     .copy = copy,
+    .each = each,
     .encode = list_object_encode,
     .encoding_name = encoding_name,
     .empty = {.type = OBJECT_LIST, .encoding = ENCODING_LISTPACK, .bytes = {empty_listpack, LISTPACK_EMPTY_BYTES}},

@@ -85,3 +85,9 @@ struct buffer *object_edit_begin(const struct object *object, struct buffer *roo
     buffer_append_bytes(room, object->bytes);
     return room;
 }
+
+void object_each(const struct object *object, bool (*visit)(void *context, struct bytes element), void *context)
+{
+    check(class_of(object)->each != NULL);
+    class_of(object)->each(object, visit, context);
+}

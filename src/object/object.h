@@ -70,6 +70,9 @@ static inline void object_edit_end(struct object *object, const struct buffer *r
 struct object object_empty(enum object_type type);
 /* Elements, fields, entries; 1 for a string. */
 size_t object_count(const struct object *object);
+/* Calls visit for every element of a list or set, and for every member of a sorted set, in order where there is one, until
+ * it returns false. */
+void object_each(const struct object *object, bool (*visit)(void *context, struct bytes element), void *context);
 /* A second value equal to the first; inline bytes are borrowed. */
 struct object object_copy(const struct object *object);
 

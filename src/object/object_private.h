@@ -41,6 +41,8 @@ struct object_class {
     /* See object.h. */
     size_t (*count)(const struct object *object);
     struct object (*copy)(const struct object *object);
+    /* NULL for types that are no plain collection of elements. */
+    void (*each)(const struct object *object, bool (*visit)(void *context, struct bytes element), void *context);
     struct object empty;
     /* NULL where the encoding alone tells. */
     const char *(*encoding_name)(const struct object *object);

@@ -247,6 +247,26 @@ def test_object_tells_about_a_key(client):
     assert isinstance(client('OBJECT', 'HELP'), list)
 
 
+def test_sort_orders_by_number_by_text_and_by_other_keys(client):
+    client('RPUSH', 'l', 10, 9, '1.5', 100)
+    assert client('SORT', 'l') == [b'1.5', b'9', b'10', b'100']
+    assert client('SORT', 'l', 'ALPHA', 'DESC') == [b'9', b'100', b'10', b'1.5']
+    assert client('SORT', 'l', 'LIMIT', 1, 2) == [b'9', b'10']
+    client('MSET', 'w9', 1, 'w10', 0, 'w100', -1, 'n9', 'nine')
+    assert client('SORT', 'l', 'BY', 'w*') == [b'100', b'1.5', b'10', b'9']
+    assert client('SORT', 'l', 'BY', 'nosort', 'GET', '#', 'GET', 'n*') == [b'10', None, b'9', b'nine', b'1.5', None, b'100', None]
+    client('RPUSH', 'l', 'x')
+    assert client('SORT', 'l') == Error("ERR One or more scores can't be converted into double")
+
+
+def test_sort_stores_a_list(client):
+    client('RPUSH', 'l', 3, 1, 2)
+    assert client('SORT', 'l', 'STORE', 'to') == 3
+    assert client('LRANGE', 'to', 0, -1) == [b'1', b'2', b'3']
+    assert client('SORT', 'l', 'BY', 'w*', 'GET', 'n*', 'STORE', 'l') == 3
+    assert client('LRANGE', 'l', 0, -1) == [b'', b'', b'']
+
+
 def test_sort_is_for_collections(client):
     client('SET', 'a', 1)
     assert client('SORT', 'a') == Error('WRONGTYPE Operation against a key holding the wrong kind of value')

@@ -103,6 +103,7 @@ COMPARERS = {
     b'COMMAND DOCS': same_type,
     b'COMMAND INFO': same_command_info,
     b'SLOWLOG LEN': same_type,
+    b'SLOWLOG GET': same_type,
     b'COMMAND LIST': contains_all,
     b'ROLE': same_type,
 }
