@@ -161,7 +161,7 @@ static struct entry *plan_prepare(struct execution *x, const struct field_plan *
 {
     struct string_view view;
     string_view_of(entry, &view);
-    if (view.bytes.length >= plan->length_min && string_is_raw(entry))
+    if (view.bytes.length >= plan->length_min && string_make_raw(entry))
         return entry;
     size_t last = plan->length_min - 1;
     char byte = last < view.bytes.length ? view.bytes.data[last] : 0;
@@ -183,8 +183,6 @@ static bool plan_run(struct execution *x, struct field_plan *plan, struct entry 
             continue;
         size_t first = bitfield_first_byte(&operation->field), end = bitfield_end_byte(&operation->field);
         changed = true;
-        if (memcmp(view.bytes.data + first, window, end - first) == 0)
-            continue;
         entry = string_write_piece(x, x->keys, entry, first, bytes_of(window, end - first));
         if (!entry)
             return false;

@@ -41,7 +41,7 @@ static void setbit_command(struct execution *x)
     bool inside = offset / 8 < view.bytes.length;
     uint8_t mask = (uint8_t)(0x80 >> (offset % 8)), old = inside ? (uint8_t)view.bytes.data[offset / 8] : 0;
     uint8_t new = bit ? old | mask : old &(uint8_t)~mask;
-    if (!inside || new != old || !string_is_raw(entry)) {
+    if (!inside || new != old || !string_make_raw(entry)) {
         if (!string_write_piece(x, x->keys, entry, (size_t)(offset / 8), bytes_of(&new, 1)))
             return;
         notify(x, NOTIFY_STRING, "setbit", x->keys);

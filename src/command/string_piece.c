@@ -37,10 +37,12 @@ void string_view_of(const struct entry *entry, struct string_view *view)
     view->bytes = string_object_bytes(&view->value, view->digits);
 }
 
-bool string_is_raw(const struct entry *entry)
+bool string_make_raw(struct entry *entry)
 {
     struct object value = entry_object(entry);
-    return value.encoding == ENCODING_RAW || value.encoding == ENCODING_BLOCK;
+    if (value.encoding == ENCODING_EMBSTR)
+        entry->kind = OBJECT_STRING | ENCODING_RAW << 4;
+    return value.encoding != ENCODING_INTEGER;
 }
 
 /* The old bytes and the piece in a block with the new length, which is the old block if it can be. */

@@ -32,5 +32,6 @@ struct string_view {
 };
 void string_view_of(const struct entry *entry, struct string_view *view);
 
-/* Whether the string is of the kind that is changed in place. */
-bool string_is_raw(const struct entry *entry);
+/* Gives a string the kind that is changed in place, if that needs no other entry; it stays the same string, so nobody is
+ * told. False for an integer. */
+bool string_make_raw(struct entry *entry);

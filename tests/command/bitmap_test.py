@@ -41,6 +41,15 @@ def test_setbit_of_a_number_changes_its_digits(client):
     assert client('GET', 'k') == b'3' and client('OBJECT', 'ENCODING', 'k') == b'raw'
 
 
+def test_a_bit_that_stays_changes_nothing(client):
+    client('SET', 'k', 'a')
+    client('WATCH', 'k')
+    assert client('SETBIT', 'k', 7, 1) == 1
+    client('MULTI')
+    assert client('EXEC') == []
+    assert client('OBJECT', 'ENCODING', 'k') == b'raw'
+
+
 @pytest.mark.parametrize('offset', ['-1', OFFSET_MAX + 1, 'x', '', '1.5', 2 ** 63, 2 ** 64 + 1, '#1'])
 def test_an_offset_beyond_the_longest_string_is_refused(client, offset):
     assert client('SETBIT', 'k', offset, 1) == OFFSET
