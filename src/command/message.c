@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What subscribers receive differs in its head only (the protocol's type byte, "message" or "pmessage" and the pattern);
- * the rest, channel and payload as two bulk strings, is made once. A short rest is copied into outputs, of a long one
- * they hold references. */
+ * the rest, channel and payload as two bulk strings, is made once, behind the head that most receive. A short rest is
+ * copied into outputs, of a long one they hold references. */
 #include "command/message.h"
 
 #include "base/memory.h"
@@ -23,7 +23,8 @@ struct message {
     enum channel_kind kind;
     struct audience audience;
     struct bytes channel; /* within rest */
-    struct bytes rest;    /* behind letters */
+    struct bytes head;    /* of those who subscribe to the channel; behind letters */
+    struct bytes rest;    /* behind head */
     uint32_t letter_count;
     struct letter letters[];
 };
@@ -37,73 +38,84 @@ static void message_release(void *owner)
 
 /* ---- one session ---- */
 
-static char *push_room(struct output *output, size_t size)
+/* Copies what begins with a type byte into the output, with the type of the session's protocol. */
+static inline void push_frame(struct session *session, struct bytes frame)
 {
-    struct buffer *bytes = &output->bytes;
-    return buffer_reserve(bytes, bytes->data || size > OUTPUT_ROOM_MIN ? size : OUTPUT_ROOM_MIN);
-}
-
-/* 'head' follows the type byte. */
-static void push_head(struct session *session, struct bytes head, size_t room)
-{
-    struct output *output = session->reply.output;
-    char *at = push_room(output, 1 + head.length + room);
+    struct buffer *bytes = &session->reply.output->bytes;
+    size_t size = bytes->data || frame.length > OUTPUT_ROOM_MIN ? frame.length : OUTPUT_ROOM_MIN;
+    char *at = buffer_reserve(bytes, size);
+    memcpy(at, frame.data, frame.length);
     *at = session->reply.protocol > 2 ? '>' : '*';
-    memcpy(at + 1, head.data, head.length);
-    output->bytes.length += 1 + head.length;
+    bytes->length += frame.length;
 }
 
 void session_push(struct session *session, struct bytes head, struct bytes rest)
 {
     if (session->flags & SESSION_CLOSING)
         return;
-    push_head(session, head, rest.length);
+    push_frame(session, head);
     buffer_append_bytes(&session->reply.output->bytes, rest);
-    session->transport->wants_send(session->connection);
-}
-
-static void push_message(struct session *session, struct bytes head, struct message *message)
-{
-    if (message->rest.length < REST_REFERENCE_MIN) {
-        session_push(session, head, message->rest);
-        return;
-    }
-    if (session->flags & SESSION_CLOSING)
-        return;
-    push_head(session, head, 0);
-    atomic_fetch_add_explicit(&message->references, 1, memory_order_relaxed);
-    output_append_reference(session->reply.output, message->rest, message_release, message);
     session->transport->wants_send(session->connection);
 }
 
 /* ---- the subscribers of a worker ---- */
 
-static void deliver_plain(void *context, struct session *session)
+struct delivery {
+    struct message *message;
+    struct bytes frame;  /* a head, and the rest behind it unless that is referenced */
+    struct buffer room;  /* of a pattern's frame */
+    const char *pattern; /* whose frame it is, NULL: that of the channel */
+};
+
+static bool is_referenced(const struct message *message)
 {
-    push_message(session, BYTES("3\r\n$7\r\nmessage\r\n"), context);
+    return message->rest.length >= REST_REFERENCE_MIN;
 }
 
-static void deliver_shard(void *context, struct session *session)
+static void deliver_frame(void *context, struct session *session)
 {
-    push_message(session, BYTES("3\r\n$8\r\nsmessage\r\n"), context);
+    struct delivery *delivery = context;
+    struct message *message = delivery->message;
+    if (session->flags & SESSION_CLOSING)
+        return;
+    push_frame(session, delivery->frame);
+    if (is_referenced(message)) {
+        atomic_fetch_add_explicit(&message->references, 1, memory_order_relaxed);
+        output_append_reference(session->reply.output, message->rest, message_release, message);
+    }
+    session->transport->wants_send(session->connection);
+}
+
+static void frame_of_pattern(struct delivery *delivery, struct bytes pattern)
+{
+    struct buffer *room = &delivery->room;
+    room->length = 0;
+    buffer_append_format(room, "*4\r\n$8\r\npmessage\r\n$%zu\r\n", pattern.length);
+    buffer_append_bytes(room, pattern);
+    buffer_append_text(room, "\r\n");
+    if (!is_referenced(delivery->message))
+        buffer_append_bytes(room, delivery->message->rest);
+    delivery->frame = buffer_bytes(room);
+    delivery->pattern = pattern.data;
 }
 
 static void deliver_pattern(void *context, struct session *session, struct bytes pattern)
 {
-    struct buffer head = {0};
-    buffer_append_format(&head, "4\r\n$8\r\npmessage\r\n$%zu\r\n", pattern.length);
-    buffer_append_bytes(&head, pattern);
-    buffer_append_text(&head, "\r\n");
-    push_message(session, buffer_bytes(&head), context);
-    buffer_deinit(&head);
+    struct delivery *delivery = context;
+    if (delivery->pattern != pattern.data)
+        frame_of_pattern(delivery, pattern);
+    deliver_frame(delivery, session);
 }
 
 static void message_deliver(struct worker *worker, struct message *message)
 {
-    bool plain = message->kind == CHANNEL_PLAIN;
-    channels_each_subscriber(worker, message->kind, message->channel, plain ? deliver_plain : deliver_shard, message);
-    if (plain && channels_names(CHANNEL_PATTERN) > 0)
-        channels_each_pattern(worker, message->channel, deliver_pattern, message);
+    struct delivery delivery = {.message = message, .frame = message->head};
+    if (!is_referenced(message))
+        delivery.frame.length += message->rest.length;
+    channels_each_subscriber(worker, message->kind, message->channel, deliver_frame, &delivery);
+    if (message->kind == CHANNEL_PLAIN && channels_names(CHANNEL_PATTERN) > 0)
+        channels_each_pattern(worker, message->channel, deliver_pattern, &delivery);
+    buffer_deinit(&delivery.room);
 }
 
 static void letter_deliver(struct mail *mail)
@@ -151,13 +163,15 @@ struct message *message_create(enum channel_kind kind, struct bytes channel, str
         return NULL;
     size_t letters_size = audience_workers(&audience) * sizeof(struct letter);
     size_t rest_max = 2 * (1 + BYTES_INTEGER_MAX + 4) + channel.length + payload.length;
-    struct message *message = memory_allocate(sizeof(*message) + letters_size + rest_max);
-    char *rest = (char *)message->letters + letters_size;
+    struct bytes head = kind == CHANNEL_PLAIN ? BYTES("*3\r\n$7\r\nmessage\r\n") : BYTES("*3\r\n$8\r\nsmessage\r\n");
+    struct message *message = memory_allocate(sizeof(*message) + letters_size + head.length + rest_max);
+    char *text = (char *)message->letters + letters_size, *rest = text + head.length;
     struct bytes ignored;
     atomic_init(&message->references, 1);
     message->kind = kind;
     message->audience = audience;
     message->letter_count = 0;
+    message->head = bytes_of(memcpy(text, head.data, head.length), head.length);
     char *end = write_bulk(write_bulk(rest, channel, &message->channel), payload, &ignored);
     message->rest = bytes_of(rest, (size_t)(end - rest));
     return message;

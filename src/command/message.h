@@ -16,5 +16,5 @@ void message_send(struct worker *worker, struct message **message);
 uint64_t message_publish(struct worker *worker, enum channel_kind kind, struct bytes channel, struct bytes payload);
 
 /* Appends to the session's output, outside of its replies and whatever CLIENT REPLY says, and has it sent: a push of
- * RESP3, an array in RESP2. Session's thread. */
+ * RESP3, an array in RESP2, whichever type 'head' begins with. Session's thread. */
 void session_push(struct session *session, struct bytes head, struct bytes rest);

@@ -222,8 +222,8 @@ static void push_invalidation(struct session *session, const struct invalidation
         buffer_append_text(&keys, resp3 ? "_\r\n" : "$-1\r\n");
     if (invalidation->all || keys_print(invalidation, left_out, &keys) > 0)
         session_push(session,
-                     resp3 ? BYTES("2\r\n$10\r\ninvalidate\r\n")
-                           : BYTES("3\r\n$7\r\nmessage\r\n$20\r\n__redis__:invalidate\r\n"),
+                     resp3 ? BYTES(">2\r\n$10\r\ninvalidate\r\n")
+                           : BYTES("*3\r\n$7\r\nmessage\r\n$20\r\n__redis__:invalidate\r\n"),
                      buffer_bytes(&keys));
     buffer_deinit(&keys);
 }
@@ -246,7 +246,7 @@ static void redirection_broken(struct session *session, int64_t unused)
         return;
     struct buffer id = {0};
     buffer_append_format(&id, ":%llu\r\n", (unsigned long long)session->tracking->redirect);
-    session_push(session, BYTES("2\r\n$21\r\ntracking-redir-broken\r\n"), buffer_bytes(&id));
+    session_push(session, BYTES(">2\r\n$21\r\ntracking-redir-broken\r\n"), buffer_bytes(&id));
     buffer_deinit(&id);
 }
 

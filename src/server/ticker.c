@@ -71,7 +71,8 @@ void ticker_measure_memory(struct engine *engine)
 static void tick_memory(struct engine *engine, int64_t now_ms)
 {
     ticker_measure_memory(engine);
-    keyspace_set_clock(engine->keyspace, now_ms, (enum eviction_policy)engine->eviction);
+    keyspace_set_clock(engine->keyspace, now_ms,
+                       (enum eviction_policy)__atomic_load_n(&engine->eviction, __ATOMIC_RELAXED));
 }
 
 static void tick_expiry(struct engine *engine, int64_t now_ms)
