@@ -27,6 +27,9 @@ static const struct payload_form forms[] = {
     [RDB_TYPE_LIST_ZIPLIST] = {OBJECT_LIST, list_object_decode},
     [RDB_TYPE_LIST_QUICKLIST] = {OBJECT_LIST, list_object_decode},
     [RDB_TYPE_LIST_QUICKLIST_2] = {OBJECT_LIST, list_object_decode},
+    [RDB_TYPE_SET] = {OBJECT_SET, set_object_decode},
+    [RDB_TYPE_SET_INTSET] = {OBJECT_SET, set_object_decode},
+    [RDB_TYPE_SET_LISTPACK] = {OBJECT_SET, set_object_decode},
 };
 
 static const struct payload_form *form_of(uint8_t type_byte)

@@ -60,3 +60,5 @@ typedef enum status object_decode_function(uint8_t type_byte, struct rdb_reader 
 
 extern const struct object_class string_object_class;
 object_decode_function string_object_decode;
+extern const struct object_class set_object_class;
+object_decode_function set_object_decode;

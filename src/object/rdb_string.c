@@ -218,3 +218,19 @@ bool rdb_string_expand(const struct rdb_string *string, char *to)
         return true;
     }
 }
+
+bool rdb_read_bytes(struct rdb_reader *reader, struct buffer *room, struct bytes *bytes)
+{
+    struct rdb_string string;
+    if (!rdb_read_string(reader, &string))
+        return false;
+    if (string.form == RDB_STRING_PLAIN) {
+        *bytes = string.bytes;
+        return true;
+    }
+    room->length = 0;
+    bool is_sound = rdb_string_expand(&string, buffer_reserve(room, string.length));
+    room->length = is_sound ? string.length : 0;
+    *bytes = buffer_bytes(room);
+    return is_sound;
+}

@@ -47,3 +47,6 @@ struct rdb_string {
 bool rdb_read_string(struct rdb_reader *reader, struct rdb_string *string) MUST_USE;
 /* Writes the string's 'length' bytes to 'to'; false if its compressed form is malformed. */
 bool rdb_string_expand(const struct rdb_string *string, char *to) MUST_USE;
+/* Reads a string as bytes of the input, or of 'room' where it had to be expanded: good until the room's next use. False
+ * if it is malformed. */
+bool rdb_read_bytes(struct rdb_reader *reader, struct buffer *room, struct bytes *bytes) MUST_USE;
