@@ -8,11 +8,8 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "command/args.h"
+#include "command/member_scan.h"
 #include "resp/error_text.h"
-
-#include <ctype.h>
-#include <errno.h>
-#include <stdlib.h>
 
 #define SCAN_COUNT_DEFAULT 10
 /* Keys that KEYS visits at a time. */
@@ -199,19 +196,6 @@ static int type_of_name(struct bytes name)
         if (arg_is(name, object_type_name((uint8_t)type)))
             return type;
     return TYPE_UNKNOWN;
-}
-
-/* Whatever strtoull reads, as Redis has it; only blanks must not lead. */
-static bool scan_parse_cursor(struct bytes word, uint64_t *cursor)
-{
-    char text[32], *end;
-    if (word.length >= sizeof(text) || (word.length > 0 && isspace((unsigned char)word.data[0])))
-        return false;
-    memcpy(text, word.data, word.length);
-    text[word.length] = '\0';
-    errno = 0;
-    *cursor = strtoull(text, &end, 10);
-    return *end == '\0' && errno != ERANGE;
 }
 
 /* SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]. A type that does not exist has no keys. */
