@@ -156,4 +156,5 @@ struct command {
 extern const struct command list_commands[], list_wait_commands[];
 extern const struct command string_commands[], key_commands[], transaction_commands[], connection_commands[],
     server_commands[], command_commands[], standalone_commands[], pubsub_commands[];
+extern const struct command set_commands[];
 extern const struct command bitmap_commands[], hyperloglog_commands[];

@@ -53,6 +53,7 @@ static const struct command *const families[] = {
     command_commands,
     standalone_commands,
     pubsub_commands,
+    set_commands,
 };
 /* clang-format on */
 #define FAMILY_COUNT (sizeof(families) / sizeof(families[0]))

@@ -21,6 +21,8 @@
 #define ERROR_SYNTAX "ERR syntax error"
 #define ERROR_NOT_INTEGER "ERR value is not an integer or out of range"
 #define ERROR_OUT_OF_RANGE "ERR value is out of range"
+#define ERROR_RANGE_SYMMETRIC                                                                                          \
+    "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807"
 #define ERROR_NOT_POSITIVE "ERR value is out of range, must be positive"
 #define ERROR_NOT_FLOAT "ERR value is not a valid float"
 #define ERROR_TIMEOUT_NOT_FLOAT "ERR timeout is not a float or out of range"

@@ -29,6 +29,19 @@ def same_members(words, reference, ours):
     return isinstance(reference, list) and isinstance(ours, list) and sorted(reference) == sorted(ours)
 
 
+def same_drawn(words, reference, ours):
+    """As many elements; which ones is chance."""
+    return isinstance(reference, list) and isinstance(ours, list) and len(reference) == len(ours)
+
+
+def same_elements_of_scan(words, reference, ours):
+    """The whole of a small collection, in any order; steps through a large one are compared by tests/command."""
+    if not same_scan_shape(words, reference, ours):
+        return False
+    is_whole = words[2] == reference[0] == ours[0] == b'0'
+    return not is_whole or sorted(reference[1]) == sorted(ours[1])
+
+
 def same_scan_shape(words, reference, ours):
     """One step of a scan may return any part of the keys; whole scans are compared as sets in run.py."""
     return (isinstance(reference, list) and isinstance(ours, list) and len(reference) == len(ours) == 2
@@ -86,6 +99,13 @@ COMPARERS = {
     b'RANDOMKEY': same_type,
     b'KEYS': same_members,
     b'SCAN': same_scan_shape,
+    b'SMEMBERS': same_members,
+    b'SINTER': same_members,
+    b'SUNION': same_members,
+    b'SDIFF': same_members,
+    b'SPOP': same_members,
+    b'SRANDMEMBER': same_drawn,
+    b'SSCAN': same_elements_of_scan,
     b'DUMP': same_dump,
     b'OBJECT IDLETIME': near(SECONDS_TOLERANCE),
     b'OBJECT REFCOUNT': same_type,

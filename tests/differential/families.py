@@ -254,6 +254,47 @@ def list_family(s):
     })
 
 
+def set_family(s):
+    scan_options = {b'MATCH': s.pattern, b'COUNT': lambda: b'1000', b'NOVALUES': None}
+
+    def member():
+        return s.one_of(b'a', b'b', b'c', b'1', b'2', b'-7', b'') if s.chance(0.6) else s.value()
+
+    def members():
+        if s.chance(0.05):
+            return [b'%d' % i for i in range(s.up_to(600))]
+        return [member() for _ in range(s.one_of(1, 1, 2, 3, 8, 40))]
+
+    def count():
+        return s.one_of(b'0', b'100000', b'9223372036854775807', b'-1', s.not_an_integer())
+
+    def numbered():
+        keys = s.keys(1, 3)
+        number = str(len(keys)).encode() if s.chance(0.9) else s.number()
+        return [number] + keys + s.options({b'LIMIT': s.index}, 1)
+
+    return pick(s, {
+        b'SADD': lambda: [s.key()] + members(),
+        b'SREM': lambda: [s.key()] + members(),
+        b'SISMEMBER': lambda: [s.key(), member()],
+        b'SMISMEMBER': lambda: [s.key()] + members(),
+        b'SCARD': lambda: [s.key()],
+        b'SMEMBERS': lambda: [s.key()],
+        b'SMOVE': lambda: [s.key(), s.key(), member()],
+        # What is drawn differs; so all or nothing is taken.
+        b'SPOP': lambda: [s.key(), count()] + ([b'x'] if s.chance(0.02) else []),
+        b'SRANDMEMBER': lambda: [s.key(), count()] + ([b'x'] if s.chance(0.02) else []),
+        b'SINTER': s.keys,
+        b'SINTERSTORE': lambda: s.keys(2, 4),
+        b'SINTERCARD': numbered,
+        b'SUNION': s.keys,
+        b'SUNIONSTORE': lambda: s.keys(2, 4),
+        b'SDIFF': s.keys,
+        b'SDIFFSTORE': lambda: s.keys(2, 4),
+        b'SSCAN': lambda: [s.key(), s.one_of(b'0', b'0', b'0', s.not_an_integer())] + s.options(scan_options),
+    })
+
+
 def transaction_family(s):
     return pick(s, {
         b'MULTI': lambda: [],
@@ -339,6 +380,7 @@ def nonsense_family(s):
 FAMILIES = [
     (string_family, 45),
     (list_family, 20),
+    (set_family, 20),
     (key_family, 33),
     (bitmap_family, 20),
     (hyperloglog_family, 8),
