@@ -172,7 +172,7 @@ static struct entry *plan_prepare(struct execution *x, const struct field_plan *
 static bool plan_run(struct execution *x, struct field_plan *plan, struct entry *entry)
 {
     uint8_t window[BITFIELD_BYTES_MAX];
-    bool changed = false;
+    bool changed = plan->writes && string_entry_length(entry) < plan->length_min;
     if (plan->writes && !(entry = plan_prepare(x, plan, entry)))
         return false;
     for (size_t i = 0; i < plan->count; i++) {
@@ -182,6 +182,8 @@ static bool plan_run(struct execution *x, struct field_plan *plan, struct entry 
         if (!field_run(operation, view.bytes, window))
             continue;
         size_t first = bitfield_first_byte(&operation->field), end = bitfield_end_byte(&operation->field);
+        if (memcmp(view.bytes.data + first, window, end - first) == 0)
+            continue;
         changed = true;
         entry = string_write_piece(x, x->keys, entry, first, bytes_of(window, end - first));
         if (!entry)

@@ -270,6 +270,14 @@ def test_the_lowest_numbers_saturate_to_the_lowest(client):
     assert client('BITFIELD', 'k', 'OVERFLOW', 'SAT', 'SET', 'i8', 0, -2 ** 63, 'GET', 'i8', 0) == [0, -128]
 
 
+def test_a_field_that_stays_changes_nothing(client):
+    client('SET', 'k', 'ab')
+    client('WATCH', 'k')
+    assert client('BITFIELD', 'k', 'SET', 'u8', 8, 98, 'INCRBY', 'u8', 0, 0) == [98, 97]
+    client('MULTI')
+    assert client('EXEC') == []
+
+
 def test_bitfield_ro_reads_only(client):
     client('SET', 'k', 'ab')
     assert client('BITFIELD_RO', 'k', 'GET', 'u8', 0, 'get', 'u8', '#1') == [97, 98]
