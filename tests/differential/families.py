@@ -335,6 +335,28 @@ def connection_family(s):
     })
 
 
+def pubsub_family(s):
+    """Nobody subscribes, and nobody tracks: what would come by itself could not be told from replies."""
+    channel = lambda: s.one_of(b'news', b'n*', b'', b'\x00\r\n', s.value())
+    tracking = lambda: s.one_of(b'REDIRECT', b'999999999', b'x', b'PREFIX', b'a', b'ab', b'BCAST', b'OPTIN', b'OPTOUT', b'X')
+    contradictions = ([b'BCAST', b'OPTIN'], [b'OPTIN', b'OPTOUT'], [b'PREFIX', b'a'], [b'REDIRECT', b'999999999'],
+                      [b'BCAST', b'PREFIX', b'ab', b'PREFIX', b'abc'], [b'BCAST', b'PREFIX', b'', b'PREFIX', b'a'])
+    asked = {b'CHANNELS': lambda: [channel()] * s.up_to(2), b'NUMPAT': lambda: [channel()] * s.up_to(1),
+             b'NUMSUB': lambda: [channel() for _ in range(s.up_to(3))], b'SHARDCHANNELS': lambda: [channel()] * s.up_to(2),
+             b'SHARDNUMSUB': lambda: [channel() for _ in range(s.up_to(3))], b'NOTHING': lambda: []}
+    return pick(s, {
+        b'PUBLISH': lambda: [channel(), s.value()],
+        b'SPUBLISH': lambda: [channel(), s.value()],
+        b'UNSUBSCRIBE': lambda: [channel()] * s.up_to(1),
+        b'PUNSUBSCRIBE': lambda: [channel()] * s.up_to(1),
+        b'SUNSUBSCRIBE': lambda: [channel()] * s.up_to(1),
+        b'PUBSUB': lambda: (lambda name: [s.cased(name)] + asked[name]())(s.random.choice(list(asked))),
+        b'CLIENT': lambda: [b'TRACKING'] + s.one_of([b'OFF'], [b'OFF', tracking()], [b'MAYBE'],
+                                                    [b'ON'] + s.one_of(*contradictions)),
+        b'CONFIG': lambda: [b'SET', b'notify-keyspace-events', s.one_of(b'', b'KEA', b'Kx$', b'q', b'mE')],
+    })
+
+
 def server_family(s):
     commands = [b'get', b'set', b'mset', b'object|encoding', b'object', b'nothing', b'config|get', b'msetnx', b'copy', b'lcs']
     return pick(s, {
@@ -386,6 +408,7 @@ FAMILIES = [
     (hyperloglog_family, 8),
     (transaction_family, 9),
     (connection_family, 5),
+    (pubsub_family, 4),
     (server_family, 5),
     (nonsense_family, 3),
 ]
