@@ -27,13 +27,24 @@ static struct {
     struct engine *engine;
     struct thread thread;
     _Atomic bool stopping;
-    _Atomic double overhead; /* written by whoever measures, one thread */
+    _Atomic double overhead;        /* written by whoever measures, one thread */
+    _Atomic uint64_t machine_bytes; /* 0: not yet asked for */
 } ticker;
 
 static int64_t memory_bound(const struct engine *engine)
 {
     int64_t maxmemory = __atomic_load_n(&engine->maxmemory, __ATOMIC_RELAXED);
-    return maxmemory > 0 ? maxmemory : (int64_t)(memory_of_machine() / 4 * 3);
+    if (maxmemory > 0)
+        return maxmemory;
+    uint64_t machine_bytes = atomic_load_explicit(&ticker.machine_bytes, memory_order_relaxed);
+    return (int64_t)((machine_bytes > 0 ? machine_bytes : memory_of_machine()) / 4 * 3);
+}
+
+/* Limits of control groups may change, but it takes several files to know them. */
+static void tick_machine(struct engine *engine, int64_t now_ms)
+{
+    (void)engine, (void)now_ms;
+    atomic_store_explicit(&ticker.machine_bytes, memory_of_machine(), memory_order_relaxed);
 }
 
 void ticker_limit_memory(struct engine *engine)
@@ -96,6 +107,7 @@ static const struct job_row {
     void (*run)(struct engine *engine, int64_t now_ms);
     int every_ticks;
 } jobs[] = {
+    {tick_machine, 250},
     {tick_memory, 5},
     {info_sample, 5},
     {tick_expiry, 1},
