@@ -27,7 +27,7 @@ SERVER := $(if $(filter release,$(VARIANT)),build/forebay-server,$(BUILD)/foreba
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(if $(WERROR),-Werror)
 OPTIMIZE := -O2
-LIBRARIES := -lev -lrocksdb -llz4 -lssl -lcrypto -lxxhash -lpthread -lm
+LIBRARIES := -lev -lrocksdb -llz4 -lssl -lcrypto -lxxhash -lluajit-5.1 -lpthread -lm
 ALLOCATOR := -ljemalloc
 
 ifeq ($(VARIANT),debug)
@@ -53,16 +53,17 @@ LINK = $(CC) -Wl,--as-needed -rdynamic $(SANITIZER) $(LDFLAGS)
 
 # The folders of src, each an archive. A folder's unit tests are linked with it and with what stands below it, so
 # that they can be built while something above is broken.
-FOLDERS := base resp net object keyspace stream tier command metrics server
+FOLDERS := base resp net object script keyspace stream tier command metrics server
 below_resp := base
 below_net := base
 below_object := base
+below_script := base
 below_keyspace := object base
 below_stream := resp base
 below_tier := keyspace stream object resp base
-below_command := keyspace stream object resp base
+below_command := keyspace stream script object resp base
 below_metrics := net base
-below_server := command metrics tier keyspace stream net object resp base
+below_server := command metrics tier keyspace stream net script object resp base
 
 present = $(foreach folder,$(1),$(if $(filter-out src/server/main.c,$(wildcard src/$(folder)/*.c)),$(folder)))
 archives = $(foreach folder,$(call present,$(1)),$(BUILD)/lib/$(folder).a)
@@ -149,7 +150,7 @@ test: test-programs
 # Every tests/fuzz/*_fuzz.c for some time, instrumented by clang.
 FUZZ_SECONDS ?= 60
 FUZZ_PROGRAMS := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/fuzz/*_fuzz.c))
-FUZZ_FOLDERS ?= base resp object keyspace stream tier command
+FUZZ_FOLDERS ?= base resp object script keyspace stream tier command
 
 $(BUILD)/fuzz/%_fuzz: $(BUILD)/obj/tests/fuzz/%_fuzz.o $(call archives,$(FUZZ_FOLDERS))
 	@mkdir -p $(@D)

@@ -73,6 +73,16 @@ static inline void lock_acquire(struct lock *lock)
     lock_note_acquired(lock);
 }
 
+/* The same out of order, for a rank of which at most one thread waits while it holds another. */
+static inline void lock_acquire_unordered(struct lock *lock)
+{
+    uint32_t free_state = 0;
+    if (!atomic_compare_exchange_strong_explicit(&lock->state, &free_state, 1, memory_order_acquire,
+                                                 memory_order_relaxed))
+        lock_acquire_slow(lock);
+    lock_note_acquired(lock);
+}
+
 /* Takes the lock or gives up: after a short spin (a microsecond or two), or at once if somebody starves. */
 static inline bool lock_try(struct lock *lock)
 {

@@ -46,7 +46,9 @@ struct metric {
     row(log_sync_errors, "log syncs that failed")                                                                    \
     row(suspended_cold, "requests suspended for a cold key")                                                         \
     row(suspended_lock, "requests parked because a partition was held")                                              \
-    row(suspended_memory, "writes suspended for want of memory")
+    row(suspended_memory, "writes suspended for want of memory")                                                     \
+    row(script_restarts, "scripts started over for a cold key that they had not declared")                           \
+    row(script_reads, "rows that scripts read at once, having written already")
 /* clang-format on */
 
 enum metric_counter {

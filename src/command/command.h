@@ -36,6 +36,7 @@ enum command_flags {
     COMMAND_ALL_KEYS = 1 << 24,  /* cannot know its keys: runs with the gate and every partition held */
     COMMAND_IMMEDIATE = 1 << 25, /* runs at once inside MULTI, not queued (EXEC, DISCARD, WATCH, ...) */
     COMMAND_DANGEROUS = 1 << 26, /* ACL @dangerous beside what admin implies (KEYS, FLUSHALL, SORT, ...) */
+    COMMAND_SCRIPT = 1 << 28,    /* uses the interpreter, which one execution at a time may do */
     COMMAND_WALKS = 1 << 27,     /* reads rows in a walk (SCAN, KEYS): locks for itself, or holds all in EXEC */
 };
 
@@ -158,3 +159,4 @@ extern const struct command string_commands[], key_commands[], transaction_comma
     server_commands[], command_commands[], standalone_commands[], pubsub_commands[];
 extern const struct command set_commands[];
 extern const struct command bitmap_commands[], hyperloglog_commands[];
+extern const struct command script_commands[];

@@ -16,7 +16,9 @@
 #include "command/lock_wait.h"
 #include "command/monitor.h"
 #include "command/notify.h"
+#include "command/met_keys.h"
 #include "command/reply_wait.h"
+#include "command/scripting.h"
 #include "command/slowlog.h"
 #include "command/statistics.h"
 #include "command/tracking.h"
@@ -128,19 +130,24 @@ struct key_collector {
     int db;
 };
 
-static void collect_key(void *context, size_t index, uint16_t flags)
+void worker_add_key(struct worker *worker, const struct key *key, uint32_t argument, uint16_t flags)
 {
-    struct key_collector *collector = context;
-    struct worker *worker = collector->worker;
     if (worker->key_count == worker->key_capacity) {
         worker->key_capacity = worker->key_capacity ? worker->key_capacity * 2 : 64;
         worker->keys = memory_resize(worker->keys, worker->key_capacity * sizeof(struct key));
         worker->key_arguments = memory_resize(worker->key_arguments, worker->key_capacity * sizeof(uint32_t));
         worker->key_flags = memory_resize(worker->key_flags, worker->key_capacity * sizeof(uint16_t));
     }
-    worker->keys[worker->key_count] = keyspace_key(worker->engine->keyspace, collector->argv[index], collector->db);
-    worker->key_arguments[worker->key_count] = (uint32_t)index;
+    worker->keys[worker->key_count] = *key;
+    worker->key_arguments[worker->key_count] = argument;
     worker->key_flags[worker->key_count++] = flags;
+}
+
+static void collect_key(void *context, size_t index, uint16_t flags)
+{
+    struct key_collector *collector = context;
+    struct key key = keyspace_key(collector->worker->engine->keyspace, collector->argv[index], collector->db);
+    worker_add_key(collector->worker, &key, (uint32_t)index, flags);
 }
 
 bool execution_add_keys(struct worker *worker, int db, const struct command_entry *command, const struct bytes *argv,
@@ -163,6 +170,8 @@ bool execution_add_keys(struct worker *worker, int db, const struct command_entr
 
 static void execution_unlock(struct execution *x, struct holding *holding)
 {
+    if (__builtin_expect(holding->has_more, 0))
+        keyspace_release_more(x->keyspace, &holding->more);
     if (holding->kind == HOLD_ONE)
         keyspace_release_one(x->keyspace, holding->partition);
     else if (holding->kind == HOLD_SEVERAL)
@@ -170,6 +179,8 @@ static void execution_unlock(struct execution *x, struct holding *holding)
     else if (holding->kind == HOLD_ALL)
         keyspace_release_all(x->keyspace, x->worker->number);
     x->holding_all = false;
+    if (holding->has_turn)
+        scripting_leave();
 }
 
 static enum hold_kind hold_kind_of(const struct key *keys, size_t count, bool all)
@@ -233,9 +244,27 @@ static bool execution_warm(struct execution *x, struct holding *holding, const s
     return false;
 }
 
+/* The turn of scripts comes first. EXEC holds twice, and has it from the first time on. */
+static bool execution_take_turn(struct execution *x, struct holding *holding)
+{
+    bool has_it = x->holding && x->holding->has_turn;
+    holding->has_more = holding->has_turn = false;
+    x->holding = holding;
+    if (__builtin_expect(!((x->command->flags | transaction_flags(x)) & COMMAND_SCRIPT), 1) || has_it)
+        return true;
+    x->worker->held_up_by = HELD_UP_UNKNOWN;
+    return holding->has_turn = scripting_try(x->worker->number);
+}
+
 bool execution_hold(struct execution *x, struct holding *holding, const struct key *keys, size_t count, bool all)
 {
+    if (!execution_take_turn(x, holding)) {
+        execution_suspend(x, SUSPENDED_LOCK);
+        return false;
+    }
     if (!execution_lock(x, holding, keys, count, all)) {
+        if (holding->has_turn)
+            scripting_leave();
         execution_suspend(x, SUSPENDED_LOCK);
         return false;
     }
@@ -244,6 +273,50 @@ bool execution_hold(struct execution *x, struct holding *holding, const struct k
     if (holding->kind != HOLD_NOTHING)
         x->session->retries = 0;
     return true;
+}
+
+static inline bool set_has(const struct partition_set *set, uint32_t partition)
+{
+    return set->bits[partition / 64] >> (partition % 64) & 1;
+}
+
+static bool holding_has(const struct holding *holding, uint32_t partition)
+{
+    if (holding->kind == HOLD_ONE && holding->partition == partition)
+        return true;
+    return holding->kind == HOLD_ALL || (holding->kind == HOLD_SEVERAL && set_has(&holding->set, partition)) ||
+           (holding->has_more && set_has(&holding->more, partition));
+}
+
+void execution_hold_more(struct execution *x, uint32_t partition)
+{
+    struct holding *holding = x->holding;
+    if (holding_has(holding, partition))
+        return;
+    keyspace_acquire_more(x->keyspace, partition);
+    if (!holding->has_more)
+        holding->more = (struct partition_set){0};
+    holding->has_more = true;
+    partition_set_add(&holding->more, partition);
+}
+
+void execution_hold_rest(struct execution *x)
+{
+    for (uint32_t partition = 0; partition < PARTITION_COUNT && !x->holding_all; partition++)
+        execution_hold_more(x, partition);
+    x->holding_all = true;
+}
+
+bool execution_note_met(struct execution *x, const struct key *key)
+{
+    return !(x->session->flags & SESSION_EXECUTING_MULTI) && met_keys_add(x->session, key);
+}
+
+void execution_start_over(struct execution *x)
+{
+    x->worker->held_up_by = HELD_UP_UNKNOWN;
+    x->session->retries = 0;
+    execution_suspend(x, SUSPENDED_LOCK);
 }
 
 void execution_release(struct execution *x, struct holding *holding)
@@ -398,6 +471,8 @@ static void execution_find_keys(struct execution *x, const struct key *simple_ke
     if ((x->command->first_key || (x->command->flags & COMMAND_MOVABLEKEYS)) &&
         !execution_add_keys(x->worker, x->db, x->command, x->argv, x->argc))
         x->worker->key_count = 0; /* malformed: the handler says how */
+    if (__builtin_expect(x->session->met_keys != NULL, 0))
+        met_keys_collect(x->session, x->worker);
     x->keys = x->worker->keys;
     x->key_count = x->worker->key_count;
     if (x->key_count > 1)
@@ -419,6 +494,8 @@ static void execution_forget(struct execution *x)
         execution_take_load(x);
     if (x->session->offload)
         offload_abandon(&x->session->offload);
+    if (x->session->met_keys)
+        met_keys_forget(x->session);
     if (x->session->suspension == SUSPENDED_LOCK)
         keyspace_abandon_all(x->keyspace, x->worker->number);
 }
@@ -443,6 +520,8 @@ static void execution_perform(struct execution *x)
         notify_forget(x->worker);
     }
     execution_release(x, &holding);
+    if (__builtin_expect(x->session->met_keys != NULL, 0) && !x->suspended)
+        met_keys_forget(x->session);
     /* EXEC's keys may just have become what the session waits for. */
     if (__builtin_expect(x->session->load != NULL, 0) && !x->suspended)
         execution_take_load(x);

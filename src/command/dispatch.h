@@ -17,6 +17,7 @@ struct execution {
     struct session *session;
     struct reply *reply;
     const struct command_entry *command;
+    struct holding *holding; /* what is locked for it */
     const struct bytes *argv;
     size_t argc;
     struct key *keys; /* the command's keys in argument order, as its row says */
@@ -43,14 +44,29 @@ bool dispatch(struct worker *worker, struct session *session, const struct bytes
 enum hold_kind { HOLD_NOTHING, HOLD_ONE, HOLD_SEVERAL, HOLD_ALL };
 struct holding {
     enum hold_kind kind;
+    bool has_turn; /* of scripts */
+    bool has_more;
     uint32_t partition;
     struct partition_set set;
+    struct partition_set more; /* taken on the way by a script */
 };
 /* Takes the partitions of the keys (or all) and makes the keys present. False: nothing is held and the session is
  * suspended. */
 bool execution_hold(struct execution *x, struct holding *holding, const struct key *keys, size_t count, bool all);
 /* Appends the staged effects in one piece, then releases. */
 void execution_release(struct execution *x, struct holding *holding);
+/* ---- for scripts, which find out on the way what they touch ---- */
+
+/* Takes a partition, or all, beyond what is held. May wait for another command's end: only who has the turn of scripts
+ * does that while it holds others. */
+void execution_hold_more(struct execution *x, uint32_t partition);
+void execution_hold_rest(struct execution *x);
+/* Remembers a cold key for the next start of the request, which will have it locked and fetched like a declared one.
+ * False if the request cannot start over, or did so too often. */
+bool execution_note_met(struct execution *x, const struct key *key);
+/* The request starts over at once; the handler returns then. */
+void execution_start_over(struct execution *x);
+
 /* Runs the handler, with statistics, monitor and slow log; locks are held already. */
 void execution_run(struct execution *x);
 /* Collects the command's keys into the worker's array, after those that are there; false if malformed. */

@@ -6,6 +6,7 @@
 #include "command/channels.h"
 #include "command/dispatch.h"
 #include "command/lock_wait.h"
+#include "command/met_keys.h"
 #include "command/monitor.h"
 #include "command/reply_wait.h"
 #include "command/tracking.h"
@@ -91,6 +92,8 @@ void session_destroy(struct session **taken)
         blocked_abandon(session);
     if (session->load)
         load_abandon(&session->load);
+    if (session->met_keys)
+        met_keys_forget(session);
     if (session->offload)
         offload_abandon(&session->offload);
     reply_wait_abandon(session);

@@ -23,6 +23,7 @@ struct offload;
 struct blocked;
 struct subscriptions;
 struct tracking;
+struct met_keys;
 
 /* What a session asks of whatever carries it. Implemented where net is known; all calls on the session's thread. */
 struct transport {
@@ -110,6 +111,7 @@ struct session {
     struct subscriptions *subscriptions; /* channels.c; NULL while there are none */
     struct tracking *tracking;           /* NULL while it does not track */
     struct session_names *names;         /* CLIENT SETNAME, SETINFO; NULL while unset */
+    struct met_keys *met_keys;           /* cold keys that a script has met; NULL while there are none */
     struct load *load;                   /* the fetch it is suspended for */
     struct offload *offload;             /* the job it is suspended for, or whose result it comes back to */
     struct stream_wait *stream_wait;     /* while its reply is held */

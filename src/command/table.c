@@ -54,6 +54,7 @@ static const struct command *const families[] = {
     standalone_commands,
     pubsub_commands,
     set_commands,
+    script_commands,
 };
 /* clang-format on */
 #define FAMILY_COUNT (sizeof(families) / sizeof(families[0]))

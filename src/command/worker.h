@@ -59,6 +59,9 @@ struct worker {
     size_t key_count, key_capacity;
 };
 
+/* Adds to the keys of the present execution. */
+void worker_add_key(struct worker *worker, const struct key *key, uint32_t argument, uint16_t flags);
+
 struct worker *worker_create(struct engine *engine, uint32_t number, struct mailbox *mailbox);
 void worker_destroy(struct worker **worker);
 

@@ -176,8 +176,22 @@ void keyspace_acquire_all(struct keyspace *keyspace, uint32_t worker)
     /* Those inside leave within a command's time, and the wish keeps others out. */
     while (!multi_gate_try_exclusive(&keyspace->gate, worker))
         nanosleep(&(struct timespec){.tv_nsec = 50000}, NULL);
-    for (uint32_t i = 0; i < PARTITION_COUNT; i++)
-        lock_acquire(&keyspace->partitions[i].lock);
+    /* It holds nothing while it sleeps. */
+    while (!try_set(keyspace, &every_partition, worker)) {
+        struct lock *lock = &keyspace->partitions[keyspace->gate.shared[worker].held_up_by].lock;
+        lock_acquire(lock);
+        lock_release(lock);
+    }
+}
+
+void keyspace_acquire_more(struct keyspace *keyspace, uint32_t partition)
+{
+    lock_acquire_unordered(&keyspace->partitions[partition].lock);
+}
+
+void keyspace_release_more(struct keyspace *keyspace, const struct partition_set *set)
+{
+    release_set(keyspace, set, PARTITION_COUNT);
 }
 
 uint32_t keyspace_held_up_by(const struct keyspace *keyspace, uint32_t worker)

@@ -76,6 +76,11 @@ void keyspace_release_several(struct keyspace *keyspace, const struct partition_
 bool keyspace_try_all(struct keyspace *keyspace, uint32_t worker);
 void keyspace_abandon_all(struct keyspace *keyspace, uint32_t worker);
 void keyspace_release_all(struct keyspace *keyspace, uint32_t worker);
+/* A partition beyond those that the thread holds already, in any order, sleeping if it must. One thread at a time may
+ * do this (who has the turn of scripts): since nobody else waits for a partition while holding one, each gets it. */
+void keyspace_acquire_more(struct keyspace *keyspace, uint32_t partition);
+void keyspace_release_more(struct keyspace *keyspace, const struct partition_set *set);
+
 /* Sleeps until all is held; background threads only. */
 void keyspace_acquire_all(struct keyspace *keyspace, uint32_t worker);
 

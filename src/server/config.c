@@ -11,6 +11,7 @@
 #include "command/command_markdown.h"
 #include "command/latency_events.h"
 #include "command/notify.h"
+#include "command/scripting.h"
 #include "command/settings.h"
 #include "command/table.h"
 #include "command/tracking.h"
@@ -265,6 +266,7 @@ void config_setup(void)
     settings_register(notify_options);
     settings_register(tracking_options);
     settings_register(connection_options);
+    settings_register(scripting_options);
     compatibility_register();
 }
 

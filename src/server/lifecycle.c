@@ -23,6 +23,7 @@
 #include "command/effects.h"
 #include "command/gates.h"
 #include "command/notify.h"
+#include "command/scripting.h"
 #include "command/tracking.h"
 #include "net/listener.h"
 #include "object/member_table.h"
@@ -349,6 +350,7 @@ bool lifecycle_start(char *error, size_t error_size)
     session_registry_setup();
     tracking_setup();
     gates_register_own();
+    scripting_setup();
     info_sections_register(&node.tier);
     raise_descriptor_limit();
     derive_sizes();
@@ -424,6 +426,7 @@ void lifecycle_stop(void)
     deliver_all_mail();
     for (uint32_t i = 0; i < node.lane_count; i++)
         lane_destroy(&node.lanes[i]);
+    scripting_teardown();
     keyspace_destroy(&config.engine.keyspace);
     memory_reaper_stop();
     identity_close(&node.identity);

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/option.h"
+
+/* What the rest of the commands need to know of scripts: whose turn it is, and whether one runs for too long. */
+
+/* One execution at a time uses the interpreter, on the whole node. The turn is tried, never slept on: a worker's number,
+ * or 0 when nobody has it. */
+extern _Atomic uint32_t scripting_owner;
+
+static inline bool scripting_try(uint32_t worker)
+{
+    uint32_t nobody = 0;
+    return atomic_compare_exchange_strong_explicit(&scripting_owner, &nobody, worker, memory_order_acquire,
+                                                   memory_order_relaxed);
+}
+
+static inline void scripting_leave(void)
+{
+    atomic_store_explicit(&scripting_owner, 0, memory_order_release);
+}
+
+/* Registers the gate that answers -BUSY while a script runs for longer than busy-reply-threshold. Before the first
+ * command. */
+void scripting_setup(void);
+/* Frees the interpreter; no script runs. */
+void scripting_teardown(void);
+
+extern const struct option scripting_options[];
