@@ -5,6 +5,7 @@
 #include "command/apply.h"
 
 #include "base/log.h"
+#include "command/function_durable.h"
 #include "command/string_piece.h"
 #include "object/codec.h"
 #include "object/string_object.h"
@@ -149,7 +150,7 @@ static bool apply_node_effect(struct apply *apply, const struct effect *effect, 
              bytes_to_int64(effect->words[2], &second))
         keyspace_swap(apply->engine->keyspace, (int)first, (int)second);
     else
-        return false;
+        return functions_apply(effect);
     return true;
 }
 

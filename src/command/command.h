@@ -159,4 +159,4 @@ extern const struct command string_commands[], key_commands[], transaction_comma
     server_commands[], command_commands[], standalone_commands[], pubsub_commands[];
 extern const struct command set_commands[];
 extern const struct command bitmap_commands[], hyperloglog_commands[];
-extern const struct command script_commands[];
+extern const struct command script_commands[], function_commands[];

@@ -55,7 +55,8 @@ void info_setting(struct buffer *out, const char *directive);
     row(number_of_cached_scripts)                                                                                      \
     row(number_of_functions)                                                                                           \
     row(number_of_libraries)                                                                                           \
-    row(used_memory_scripts)
+    row(used_memory_scripts)                                                                                           \
+    row(used_memory_functions)
 /* clang-format on */
 
 enum info_gauge {

@@ -14,6 +14,7 @@
 #include "command/allocator.h"
 #include "command/error_counts.h"
 #include "command/saving.h"
+#include "command/scripting.h"
 #include "command/session.h"
 #include "command/settings.h"
 #include "command/statistics.h"
@@ -85,16 +86,18 @@ static void print_allocator(struct buffer *out)
     info_integer(out, "mem_fragmentation_bytes", (int64_t)(process - used));
 }
 
+/* One interpreter serves scripts and functions. */
 static void print_scripts(struct buffer *out)
 {
-    info_integer(out, "used_memory_lua", 0);
-    info_text(out, "used_memory_lua_human", "0B");
-    info_integer(out, "used_memory_vm_eval", 0);
+    size_t vm = scripting_bytes();
+    info_size(out, "used_memory_lua", vm);
+    info_integer(out, "used_memory_vm_eval", (int64_t)vm);
     info_integer(out, "used_memory_vm_functions", 0);
-    info_size(out, "used_memory_vm_total", 0);
-    info_integer(out, "used_memory_scripts_eval", 0);
-    info_integer(out, "used_memory_functions", 0);
-    info_gauge(out, GAUGE_used_memory_scripts);
+    info_size(out, "used_memory_vm_total", vm);
+    info_integer(out, "used_memory_scripts_eval", info_gauges[GAUGE_used_memory_scripts]);
+    info_gauge(out, GAUGE_used_memory_functions);
+    info_size(out, "used_memory_scripts",
+              (size_t)(info_gauges[GAUGE_used_memory_scripts] + info_gauges[GAUGE_used_memory_functions]));
     info_gauge(out, GAUGE_number_of_cached_scripts);
     info_gauge(out, GAUGE_number_of_functions);
     info_gauge(out, GAUGE_number_of_libraries);
@@ -191,7 +194,6 @@ static void print_stats(struct engine *engine, struct buffer *out)
                                        "expired_time_cap_reached_count",
                                        "expire_cycle_cpu_milliseconds",
                                        "evicted_clients",
-                                       "evicted_scripts",
                                        "total_eviction_exceeded_time",
                                        "current_eviction_exceeded_time",
                                        "latest_fork_usec",
@@ -227,6 +229,7 @@ static void print_stats(struct engine *engine, struct buffer *out)
     info_format(out, "expired_stale_perc", "%.2f", 0.0);
     for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++)
         info_gauge(out, gauges[i]);
+    info_integer(out, "evicted_scripts", (int64_t)scripting_evicted());
     for (size_t i = 0; i < sizeof(zero) / sizeof(zero[0]); i++)
         info_integer(out, zero[i], 0);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What scripts find in redis, and under its other name in server, beside call and pcall. */
 #include "base/log.h"
-#include "command/script_private.h"
+#include "command/function_library.h"
 
 #include <stdio.h>
 
@@ -155,6 +155,7 @@ static const struct luaL_Reg functions[] = {
     {"breakpoint", do_nothing},
     {"debug", do_nothing},
     {"acl_check_cmd", acl_check_cmd},
+    {"register_function", script_register_function},
     {NULL, NULL},
 };
 

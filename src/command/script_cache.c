@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "command/info.h"
+#include "command/scripting.h"
 
 #include <ctype.h>
 
@@ -157,7 +158,7 @@ void script_cache_flush(void)
         lua_gc(scripting.sandbox->lua, LUA_GCCOLLECT, 0);
 }
 
-uint64_t script_cache_evicted(void)
+uint64_t scripting_evicted(void)
 {
     return atomic_load_explicit(&evicted, memory_order_relaxed);
 }

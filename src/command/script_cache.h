@@ -20,4 +20,3 @@ struct script *script_cache_find(struct bytes digest);
 /* The script of this text, compiled now if need be; NULL: 'error' says why. */
 struct script *script_cache_load(struct bytes body, bool for_good, struct buffer *error);
 void script_cache_flush(void);
-uint64_t script_cache_evicted(void);

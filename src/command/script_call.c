@@ -203,8 +203,9 @@ static void call(lua_State *lua)
     struct script_run *run = scripting.run;
     struct output *output = &scripting.output;
     size_t argc = (size_t)lua_gettop(lua);
-    const char *refusal = run->loads_library ? "ERR redis.call can only be called inside a script invocation"
-                                             : collect_arguments(lua, argc);
+    if (run->loads_library)
+        luaL_error(lua, "Script attempted to access nonexistent global variable 'call'");
+    const char *refusal = collect_arguments(lua, argc);
     const struct command_entry *command = refusal ? NULL : command_resolve(scripting.argv, argc);
     if (!refusal)
         refusal = refuse_command(run, command, argc);

@@ -73,6 +73,10 @@ int script_stop_lua(lua_State *lua);
 void scripting_prepare(void);
 /* Runs the call with the execution's keys and arguments, from argv[3] on, and replies. May suspend the execution. */
 void script_run(struct execution *x, const struct script_call *call, size_t key_count);
+/* Appends the text of the error on the top of the stack. */
+void script_append_problem(lua_State *lua, struct buffer *text);
+/* After a script that was stopped. */
+void script_hook_reset(void);
 /* Calls 'step' in a protected environment; an error's text goes to 'error' and false is returned. */
 bool script_protect(lua_CFunction step, void *argument, struct buffer *error);
 /* For EVAL and FCALL: reads argv[2]; false if an error was replied. */

@@ -52,10 +52,16 @@ static void hook(lua_State *lua, lua_Debug *activation)
         script_stop_lua(lua);
 }
 
+void script_hook_reset(void)
+{
+    lua_sethook(scripting.sandbox->lua, hook, LUA_MASKCOUNT, HOOK_INSTRUCTIONS);
+}
+
 int script_stop_lua(lua_State *lua)
 {
     lua_sethook(lua, hook, LUA_MASKCOUNT, 1);
-    return luaL_error(lua, "Script killed by user with SCRIPT KILL.");
+    return luaL_error(lua, scripting.run->loads_library ? "FUNCTION LOAD timeout"
+                                                        : "Script killed by user with SCRIPT KILL.");
 }
 
 /* ---- life of the interpreter ---- */
@@ -77,7 +83,7 @@ void scripting_prepare(void)
     scripting.thread_reference = LUA_NOREF;
     scripting.session.transport = &transport;
     scripting.session.reply.output = &scripting.output;
-    lua_sethook(scripting.sandbox->lua, hook, LUA_MASKCOUNT, HOOK_INSTRUCTIONS);
+    script_hook_reset();
 }
 
 static void thread_prepare(lua_State *lua)
@@ -141,7 +147,7 @@ static int note_place(lua_State *thread)
     return 1;
 }
 
-static void append_problem(lua_State *lua, struct buffer *text)
+void script_append_problem(lua_State *lua, struct buffer *text)
 {
     if (lua_istable(lua, -1)) {
         lua_pushliteral(lua, "err");
@@ -157,7 +163,7 @@ static void append_problem(lua_State *lua, struct buffer *text)
 /* Of the error on the top of the stack. */
 static void describe_failure(lua_State *lua, struct start *start)
 {
-    append_problem(lua, &start->problem);
+    script_append_problem(lua, &start->problem);
     buffer_append_format(&start->problem, " script: %s", start->call->name);
     if (failure_place.currentline >= 0)
         buffer_append_format(&start->problem, ", on %s:%d.", failure_place.source, failure_place.currentline);
@@ -222,7 +228,7 @@ static void run_end(struct start *start, bool protected_well)
     script_running_end();
     scripting.run = NULL;
     if (run->end != SCRIPT_GOES_ON)
-        lua_sethook(scripting.sandbox->lua, hook, LUA_MASKCOUNT, HOOK_INSTRUCTIONS);
+        script_hook_reset();
     if (!protected_well || start->status != 0 || run->end != SCRIPT_GOES_ON)
         thread_drop(scripting.sandbox->lua);
     sandbox_clean(scripting.sandbox);

@@ -11,6 +11,8 @@
 #include "command/scripting.h"
 
 #define NAME_MAX_LENGTH 64
+/* A library only registers functions when it is loaded. */
+#define LOAD_MAX_US 500000
 
 enum running_state { RUNNING_NOTHING, RUNNING_CLEAN, RUNNING_WROTE, RUNNING_KILLED };
 
@@ -117,6 +119,8 @@ static void become_busy(const struct script_run *run)
 
 bool script_running_look(const struct script_run *run)
 {
+    if (run->loads_library)
+        return clock_monotonic_us() - run->started_us > LOAD_MAX_US;
     int64_t threshold_ms = __atomic_load_n(&busy_threshold_ms, __ATOMIC_RELAXED);
     if (threshold_ms > 0 && !atomic_load_explicit(&is_busy, memory_order_relaxed) &&
         clock_monotonic_us() - run->started_us > threshold_ms * 1000)
@@ -185,6 +189,12 @@ void scripting_setup(void)
 {
     static const struct gate busy = {"busy", 0, check_busy};
     gate_register(&busy);
+}
+
+size_t scripting_bytes(void)
+{
+    struct sandbox *sandbox = scripting.sandbox;
+    return sandbox ? atomic_load_explicit(&sandbox->used, memory_order_relaxed) : 0;
 }
 
 void scripting_teardown(void)

@@ -31,4 +31,8 @@ void scripting_setup(void);
 /* Frees the interpreter; no script runs. */
 void scripting_teardown(void);
 
+/* Bytes of the interpreter; scripts of EVAL that were forgotten for newer ones. Any thread. */
+size_t scripting_bytes(void);
+uint64_t scripting_evicted(void);
+
 extern const struct option scripting_options[];

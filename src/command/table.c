@@ -55,6 +55,7 @@ static const struct command *const families[] = {
     pubsub_commands,
     set_commands,
     script_commands,
+    function_commands,
 };
 /* clang-format on */
 #define FAMILY_COUNT (sizeof(families) / sizeof(families[0]))

@@ -16,7 +16,6 @@
 #include "base/check.h"
 #include "base/memory.h"
 #include "base/random.h"
-#include "script/libraries.h"
 
 #define REAL_GLOBALS 1
 #define GLOBALS 2
@@ -253,6 +252,7 @@ struct sandbox *sandbox_create(size_t used_max)
 void sandbox_destroy(struct sandbox **sandbox)
 {
     lua_close((*sandbox)->lua);
+    buffer_deinit(&(*sandbox)->scratch);
     memory_free(*sandbox);
     *sandbox = NULL;
 }
@@ -288,6 +288,7 @@ void sandbox_clean(struct sandbox *sandbox)
     lua_settop(lua, sandbox->base);
     for (int proxy = GLOBALS; proxy <= sandbox->base; proxy++)
         proxy_empty(lua, proxy);
+    libraries_reset(sandbox);
     if (__builtin_expect(atomic_load_explicit(&sandbox->used, memory_order_relaxed) > COLLECT_BEYOND, 0))
         lua_gc(lua, LUA_GCCOLLECT, 0);
 }

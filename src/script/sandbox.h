@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 
 #include "base/bytes.h"
+#include "script/libraries.h"
 #include "script/lua_api.h"
 
 /* A Lua interpreter that code of strangers may run in: no compiler of machine code, no files, processes or foreign
@@ -15,6 +16,8 @@ struct sandbox {
     size_t used_max;     /* beyond it a script has "not enough memory" */
     int base;            /* what stands on the stack for ever */
     int globals_reference;
+    struct buffer scratch; /* where libraries make things */
+    struct json_settings json;
 };
 
 struct sandbox *sandbox_create(size_t used_max);

@@ -21,6 +21,7 @@
 #include "command/channels.h"
 #include "keyspace/backing.h"
 #include "command/effects.h"
+#include "command/function_durable.h"
 #include "command/gates.h"
 #include "command/notify.h"
 #include "command/scripting.h"
@@ -123,6 +124,7 @@ static bool open_tier(char *error, size_t error_size)
                                    .cache_bytes = &node.cache_bytes,
                                    .log_bytes_max = &node.log_bytes_max,
                                    .free_bytes_min = &config.tier_free_bytes_min,
+                                   .before_checkpoint = functions_save,
                                    .read_threads = config.tier_read_threads,
                                    .run_bytes = node.run_bytes};
     if (tier_open(&node.tier, &options, error, error_size) != STATUS_OK)
@@ -166,6 +168,8 @@ static bool replay(char *error, size_t error_size)
 {
     if (config.durability == DURABILITY_NONE)
         return true;
+    if (functions_open(config.directory, error, error_size) != STATUS_OK)
+        return false;
     struct keyspace *keyspace = config.engine.keyspace;
     struct apply apply = {.engine = &config.engine, .backing = node.tier ? tier_backing(node.tier) : NULL};
     int64_t started_us = clock_monotonic_us();

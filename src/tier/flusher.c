@@ -338,7 +338,10 @@ static enum status checkpoint_commit(struct tier *tier)
         failure_set(flusher, failure_log, status_text(status));
         return status;
     }
-    status = checkpoint_write(tier->directory, &flusher->cycle, error, sizeof(error));
+    if (tier->options.before_checkpoint)
+        status = tier->options.before_checkpoint();
+    if (status == STATUS_OK)
+        status = checkpoint_write(tier->directory, &flusher->cycle, error, sizeof(error));
     if (status != STATUS_OK) {
         failure_set(flusher, status == STATUS_NO_SPACE ? failure_space : failure_write, error);
         return status;

@@ -16,14 +16,15 @@ struct stream;
 
 /* Pointers are to option rows, read whenever they matter, so that they may change while the tier runs. */
 struct tier_options {
-    const char *directory;         /* rows, checkpoint and row bound stand in it; made if missing */
-    struct keyspace *keyspace;     /* outlives the tier */
-    bool keep;                     /* false (durability none): start empty, delete the rows at close */
-    const int64_t *cache_bytes;    /* of RocksDB's blocks, index included; its strict bound */
-    const int64_t *log_bytes_max;  /* a cycle begins when the log since the checkpoint exceeds half of it */
-    const int64_t *free_bytes_min; /* below it on the device spilling stops */
-    int64_t read_threads;          /* at least 2 are started */
-    int64_t run_bytes;             /* names and values in one run; 0: 8 MiB */
+    const char *directory;                  /* rows, checkpoint and row bound stand in it; made if missing */
+    struct keyspace *keyspace;              /* outlives the tier */
+    bool keep;                              /* false (durability none): start empty, delete the rows at close */
+    const int64_t *cache_bytes;             /* of RocksDB's blocks, index included; its strict bound */
+    const int64_t *log_bytes_max;           /* a cycle begins when the log since the checkpoint exceeds half of it */
+    const int64_t *free_bytes_min;          /* below it on the device spilling stops */
+    enum status (*before_checkpoint)(void); /* saves what else is to outlive the log below it; NULL: nothing */
+    int64_t read_threads;                   /* at least 2 are started */
+    int64_t run_bytes;                      /* names and values in one run; 0: 8 MiB */
 };
 
 /* Opens the rows and the checkpoint and gives the keyspace what they tell (its saved state; that its filter is lost
