@@ -47,18 +47,25 @@ static enum gate_answer check_pause(struct execution *x)
     return GATE_SUSPEND;
 }
 
+/* What a script will do is not known before: it waits as a write does, and then finds out what is refused. */
+static bool may_write(const struct execution *x)
+{
+    return (flags_of(x) & (COMMAND_SCRIPT | COMMAND_READONLY)) == COMMAND_SCRIPT;
+}
+
 /* A write that finds no room waits for eviction to make some; where nothing can be evicted, or after memory_wait_ms, it is
  * refused. */
 static enum gate_answer check_memory(struct execution *x)
 {
     struct session *session = x->session;
-    if (!x->worker->memory_short || !(flags_of(x) & COMMAND_DENYOOM))
+    bool denied = flags_of(x) & COMMAND_DENYOOM;
+    if (!x->worker->memory_short || (!denied && !may_write(x)))
         return GATE_PASS;
     bool waited =
         session->suspension == SUSPENDED_MEMORY && x->now_ms - session->suspended_at_ms >= x->engine->memory_wait_ms;
     bool hopeless = !x->engine->spill && (x->engine->eviction == EVICT_NOEVICTION || x->engine->eviction == EVICT_TIER);
     if (hopeless || waited)
-        return refuse(x, "OOM command not allowed when used memory > 'maxmemory'.");
+        return denied ? refuse(x, "OOM command not allowed when used memory > 'maxmemory'.") : GATE_PASS;
     execution_suspend(x, SUSPENDED_MEMORY);
     return GATE_SUSPEND;
 }
@@ -66,11 +73,12 @@ static enum gate_answer check_memory(struct execution *x)
 /* With the log full or failing, writes are refused before they change anything. */
 static enum gate_answer check_stream(struct execution *x)
 {
-    if (!(flags_of(x) & COMMAND_WRITE) || !stream_must_wait(x->engine->stream))
+    bool writes = flags_of(x) & COMMAND_WRITE;
+    if ((!writes && !may_write(x)) || !stream_must_wait(x->engine->stream))
         return GATE_PASS;
     const char *failure = stream_failure(x->engine->stream);
     if (failure)
-        return refuse(x, failure);
+        return writes ? refuse(x, failure) : GATE_PASS;
     execution_suspend(x, SUSPENDED_MEMORY);
     return GATE_SUSPEND;
 }

@@ -243,11 +243,21 @@ static void reply_failure(struct execution *x, struct buffer *problem)
     reply_error(x->reply, problem->data[0] == '-' ? problem->data + 1 : problem->data);
 }
 
+static bool read_only(const struct script_call *call)
+{
+    return call->read_only || (call->flags & SCRIPT_NO_WRITES);
+}
+
 void script_run(struct execution *x, const struct script_call *call, size_t key_count)
 {
     struct start start = {.x = x, .call = call, .key_count = key_count};
     struct buffer error = {0};
     struct output_mark mark = output_mark(x->reply->output);
+    if (x->worker->memory_short && !read_only(call) && !(call->flags & (SCRIPT_COMPAT | SCRIPT_ALLOW_OOM))) {
+        reply_error(x->reply, "OOM allow-oom flag is not set on the script, can not run it when used memory > "
+                              "'maxmemory'");
+        return;
+    }
     run_begin(x, call);
     bool well = script_protect(run_protected, &start, &error);
     enum script_end end = scripting.run->end;

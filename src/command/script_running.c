@@ -4,6 +4,8 @@
  * killed has not written, and does not any more. */
 #include "command/script_running.h"
 
+#include <unistd.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -13,6 +15,8 @@
 #define NAME_MAX_LENGTH 64
 /* A library only registers functions when it is loaded. */
 #define LOAD_MAX_US 500000
+/* What has written may end by itself for so long when the process stops. */
+#define STOP_WAIT_US 1000000
 
 enum running_state { RUNNING_NOTHING, RUNNING_CLEAN, RUNNING_WROTE, RUNNING_KILLED };
 
@@ -21,6 +25,7 @@ _Atomic uint32_t scripting_owner;
 static _Atomic int state;
 static _Atomic bool is_function_running;
 static _Atomic bool is_busy;
+static _Atomic int64_t stopping_since_us; /* 0: the process goes on */
 static int64_t busy_threshold_ms, memory_max;
 
 /* What FUNCTION STATS shows of a slow script. */
@@ -117,10 +122,26 @@ static void become_busy(const struct script_run *run)
     keyspace_wake_parked(run->x->keyspace);
 }
 
+/* Half of what a script has written must not be seen, so one that does not end in time takes the process with it: nothing
+ * of it is in the log yet, and all that was acknowledged is. */
+static bool stop(const struct script_run *run, int64_t stopping_us)
+{
+    if (!run->wrote)
+        return true;
+    if (clock_monotonic_us() - stopping_us > STOP_WAIT_US) {
+        log_warning("stopped in the middle of a script", "name=%s", run->call->name);
+        _exit(0);
+    }
+    return false;
+}
+
 bool script_running_look(const struct script_run *run)
 {
     if (run->loads_library)
         return clock_monotonic_us() - run->started_us > LOAD_MAX_US;
+    int64_t stopping_us = atomic_load_explicit(&stopping_since_us, memory_order_relaxed);
+    if (stopping_us > 0)
+        return stop(run, stopping_us);
     int64_t threshold_ms = __atomic_load_n(&busy_threshold_ms, __ATOMIC_RELAXED);
     if (threshold_ms > 0 && !atomic_load_explicit(&is_busy, memory_order_relaxed) &&
         clock_monotonic_us() - run->started_us > threshold_ms * 1000)
@@ -189,6 +210,11 @@ void scripting_setup(void)
 {
     static const struct gate busy = {"busy", 0, check_busy};
     gate_register(&busy);
+}
+
+void scripting_stop(void)
+{
+    atomic_store_explicit(&stopping_since_us, clock_monotonic_us(), memory_order_relaxed);
 }
 
 size_t scripting_bytes(void)

@@ -28,6 +28,8 @@ static inline void scripting_leave(void)
 /* Registers the gate that answers -BUSY while a script runs for longer than busy-reply-threshold. Before the first
  * command. */
 void scripting_setup(void);
+/* The process stops: a script that runs ends now, and the process with it if the script has written and goes on. */
+void scripting_stop(void);
 /* Frees the interpreter; no script runs. */
 void scripting_teardown(void);
 

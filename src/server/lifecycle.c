@@ -412,6 +412,7 @@ static void deliver_all_mail(void)
 void lifecycle_stop(void)
 {
     listener_stop(&node.listener);
+    scripting_stop();
     for (uint32_t i = 0; i < node.lane_count; i++)
         lane_stop(node.lanes[i]);
     /* A client may be waiting for all partitions and never come to it; the last cycle wants them, too. */

@@ -204,3 +204,72 @@ def test_a_long_script_makes_others_busy_until_it_is_killed(own_server):
     assert 'Script killed by user with SCRIPT KILL.' in client.read()
     wait_until(lambda: other('SET', 'a', 1) == 'OK', what='the end of the script')
     assert other('SCRIPT', 'KILL') == Error('NOTBUSY No scripts in execution right now.')
+
+
+def test_shutdown_nosave_ends_a_script_that_has_written(own_server):
+    server = own_server(lua_time_limit=50)
+    client, other = server.client(), server.client()
+    client.send('EVAL', "redis.call('SET', 'a', 1) while true do end", 0)
+    wait_until(lambda: other('GET', 'b') == BUSY, what='BUSY')
+    assert other('SCRIPT', 'KILL').startswith('UNKILLABLE ')
+    other.send('SHUTDOWN', 'NOSAVE')
+    wait_until(lambda: not server.is_alive(), what='the end of the server')
+
+
+@pytest.mark.forebay_only
+def test_half_a_script_does_not_survive(own_server):
+    server = own_server(lua_time_limit=50)
+    client, other = server.client(), server.client()
+    assert client('SET', 'before', 1) == 'OK'
+    client.send('EVAL', "redis.call('SET', 'a', 1) while true do end", 0)
+    wait_until(lambda: other('GET', 'b') == BUSY, what='BUSY')
+    server.restart(kill=True)
+    assert server.client()('MGET', 'before', 'a') == [b'1', None]
+
+
+@pytest.mark.forebay_only
+def test_scripts_of_many_threads_take_turns(own_server):
+    server = own_server(threads=4)
+    script = ("local a = redis.call('INCR', KEYS[1]) local b = redis.call('INCR', ARGV[1]) "
+              "redis.call('INCR', 'total') return a + b")
+
+    def work(number):
+        with server.client() as client:
+            for i in range(300):
+                assert isinstance(client('EVAL', script, 1, 'k%d' % (i % 7), 'o%d' % ((i + number) % 5)), int)
+                client('MSET', 'k%d' % (i % 7), i, 'o%d' % (i % 5), i)
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert server.client()('GET', 'total') == b'1800'
+
+
+@pytest.mark.forebay_only
+def test_cold_keys_are_fetched_for_scripts(own_server):
+    server = own_server(maxmemory='64mb', tier='yes')
+    client = server.client()
+    value = 'v' * 1000
+    for start in range(0, 120000, 1000):
+        client.pipeline([('SET', 'k%d' % i, value + str(i)) for i in range(start, start + 1000)])
+    for i in range(0, 120000, 2997):
+        assert client('EVAL', "return redis.call('GET', KEYS[1])", 1, 'k%d' % i) == (value + str(i)).encode()
+        other = 'k%d' % (i + 1)
+        assert client('EVAL', "return redis.call('STRLEN', ARGV[1])", 0, other) == len(value + str(i + 1))
+        assert client('EVAL', "redis.call('SET', 'x', 1) return redis.call('STRLEN', ARGV[1])", 0, 'k%d' % (i + 2)) == len(
+            value + str(i + 2))
+
+
+def test_locks_and_scripts_of_redis_py(server):
+    redis = pytest.importorskip('redis')
+    connection = redis.Redis(port=server.port)
+    with connection.lock('lock', timeout=5, blocking_timeout=1) as lock:
+        assert lock.owned()
+        assert not connection.lock('lock', timeout=5, blocking_timeout=0.1).acquire()
+        lock.extend(5)
+    add = connection.register_script("return redis.call('INCRBY', KEYS[1], ARGV[1])")
+    assert add(keys=['n'], args=[5]) == 5
+    connection.script_flush()
+    assert add(keys=['n'], args=[2]) == 7
+    connection.close()
