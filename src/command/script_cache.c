@@ -109,7 +109,7 @@ static bool compile_script(struct script *script, struct buffer *error)
         return false;
     if (shebang == 0)
         script->flags = SCRIPT_COMPAT;
-    if (!memchr(body.data, '\n', body.length))
+    if (body.length == 0 || !memchr(body.data, '\n', body.length))
         script->flags |= SCRIPT_ONE_LINE;
     struct compilation compilation = {.code = bytes_of(body.data + shebang, body.length - shebang)};
     bool compiled = script_protect(compile, &compilation, &problem);
