@@ -248,9 +248,12 @@ static bool execution_warm(struct execution *x, struct holding *holding, const s
 static bool execution_take_turn(struct execution *x, struct holding *holding)
 {
     bool has_it = x->holding && x->holding->has_turn;
+    uint32_t flags = x->command->flags;
+    if (__builtin_expect(x->session->flags & SESSION_MULTI, 0))
+        flags |= transaction_flags(x);
     holding->has_more = holding->has_turn = false;
     x->holding = holding;
-    if (__builtin_expect(!((x->command->flags | transaction_flags(x)) & COMMAND_SCRIPT), 1) || has_it)
+    if (__builtin_expect(!(flags & COMMAND_SCRIPT), 1) || has_it)
         return true;
     x->worker->held_up_by = HELD_UP_UNKNOWN;
     return holding->has_turn = scripting_try(x->worker->number);
