@@ -22,6 +22,7 @@ struct effect_form {
      * does not fit. A key that loses its last element has a DEL instead, so the value has elements afterwards. */
     bool (*apply)(struct object *value, struct buffer *room, const struct effect *effect);
 };
+extern const struct effect_form zset_effects[];
 extern const struct effect_form set_effects[];
 
 extern const struct effect_form list_effects[];

@@ -41,6 +41,10 @@ static uint32_t entry_count, top_level_count;
 
 /* clang-format off */
 static const struct command *const families[] = {
+    zset_commands,
+    zset_range_commands,
+    zset_pop_commands,
+    zset_store_commands,
     string_commands,
     bitmap_commands,
     hyperloglog_commands,

@@ -22,6 +22,10 @@ struct payload_form {
 };
 
 static const struct payload_form forms[] = {
+    [RDB_TYPE_ZSET] = {OBJECT_ZSET, zset_object_decode},
+    [RDB_TYPE_ZSET_2] = {OBJECT_ZSET, zset_object_decode},
+    [RDB_TYPE_ZSET_ZIPLIST] = {OBJECT_ZSET, zset_object_decode},
+    [RDB_TYPE_ZSET_LISTPACK] = {OBJECT_ZSET, zset_object_decode},
     [RDB_TYPE_STRING] = {OBJECT_STRING, string_object_decode},
     [RDB_TYPE_LIST] = {OBJECT_LIST, list_object_decode},
     [RDB_TYPE_LIST_ZIPLIST] = {OBJECT_LIST, list_object_decode},

@@ -58,6 +58,10 @@ const struct object_class *object_class_of(uint8_t type);
 typedef enum status object_decode_function(uint8_t type_byte, struct rdb_reader *reader, struct buffer *scratch,
                                            struct object *object);
 
+extern const struct object_class zset_object_class;
+object_decode_function zset_object_decode;
+void zset_object_encode(const struct object *zset, struct buffer *out);
+
 extern const struct object_class string_object_class;
 object_decode_function string_object_decode;
 extern const struct object_class set_object_class;

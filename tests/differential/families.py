@@ -385,11 +385,137 @@ def server_family(s):
     })
 
 
+def zset_family(s):
+    """On keys of its own beside the common ones: a range by names means something where all scores are equal. Weights are
+    positive: the sign of a zero that is a product lasts only while a set is large, and where it is made differs."""
+    def member():
+        r = s.random.random()
+        if r < 0.75:
+            return b'm%d' % s.up_to(25)
+        return s.value() if r < 0.97 else b'y' * s.one_of(63, 64, 65, 4095, 4096)
+
+    def score():
+        if s.chance(0.7):
+            return str(s.random.randint(-20, 20)).encode()
+        return s.float() if s.chance(0.7) else s.one_of(b'1e17', b'123456789012345680', b'4611686018427387904', b'-0', b'0.1',
+                                                        b'9223372036854775807', b'-9223372036854775808', b'3.0', b'1.5')
+
+    def zkey():
+        return b'z%d' % s.up_to(3) if s.chance(0.9) else s.key()
+
+    def lex_key():
+        return b'lex%d' % s.up_to(1)
+
+    def zkeys(most=4):
+        return [zkey() for _ in range(s.random.randint(1, most))]
+
+    def pairs(scores=score):
+        most = 40 if s.chance(0.03) else 4
+        return [word for _ in range(s.random.randint(1, most)) for word in (scores(), member())]
+
+    def score_bound():
+        r = s.random.random()
+        if r < 0.7:
+            return (b'(' if s.chance(0.3) else b'') + score()
+        return s.one_of(b'-inf', b'+inf', b'inf', b'(inf', b'(-inf', b'', b'(', b' 1', b'1 ', b'nan', b'x', b'1e400')
+
+    def lex_bound():
+        r = s.random.random()
+        if r < 0.7:
+            return s.one_of(b'[', b'(') + member()
+        return s.one_of(b'-', b'+', b'[', b'(', b'', b'm', b'++', b'-x')
+
+    def limit():
+        return [s.cased(b'LIMIT'), s.index(), s.index()]
+
+    def with_scores():
+        return [s.cased(b'WITHSCORES')] if s.chance(0.3) else []
+
+    def by_score():
+        return [score_bound(), score_bound()] + with_scores() + (limit() if s.chance(0.3) else [])
+
+    def by_lex():
+        return [lex_bound(), lex_bound()] + (limit() if s.chance(0.3) else []) + ([b'WITHSCORES'] if s.chance(0.02) else [])
+
+    def zrange(first, lex_first, stores=False):
+        kind = s.up_to(9)
+        more = s.options({b'REV': None, b'LIMIT': s.index, b'BYLEX': None, b'WITHSCORES': None}, 1) if s.chance(0.1) else []
+        rev = [s.cased(b'REV')] if s.chance(0.4) else []
+        scores = [] if stores else with_scores()
+        if kind < 4:
+            return first() + [s.index(), s.index()] + rev + scores + more
+        if kind < 7:
+            return first() + [score_bound(), score_bound(), s.cased(b'BYSCORE')] + rev + scores + (limit() if s.chance(0.3) else []) + more
+        return lex_first() + [lex_bound(), lex_bound(), s.cased(b'BYLEX')] + rev + (limit() if s.chance(0.3) else [])
+
+    def count_word(keys):
+        return s.one_of(b'0', b'-1', b'x', b'99', str(len(keys) + 1).encode()) if s.chance(0.05) else str(len(keys)).encode()
+
+    def sources(options=True):
+        keys = zkeys()
+        words = [count_word(keys)] + keys
+        if options and s.chance(0.3):
+            words += [s.cased(b'WEIGHTS')] + [s.one_of(b'1', b'2', b'1.7', b'0.5', b'3e2', b'x', b'inf')
+                                              for _ in keys]
+        if options and s.chance(0.4):
+            words += [s.cased(b'AGGREGATE'), s.one_of(b'SUM', b'min', b'MAX', b'MAX', b'x')]
+        return words
+
+    def zmpop():
+        keys = zkeys()
+        return [count_word(keys)] + keys + [s.one_of(b'MIN', b'MAX', b'min', b'x')] + \
+            ([b'COUNT', s.one_of(b'1', b'2', b'30', b'0', b'-1', b'x')] if s.chance(0.4) else [])
+
+    def pop_count():
+        return [s.one_of(b'0', b'1', b'2', b'5', b'100', b'-1', b'x', b'9223372036854775807')] if s.chance(0.4) else []
+
+    def zadd():
+        if s.chance(0.25):
+            return [lex_key()] + pairs(lambda: b'0')
+        words = [zkey()] + s.options({b'NX': None, b'XX': None, b'GT': None, b'LT': None, b'CH': None, b'INCR': None}, 2)
+        return words + (pairs() if s.chance(0.8) else [score(), member()])
+
+    return pick(s, {
+        b'ZADD': zadd,
+        b'zadd': zadd,
+        b'Zadd': zadd,
+        b'ZINCRBY': lambda: [zkey(), score(), member()],
+        b'ZREM': lambda: [s.one_of(zkey(), lex_key())] + [member() for _ in range(s.random.randint(1, 4))],
+        b'ZSCORE': lambda: [zkey(), member()],
+        b'ZMSCORE': lambda: [zkey()] + [member() for _ in range(s.random.randint(1, 4))],
+        b'ZCARD': lambda: [zkey()],
+        b'ZRANK': lambda: [zkey(), member()],
+        b'ZREVRANK': lambda: [zkey(), member()],
+        b'ZCOUNT': lambda: [zkey(), score_bound(), score_bound()],
+        b'ZLEXCOUNT': lambda: [lex_key(), lex_bound(), lex_bound()],
+        b'ZRANGE': lambda: zrange(lambda: [zkey()], lambda: [lex_key()]),
+        b'ZRANGESTORE': lambda: zrange(lambda: [zkey(), zkey()], lambda: [zkey(), lex_key()], True),
+        b'ZREVRANGE': lambda: [zkey(), s.index(), s.index()] + with_scores(),
+        b'ZRANGEBYSCORE': lambda: [zkey()] + by_score(),
+        b'ZREVRANGEBYSCORE': lambda: [zkey()] + by_score(),
+        b'ZRANGEBYLEX': lambda: [lex_key()] + by_lex(),
+        b'ZREVRANGEBYLEX': lambda: [lex_key()] + by_lex(),
+        b'ZREMRANGEBYSCORE': lambda: [zkey(), score_bound(), score_bound()] if s.chance(0.3) else [zkey(), score(), score()],
+        b'ZREMRANGEBYRANK': lambda: [zkey(), s.index(), s.index()],
+        b'ZREMRANGEBYLEX': lambda: [lex_key(), lex_bound(), lex_bound()],
+        b'ZPOPMIN': lambda: [zkey()] + pop_count(),
+        b'ZPOPMAX': lambda: [zkey()] + pop_count(),
+        b'ZMPOP': zmpop,
+        b'ZUNION': lambda: sources() + with_scores(),
+        b'ZINTER': lambda: sources() + with_scores(),
+        b'ZDIFF': lambda: sources(s.chance(0.05)) + with_scores(),
+        b'ZUNIONSTORE': lambda: [zkey()] + sources(),
+        b'ZINTERSTORE': lambda: [zkey()] + sources(),
+        b'ZDIFFSTORE': lambda: [zkey()] + sources(s.chance(0.05)),
+        b'ZINTERCARD': lambda: sources(s.chance(0.05)) + ([b'LIMIT', s.index()] if s.chance(0.3) else []),
+    })
+
+
 def nonsense_family(s):
     """What is no command at all, or has a wrong number of arguments."""
     if s.chance(0.3):
         return [s.value() or b'x'] + [s.value() for _ in range(s.up_to(3))]
-    family = s.random.choice((string_family, bitmap_family, hyperloglog_family, key_family, connection_family, server_family))
+    family = s.random.choice((string_family, bitmap_family, hyperloglog_family, zset_family, key_family, connection_family, server_family))
     words = family(s)
     if s.chance(0.5) and len(words) > 1:
         del words[s.random.randrange(1, len(words))]
@@ -406,6 +532,7 @@ FAMILIES = [
     (key_family, 33),
     (bitmap_family, 20),
     (hyperloglog_family, 8),
+    (zset_family, 30),
     (transaction_family, 9),
     (connection_family, 5),
     (pubsub_family, 4),
