@@ -45,6 +45,7 @@ static const struct command *const families[] = {
     zset_range_commands,
     zset_pop_commands,
     zset_store_commands,
+    zset_scan_commands,
     string_commands,
     bitmap_commands,
     hyperloglog_commands,

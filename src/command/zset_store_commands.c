@@ -115,9 +115,9 @@ static bool open_sources(struct combination *combination, const struct key *keys
 static double aggregate(const struct combination *combination, double a, double b)
 {
     if (combination->aggregate == AGGREGATE_MIN)
-        return a < b ? a : b;
+        return b < a ? b : a;
     if (combination->aggregate == AGGREGATE_MAX)
-        return a > b ? a : b;
+        return b > a ? b : a;
     return isnan(a + b) ? 0 : a + b;
 }
 

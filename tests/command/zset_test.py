@@ -5,6 +5,7 @@ import random
 import pytest
 
 from tests.lib.resp import Error
+from tests.lib.server import wait_until
 
 SYNTAX = Error('ERR syntax error')
 WRONG_TYPE = Error('WRONGTYPE Operation against a key holding the wrong kind of value')
@@ -126,6 +127,49 @@ def test_a_set_becomes_large_by_count_and_by_length(client):
     assert client('OBJECT', 'ENCODING', 'z') == b'skiplist'
     client('ZADD', 'y', 5, 'x' * 65)
     assert client('OBJECT', 'ENCODING', 'y') == b'skiplist'
+
+
+def test_sets_are_sorted_sets_with_the_score_one(client):
+    client('SADD', 's', 'a', 'b')
+    client('ZADD', 'z', 5, 'b')
+    assert client('ZUNION', 2, 's', 'z', 'WEIGHTS', 2, 1, 'WITHSCORES') == [b'a', b'2', b'b', b'7']
+    assert client('ZINTERSTORE', 'd', 2, 'z', 's') == 1
+    assert client('ZDIFF', 2, 's', 'z', 'WITHSCORES') == [b'a', b'1']
+
+
+@pytest.mark.parametrize('count', [5, 1000])
+def test_random_members_are_members(client, count):
+    fill(client, 'z', count)
+    members = {b'm%d' % i for i in range(count)}
+    assert client('ZRANDMEMBER', 'z') in members
+    for wanted in (0, 1, 3, count // 2, count, count * 2):
+        reply = client('ZRANDMEMBER', 'z', wanted)
+        assert len(set(reply)) == len(reply) == min(wanted, count) and set(reply) <= members
+    assert len(client('ZRANDMEMBER', 'z', -50, 'WITHSCORES')) == 100
+    assert client('ZRANDMEMBER', 'missing', 3) == [] and client('ZRANDMEMBER', 'missing') is None
+
+
+@pytest.mark.parametrize('count', [5, 1000])
+def test_a_scan_visits_every_member_with_its_score(client, count):
+    fill(client, 'z', count)
+    cursor, found = b'0', {}
+    while True:
+        cursor, words = client('ZSCAN', 'z', cursor, 'COUNT', 7)
+        found.update(zip(words[::2], words[1::2]))
+        if cursor == b'0':
+            break
+    assert found == {b'm%d' % i: b'%d' % i for i in range(count)}
+
+
+def test_a_client_waits_for_a_member(client, connect):
+    waiting = connect()
+    waiting.send('BZPOPMAX', 'a', 'b', 0)
+    wait_until(lambda: b'blocked_clients:1' in client('INFO', 'clients'))
+    client('ZADD', 'b', 1, 'x', 2, 'y')
+    assert waiting.read() == [b'b', b'y', b'2']
+    assert client('ZRANGE', 'b', 0, -1) == [b'x']
+    assert waiting('BZMPOP', 1, 2, 'a', 'b', 'MIN') == [b'b', [[b'x', b'1']]]
+    assert waiting('BZPOPMIN', 'b', 0.01) is None
 
 
 @pytest.mark.forebay_only

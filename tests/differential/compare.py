@@ -42,6 +42,12 @@ def same_elements_of_scan(words, reference, ours):
     return not is_whole or sorted(reference[1]) == sorted(ours[1])
 
 
+def same_length(words, reference, ours):
+    if isinstance(reference, list) and isinstance(ours, list):
+        return len(reference) == len(ours)
+    return type(reference) is type(ours) and not isinstance(ours, Error)
+
+
 def same_scan_shape(words, reference, ours):
     """One step of a scan may return any part of the keys; whole scans are compared as sets in run.py."""
     return (isinstance(reference, list) and isinstance(ours, list) and len(reference) == len(ours) == 2
@@ -99,6 +105,8 @@ COMPARERS = {
     b'RANDOMKEY': same_type,
     b'KEYS': same_members,
     b'SCAN': same_scan_shape,
+    b'ZSCAN': same_scan_shape,
+    b'ZRANDMEMBER': same_length,
     b'SMEMBERS': same_members,
     b'SINTER': same_members,
     b'SUNION': same_members,

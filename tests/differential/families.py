@@ -386,8 +386,8 @@ def server_family(s):
 
 
 def zset_family(s):
-    """On keys of its own beside the common ones: a range by names means something where all scores are equal. Weights are
-    positive: the sign of a zero that is a product lasts only while a set is large, and where it is made differs."""
+    """On keys of its own beside the common ones: a range by names means something where all scores are equal. No zero
+    has a sign: it lasts only while a set is large, and when results become that is not the same."""
     def member():
         r = s.random.random()
         if r < 0.75:
@@ -397,7 +397,8 @@ def zset_family(s):
     def score():
         if s.chance(0.7):
             return str(s.random.randint(-20, 20)).encode()
-        return s.float() if s.chance(0.7) else s.one_of(b'1e17', b'123456789012345680', b'4611686018427387904', b'-0', b'0.1',
+        return (s.float() if s.chance(0.7) else b'2').replace(b'-0', b'0') if s.chance(0.7) else \
+            s.one_of(b'1e17', b'123456789012345680', b'4611686018427387904', b'0.1',
                                                         b'9223372036854775807', b'-9223372036854775808', b'3.0', b'1.5')
 
     def zkey():
@@ -407,7 +408,7 @@ def zset_family(s):
         return b'lex%d' % s.up_to(1)
 
     def zkeys(most=4):
-        return [zkey() for _ in range(s.random.randint(1, most))]
+        return [b's%d' % s.up_to(1) if s.chance(0.1) else zkey() for _ in range(s.random.randint(1, most))]
 
     def pairs(scores=score):
         most = 40 if s.chance(0.03) else 4
@@ -498,6 +499,11 @@ def zset_family(s):
         b'ZREMRANGEBYSCORE': lambda: [zkey(), score_bound(), score_bound()] if s.chance(0.3) else [zkey(), score(), score()],
         b'ZREMRANGEBYRANK': lambda: [zkey(), s.index(), s.index()],
         b'ZREMRANGEBYLEX': lambda: [lex_key(), lex_bound(), lex_bound()],
+        b'ZSCAN': lambda: [zkey(), s.one_of(b'0', b'0', b'0', s.not_an_integer())] +
+            s.options({b'MATCH': s.pattern, b'COUNT': s.number}, 2),
+        b'ZRANDMEMBER': lambda: [zkey()] + ([s.one_of(b'0', b'1', b'-3', b'3', b'100', b'x', b'-9223372036854775808')] + with_scores()
+                                            if s.chance(0.8) else []),
+        b'SADD': lambda: [b's%d' % s.up_to(1)] + [member() for _ in range(s.random.randint(1, 4))],
         b'ZPOPMIN': lambda: [zkey()] + pop_count(),
         b'ZPOPMAX': lambda: [zkey()] + pop_count(),
         b'ZMPOP': zmpop,
