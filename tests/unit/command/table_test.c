@@ -31,6 +31,12 @@ static bool add_stores(const struct bytes *argv, size_t argc, void (*add)(void *
     return true;
 }
 
+const struct command zset_commands[] = {{.name = NULL}};
+const struct command zset_range_commands[] = {{.name = NULL}};
+const struct command zset_pop_commands[] = {{.name = NULL}};
+const struct command zset_store_commands[] = {{.name = NULL}};
+const struct command zset_scan_commands[] = {{.name = NULL}};
+
 const struct command string_commands[] = {
     {ROW("GET", 2, "string"), .flags = COMMAND_READONLY | COMMAND_FAST, .keys = {KEY_ONE(1, KEY_RO)}},
     {ROW("MSET", -3, "string"), .flags = COMMAND_WRITE, .keys = {KEY_RANGE(1, -1, 2, KEY_OW)}},
