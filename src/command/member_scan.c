@@ -41,7 +41,9 @@ bool member_scan_parse_options(struct execution *x, bool knows_no_values, struct
                 return false;
         } else if (has_value && arg_is(x->argv[i], "MATCH")) {
             struct bytes pattern = x->argv[++i];
-            scan->pattern = bytes_equal(pattern, BYTES("*")) ? (struct bytes){0} : pattern;
+            scan->pattern = pattern;
+            if (bytes_equal(pattern, BYTES("*")))
+                scan->pattern = (struct bytes){0};
         } else if (knows_no_values && arg_is(x->argv[i], "NOVALUES")) {
             scan->no_values = true;
         } else {

@@ -262,6 +262,7 @@ static struct place place_begin(struct object *list, struct buffer *room, struct
 {
     struct place place = {.node = node, .offset = offset};
     if (list->encoding == ENCODING_QUICKLIST) {
+        check(node);
         place.body = list->body;
         place.listpack = &node->listpack;
         node_leave(place.body, node);
@@ -360,7 +361,7 @@ void list_object_set(struct object *list, struct buffer *room, int64_t index, st
     struct list_node *node = list->encoding == ENCODING_QUICKLIST ? find_node(list->body, &index) : NULL;
     struct bytes listpack = node ? buffer_bytes(&node->listpack) : list->bytes;
     const uint8_t *position = listpack_seek(listpack, index);
-    check(position);
+    check(position && (node || list->encoding != ENCODING_QUICKLIST));
     replace_at(list, room, node, listpack_offset(listpack, position), element);
 }
 
