@@ -11,8 +11,9 @@
  *    'lock' is held shared by every call on 'database' and exclusively while that is replaced.
  *  - The default column family's handle, which the batched read wants, is had only by opening with named families.
  *
- * The block cache is strict: an insert that does not fit fails the read that caused it, and a block that is larger
- * than the cache's shard never fits. Such a read is repeated without filling the cache. */
+ * The block cache is not strict: what is pinned at once (blocks being read, the tops of open files' indexes) may exceed
+ * it for as long. A strict one refuses reads then, and ingests, whose file it would not let open: small nodes stood
+ * still. The excess is allocated like all else, so entries make room for it. */
 #include "tier/rocks.h"
 
 #include <rocksdb/c.h>
@@ -37,7 +38,7 @@
 #define BACKGROUND_JOBS 2
 #define UNSORTED_FILES_TO_COMPACT 6
 #define FILTER_BITS 10
-#define CACHE_BYTES_MIN (4 * MIB)
+#define CACHE_BYTES_MIN MIB
 #define PATH_BYTES 4096
 
 struct rocks {
@@ -46,7 +47,7 @@ struct rocks {
     rocksdb_options_t *options;
     rocksdb_cache_t *cache;
     rocksdb_compactionfilter_t *filter;
-    rocksdb_readoptions_t *read_options, *read_past_cache_options;
+    rocksdb_readoptions_t *read_options;
     bool (*drop)(void *context, struct bytes key, struct bytes value);
     void *context;
 
@@ -68,7 +69,7 @@ static enum status status_of_text(const char *text)
         return STATUS_NO_SPACE;
     if (strncmp(text, "Corruption", 10) == 0)
         return STATUS_CORRUPT;
-    if (strstr(text, "Insert failed due to LRU cache being full") || strstr(text, "Memory limit"))
+    if (strstr(text, "Memory limit"))
         return STATUS_NO_MEMORY;
     if (strncmp(text, "Invalid argument", 16) == 0)
         return STATUS_INVALID;
@@ -167,7 +168,7 @@ static void options_create(struct rocks *rocks, size_t cache_bytes)
 {
     if (cache_bytes < CACHE_BYTES_MIN)
         cache_bytes = CACHE_BYTES_MIN;
-    rocks->cache = rocksdb_cache_create_lru_with_strict_capacity_limit(cache_bytes);
+    rocks->cache = rocksdb_cache_create_lru(cache_bytes);
     rocks->options = rocksdb_options_create();
     rocksdb_options_set_create_if_missing(rocks->options, 1);
     options_set_levels(rocks->options);
@@ -184,13 +185,10 @@ static void options_create(struct rocks *rocks, size_t cache_bytes)
     rocksdb_env_lower_thread_pool_io_priority(env);
     rocksdb_env_destroy(env);
     rocks->read_options = rocksdb_readoptions_create();
-    rocks->read_past_cache_options = rocksdb_readoptions_create();
-    rocksdb_readoptions_set_fill_cache(rocks->read_past_cache_options, 0);
 }
 
 static void options_destroy(struct rocks *rocks)
 {
-    rocksdb_readoptions_destroy(rocks->read_past_cache_options);
     rocksdb_readoptions_destroy(rocks->read_options);
     rocksdb_options_destroy(rocks->options);
     rocksdb_cache_destroy(rocks->cache);
@@ -321,17 +319,16 @@ static void database_leave(struct rocks *rocks)
     pthread_rwlock_unlock(&rocks->lock);
 }
 
-static enum status value_read(struct rocks *rocks, const rocksdb_readoptions_t *options, struct bytes key,
-                              struct rocks_value *value)
+static void value_read(struct rocks *rocks, struct bytes key, struct rocks_value *value)
 {
     char *text = NULL;
-    value->pin = rocksdb_get_pinned_cf(rocks->database, options, rocks->family, key.data, key.length, &text);
+    value->pin =
+        rocksdb_get_pinned_cf(rocks->database, rocks->read_options, rocks->family, key.data, key.length, &text);
     value->status = status_take(text, NULL, 0);
     if (value->pin)
         value->bytes.data = rocksdb_pinnableslice_value(value->pin, &value->bytes.length);
     else if (value->status == STATUS_OK)
         value->status = STATUS_NOT_FOUND;
-    return value->status;
 }
 
 enum status rocks_get(struct rocks *rocks, struct bytes key, void (*take)(void *taker, struct bytes value), void *taker)
@@ -339,8 +336,7 @@ enum status rocks_get(struct rocks *rocks, struct bytes key, void (*take)(void *
     struct rocks_value value = {.status = STATUS_OK};
     if (!database_enter(rocks))
         return STATUS_IO;
-    if (value_read(rocks, rocks->read_options, key, &value) == STATUS_NO_MEMORY)
-        value_read(rocks, rocks->read_past_cache_options, key, &value);
+    value_read(rocks, key, &value);
     if (value.status == STATUS_OK)
         take(taker, value.bytes);
     rocks_values_release(&value, 1);
@@ -369,8 +365,6 @@ static void batch_read(struct rocks *rocks, const struct bytes *keys, size_t cou
             value->bytes.data = rocksdb_pinnableslice_value(value->pin, &value->bytes.length);
         else if (value->status == STATUS_OK)
             value->status = STATUS_NOT_FOUND;
-        else if (value->status == STATUS_NO_MEMORY)
-            value_read(rocks, rocks->read_past_cache_options, keys[i], value);
     }
 }
 
@@ -379,9 +373,9 @@ void rocks_get_batch(struct rocks *rocks, const struct bytes *keys, size_t count
     check(count > 0 && count <= ROCKS_BATCH_MAX);
     memset(values, 0, count * sizeof(*values));
     if (database_enter(rocks)) {
-        if (count == 1 && value_read(rocks, rocks->read_options, keys[0], values) == STATUS_NO_MEMORY)
-            value_read(rocks, rocks->read_past_cache_options, keys[0], values);
-        else if (count > 1)
+        if (count == 1)
+            value_read(rocks, keys[0], values);
+        else
             batch_read(rocks, keys, count, values);
         database_leave(rocks);
     } else {

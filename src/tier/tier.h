@@ -19,7 +19,7 @@ struct tier_options {
     const char *directory;                  /* rows, checkpoint and row bound stand in it; made if missing */
     struct keyspace *keyspace;              /* outlives the tier */
     bool keep;                              /* false (durability none): start empty, delete the rows at close */
-    const int64_t *cache_bytes;             /* of RocksDB's blocks, index included; its strict bound */
+    const int64_t *cache_bytes;             /* of RocksDB's blocks, index included; pinned ones may exceed it */
     const int64_t *log_bytes_max;           /* a cycle begins when the log since the checkpoint exceeds half of it */
     const int64_t *free_bytes_min;          /* below it on the device spilling stops */
     enum status (*before_checkpoint)(void); /* saves what else is to outlive the log below it; NULL: nothing */

@@ -242,3 +242,13 @@ def test_17_flushall_leaves_nothing_in_any_tier(tiered):
     assert tiered.client('DBSIZE') == 1000
     verify(tiered.client, range(1000), VALUE_BYTES, version=3)
     verify(tiered.client, range(1000, 20000), VALUE_BYTES, version=None)
+
+
+@pytest.mark.forebay_only
+def test_18_a_node_of_sixteen_megabytes_spills_and_reads_at_a_good_pace():
+    with servers.start('forebay', maxmemory='16mb', tier='yes') as server, server.client(timeout=60) as client:
+        started = time.monotonic()
+        write(client, range(100000), 200)
+        verify(client, range(0, 100000, 3), 200)
+        assert time.monotonic() - started < 40
+        assert client('DBSIZE') == 100000
