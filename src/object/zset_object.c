@@ -277,11 +277,20 @@ static struct object copy(const struct object *object)
 
 static const char empty_listpack[LISTPACK_EMPTY_BYTES] = {LISTPACK_EMPTY_BYTES, 0, 0, 0, 0, 0, (char)0xff};
 
+static void each(const struct object *zset, bool (*visit)(void *context, struct bytes element), void *context)
+{
+    struct zset_cursor cursor;
+    zset_seek(zset, 0, &cursor);
+    while (!cursor.is_at_end && visit(context, cursor.member))
+        zset_step(&cursor, false);
+}
+
 const struct object_class zset_object_class = {
     .release = release,
     .external_bytes = external_bytes,
     .count = count,
     .copy = copy,
+    .each = each,
     .empty = {.type = OBJECT_ZSET, .encoding = ENCODING_LISTPACK, .bytes = {empty_listpack, LISTPACK_EMPTY_BYTES}},
     .encode = zset_object_encode,
 };

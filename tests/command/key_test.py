@@ -267,6 +267,13 @@ def test_sort_stores_a_list(client):
     assert client('LRANGE', 'l', 0, -1) == [b'', b'', b'']
 
 
+def test_sort_of_a_sorted_set_goes_by_its_members(client):
+    client('ZADD', 'z', 3, 1, 2, 2, 1, 3)
+    assert client('SORT', 'z') == [b'1', b'2', b'3']
+    assert client('SORT', 'z', 'BY', 'nosort') == [b'3', b'2', b'1']
+    assert client('SORT', 'z', 'BY', 'nosort', 'DESC', 'LIMIT', 0, 2) == [b'1', b'2']
+
+
 def test_sort_is_for_collections(client):
     client('SET', 'a', 1)
     assert client('SORT', 'a') == Error('WRONGTYPE Operation against a key holding the wrong kind of value')

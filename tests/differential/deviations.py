@@ -38,8 +38,8 @@ def small_lists_are_listpacks(words, reference, ours):
 
 
 def smallest_rank(words, reference, ours):
-    """7.0 takes it for a rank that nothing has."""
-    return words[0] == b'LPOS' and b'-9223372036854775808' in words and is_error(ours, 'ERR value is out of range')
+    """7.0 takes it for a rank that nothing has, or for all from the end."""
+    return words[0] in (b'LPOS', b'LREM') and b'-9223372036854775808' in words and is_error(ours, 'ERR value is out of range')
 
 
 def small_sets_are_listpacks(words, reference, ours):
@@ -55,7 +55,7 @@ def only_the_empty_member_more(words, reference, ours):
 
 DEVIATIONS = [
     ('stars match the empty member', 'as for keys', only_the_empty_member_more),
-    ('LPOS RANK', 'the smallest integer has no positive counterpart; refused as 7.2 does', smallest_rank),
+    ('LPOS RANK, LREM', 'the smallest integer has no positive counterpart; refused as 7.2 does', smallest_rank),
     ('list encoding', 'a short list is a listpack since 7.2', small_lists_are_listpacks),
     ('set encoding', 'a small set of strings is a listpack since 7.2', small_sets_are_listpacks),
     ('maxmemory-policy', 'tier is a policy of its own, and the default', default_policy_is_tier),
