@@ -234,6 +234,16 @@ static struct object copy(const struct object *set)
     return copied;
 }
 
+static void each(const struct object *set, bool (*visit)(void *context, struct bytes element), void *context)
+{
+    struct set_walk walk;
+    struct bytes member;
+    set_walk_begin(&walk, set);
+    while (set_walk_next(&walk, &member))
+        if (!visit(context, member))
+            return;
+}
+
 static void encode(const struct object *set, struct buffer *out)
 {
     struct set_walk walk;
@@ -334,6 +344,7 @@ const struct object_class set_object_class = {
     .external_bytes = external_bytes,
     .count = count,
     .copy = copy,
+    .each = each,
     .empty = {.type = OBJECT_SET, .encoding = ENCODING_INTSET, .bytes = {empty_intset, sizeof(empty_intset)}},
     .encode = encode,
 };
