@@ -188,6 +188,22 @@ size_t bytes_from_int64(char *text, int64_t value)
     return length;
 }
 
+size_t bytes_from_long_double(char *text, size_t size, long double value)
+{
+    size_t length = (size_t)snprintf(text, size, "%.17Lf", value);
+    if (memchr(text, '.', length)) {
+        while (text[length - 1] == '0')
+            length--;
+        if (text[length - 1] == '.')
+            length--;
+    }
+    if (length == 2 && text[0] == '-' && text[1] == '0') {
+        text[0] = '0';
+        length = 1;
+    }
+    return length;
+}
+
 static inline unsigned char fold(char c, bool nocase)
 {
     return nocase ? lower((unsigned char)c) : (unsigned char)c;

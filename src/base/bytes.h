@@ -57,6 +57,11 @@ bool bytes_to_long_double(struct bytes text, long double *value);
 /* Writes decimal digits to text (BYTES_INTEGER_MAX bytes of room) and returns how many. */
 size_t bytes_from_int64(char *text, int64_t value);
 
+/* Room for the longest finite one as bytes_from_long_double writes it. */
+#define BYTES_LONG_DOUBLE_MAX (5 * 1024)
+/* Seventeen digits without an exponent and without trailing zeros, as Redis prints floats that it computed. */
+size_t bytes_from_long_double(char *text, size_t size, long double value);
+
 /* Glob match with Redis's rules (* ? [a-z] [^x] and backslash). Iterative; false once it has spent a
  * budget of steps that no sensible pattern needs, so no pattern can stall a thread. */
 bool bytes_match(struct bytes pattern, struct bytes text, bool nocase);

@@ -485,23 +485,6 @@ static void decrby_command(struct execution *x)
         add_integer(x, -amount);
 }
 
-/* Seventeen digits without an exponent and without trailing zeros, as Redis prints the result. */
-static size_t print_long_double(char *text, size_t size, long double value)
-{
-    size_t length = (size_t)snprintf(text, size, "%.17Lf", value);
-    if (memchr(text, '.', length)) {
-        while (text[length - 1] == '0')
-            length--;
-        if (text[length - 1] == '.')
-            length--;
-    }
-    if (length == 2 && text[0] == '-' && text[1] == '0') {
-        text[0] = '0';
-        length = 1;
-    }
-    return length;
-}
-
 static void incrbyfloat_command(struct execution *x)
 {
     bool wrong_type;
@@ -509,7 +492,7 @@ static void incrbyfloat_command(struct execution *x)
     struct entry *entry = lookup_string_write(x, x->keys, &wrong_type);
     if (wrong_type)
         return;
-    char digits[BYTES_INTEGER_MAX], text[5 * 1024];
+    char digits[BYTES_INTEGER_MAX], text[BYTES_LONG_DOUBLE_MAX];
     if (entry) {
         struct object old = entry_object(entry);
         if (!arg_long_double(x, string_object_bytes(&old, digits), &value))
@@ -522,7 +505,7 @@ static void incrbyfloat_command(struct execution *x)
         reply_error(x->reply, "ERR increment would produce NaN or Infinity");
         return;
     }
-    struct bytes result = bytes_of(text, print_long_double(text, sizeof(text), value));
+    struct bytes result = bytes_of(text, bytes_from_long_double(text, sizeof(text), value));
     struct object object = {.type = OBJECT_STRING, .encoding = ENCODING_RAW, .bytes = result};
     if (result.length <= OBJECT_EMBSTR_MAX)
         object.encoding = ENCODING_EMBSTR;
