@@ -34,6 +34,12 @@ static const struct payload_form forms[] = {
     [RDB_TYPE_SET] = {OBJECT_SET, set_object_decode},
     [RDB_TYPE_SET_INTSET] = {OBJECT_SET, set_object_decode},
     [RDB_TYPE_SET_LISTPACK] = {OBJECT_SET, set_object_decode},
+    [RDB_TYPE_HASH] = {OBJECT_HASH, hash_object_decode},
+    [RDB_TYPE_HASH_ZIPMAP] = {OBJECT_HASH, hash_object_decode},
+    [RDB_TYPE_HASH_ZIPLIST] = {OBJECT_HASH, hash_object_decode},
+    [RDB_TYPE_HASH_LISTPACK] = {OBJECT_HASH, hash_object_decode},
+    [RDB_TYPE_HASH_METADATA] = {OBJECT_HASH, hash_object_decode},
+    [RDB_TYPE_HASH_LISTPACK_EX] = {OBJECT_HASH, hash_object_decode},
 };
 
 static const struct payload_form *form_of(uint8_t type_byte)

@@ -54,3 +54,8 @@ struct member *member_copy(const struct member *member)
     size_t length = member_length(member);
     return memcpy(memory_allocate(length), member, length);
 }
+
+void member_overwrite_value(struct member *member, struct bytes value)
+{
+    memcpy((char *)member_value(member).data, value.data, value.length);
+}

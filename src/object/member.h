@@ -18,6 +18,9 @@ size_t member_bytes(const struct member *member);
 /* A second one with the same contents. */
 struct member *member_copy(const struct member *member);
 
+/* Another value of the same length. */
+void member_overwrite_value(struct member *member, struct bytes value);
+
 /* ---- how it is laid out: for the functions below and member.c only ----
  *
  *   head | length of the name, 1 or 4 bytes | of the value, 0, 1 or 4 | extra, 0 or 8 | name | value */

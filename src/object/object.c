@@ -11,6 +11,7 @@ static const struct object_class *const classes[OBJECT_TYPE_COUNT] = {
     [OBJECT_STRING] = &string_object_class,
     [OBJECT_LIST] = &list_object_class,
     [OBJECT_SET] = &set_object_class,
+    [OBJECT_HASH] = &hash_object_class,
 };
 
 /* TYPE names a type by what users call it, also where only its number is known. */

@@ -66,3 +66,6 @@ extern const struct object_class string_object_class;
 object_decode_function string_object_decode;
 extern const struct object_class set_object_class;
 object_decode_function set_object_decode;
+
+extern const struct object_class hash_object_class;
+object_decode_function hash_object_decode;
