@@ -111,7 +111,8 @@ static bool apply_restore(struct apply *apply, const struct key *key, const stru
 
 /* ---- collections ---- */
 
-static const struct effect_form *const collection_effects[] = {zset_effects, list_effects, set_effects, NULL};
+static const struct effect_form *const collection_effects[] = {list_effects, set_effects, zset_effects, hash_effects,
+                                                               NULL};
 
 static const struct effect_form *find_form(const struct effect *effect)
 {

@@ -24,6 +24,7 @@ struct effect_form {
 };
 extern const struct effect_form zset_effects[];
 extern const struct effect_form set_effects[];
+extern const struct effect_form hash_effects[];
 
 extern const struct effect_form list_effects[];
 

@@ -159,6 +159,6 @@ extern const struct command zset_commands[], zset_range_commands[], zset_pop_com
 extern const struct command list_commands[], list_wait_commands[];
 extern const struct command string_commands[], key_commands[], transaction_commands[], connection_commands[],
     server_commands[], command_commands[], standalone_commands[], pubsub_commands[];
-extern const struct command set_commands[];
+extern const struct command set_commands[], hash_commands[];
 extern const struct command bitmap_commands[], hyperloglog_commands[];
 extern const struct command script_commands[], function_commands[];

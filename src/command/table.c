@@ -61,6 +61,7 @@ static const struct command *const families[] = {
     set_commands,
     script_commands,
     function_commands,
+    hash_commands,
 };
 /* clang-format on */
 #define FAMILY_COUNT (sizeof(families) / sizeof(families[0]))

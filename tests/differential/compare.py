@@ -30,7 +30,9 @@ def same_members(words, reference, ours):
 
 
 def same_drawn(words, reference, ours):
-    """As many elements; which ones is chance."""
+    """As many elements, or one; which ones is chance."""
+    if isinstance(reference, bytes):
+        return isinstance(ours, bytes)
     return isinstance(reference, list) and isinstance(ours, list) and len(reference) == len(ours)
 
 
@@ -114,6 +116,11 @@ COMPARERS = {
     b'SPOP': same_members,
     b'SRANDMEMBER': same_drawn,
     b'SSCAN': same_elements_of_scan,
+    b'HGETALL': same_pairs,
+    b'HKEYS': same_members,
+    b'HVALS': same_members,
+    b'HRANDFIELD': same_drawn,
+    b'HSCAN': same_elements_of_scan,
     b'DUMP': same_dump,
     b'OBJECT IDLETIME': near(SECONDS_TOLERANCE),
     b'OBJECT REFCOUNT': same_type,

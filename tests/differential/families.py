@@ -295,6 +295,45 @@ def set_family(s):
     })
 
 
+def hash_family(s):
+    scan_options = {b'MATCH': s.pattern, b'COUNT': lambda: b'1000'}
+
+    def field():
+        return s.one_of(b'a', b'b', b'c', b'1', b'2', b'') if s.chance(0.7) else s.value()
+
+    def pairs():
+        if s.chance(0.04):
+            return [word for i in range(s.one_of(100, 511, 512, 513)) for word in (b'%d' % i, b'x')]
+        words = [word for _ in range(s.one_of(1, 1, 2, 3, 8, 40)) for word in (field(), s.value())]
+        return words[:-1] if s.chance(0.02) else words
+
+    def fields():
+        return [field() for _ in range(s.one_of(1, 1, 2, 5))]
+
+    def drawn():
+        count = s.one_of(b'0', b'100000', b'9223372036854775807', b'-9223372036854775808', b'1', b'-3', s.not_an_integer())
+        return s.one_of([], [count], [count, s.cased(b'WITHVALUES')], [count, b'x'])
+
+    return pick(s, {
+        b'HSET': lambda: [s.key()] + pairs(),
+        b'HMSET': lambda: [s.key()] + pairs(),
+        b'HSETNX': lambda: [s.key(), field(), s.value()],
+        b'HGET': lambda: [s.key(), field()],
+        b'HMGET': lambda: [s.key()] + fields(),
+        b'HGETALL': lambda: [s.key()],
+        b'HKEYS': lambda: [s.key()],
+        b'HVALS': lambda: [s.key()],
+        b'HDEL': lambda: [s.key()] + fields(),
+        b'HEXISTS': lambda: [s.key(), field()],
+        b'HLEN': lambda: [s.key()],
+        b'HSTRLEN': lambda: [s.key(), field()],
+        b'HINCRBY': lambda: [s.key(), field(), s.number()],
+        b'HINCRBYFLOAT': lambda: [s.key(), field(), s.float()],
+        b'HRANDFIELD': lambda: [s.key()] + drawn(),
+        b'HSCAN': lambda: [s.key(), s.one_of(b'0', b'0', b'0', s.not_an_integer())] + s.options(scan_options),
+    })
+
+
 def transaction_family(s):
     return pick(s, {
         b'MULTI': lambda: [],
@@ -535,6 +574,7 @@ FAMILIES = [
     (string_family, 45),
     (list_family, 20),
     (set_family, 20),
+    (hash_family, 20),
     (key_family, 33),
     (bitmap_family, 20),
     (hyperloglog_family, 8),

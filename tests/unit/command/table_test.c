@@ -102,6 +102,7 @@ const struct command list_wait_commands[] = {{.name = NULL}};
 const struct command set_commands[] = {{.name = NULL}};
 const struct command script_commands[] = {{.name = NULL}};
 const struct command function_commands[] = {{.name = NULL}};
+const struct command hash_commands[] = {{.name = NULL}};
 const struct command command_commands[] = {
     {ROW("COMMAND", -1, "server"), .subcommands = command_subcommands},
     END,
