@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Hashes. Changes are told as HSET of the values that came of them, and HDEL of the fields that were there. Expiry of fields
  * stands in hash_expiry.c; here it is that an expired field is not there, and that HSET ends an expiry. */
+#include "command/hash_commands.h"
+
 #include "base/memory.h"
 #include "command/apply.h"
 #include "command/args.h"
@@ -436,6 +438,34 @@ const struct effect_form hash_effects[] = {
 
 /* ---- the rows ---- */
 
+#define FIELDS_OF(words)                                                                                               \
+    {                                                                                                                  \
+        .name = "fields", .type = ARGUMENT_BLOCK, .token = "FIELDS",                                                   \
+        .children = ARGUMENTS(ARG_INTEGER("numfields"), words)                                                         \
+    }
+#define FIELD_NAMES                                                                                                    \
+    {                                                                                                                  \
+        .name = "field", .type = ARGUMENT_STRING, .flags = ARGUMENT_MULTIPLE                                           \
+    }
+#define FIELD_PAIRS                                                                                                    \
+    {                                                                                                                  \
+        .name = "data", .type = ARGUMENT_BLOCK, .flags = ARGUMENT_MULTIPLE,                                            \
+        .children = ARGUMENTS(ARG_STRING("field"), ARG_STRING("value"))                                                \
+    }
+#define EXPIRY_CONDITION                                                                                               \
+    {                                                                                                                  \
+        .name = "condition", .type = ARGUMENT_ONEOF, .flags = ARGUMENT_OPTIONAL,                                       \
+        .children =                                                                                                    \
+            ARGUMENTS(ARG_TOKEN("nx", "NX"), ARG_TOKEN("xx", "XX"), ARG_TOKEN("gt", "GT"), ARG_TOKEN("lt", "LT"))      \
+    }
+#define FIELD_TIMES                                                                                                    \
+    {.name = "seconds", .type = ARGUMENT_INTEGER, .token = "EX"},                                                      \
+        {.name = "milliseconds", .type = ARGUMENT_INTEGER, .token = "PX"},                                             \
+        {.name = "unix-time-seconds", .type = ARGUMENT_UNIX_TIME, .token = "EXAT"},                                    \
+    {                                                                                                                  \
+        .name = "unix-time-milliseconds", .type = ARGUMENT_UNIX_TIME, .token = "PXAT"                                  \
+    }
+
 const struct command hash_commands[] = {
     {
         .name = "HDEL",
@@ -463,6 +493,43 @@ const struct command hash_commands[] = {
         .arguments = ARGUMENTS(ARG_KEY("key"), ARG_STRING("field")),
     },
     {
+        .name = "HEXPIRE",
+        .run = hexpire_command,
+        .arity = -6,
+        .flags = COMMAND_WRITE | COMMAND_DENYOOM | COMMAND_FAST,
+        .keys = {KEY_ONE(1, KEY_RW | KEY_UPDATE)},
+        .group = "hash",
+        .since = "7.4.0",
+        .complexity = "O(N) where N is the number of fields.",
+        .summary = "Has fields of a hash expire after so many seconds.",
+        .arguments = ARGUMENTS(ARG_KEY("key"), ARG_INTEGER("seconds"), EXPIRY_CONDITION, FIELDS_OF(FIELD_NAMES)),
+    },
+    {
+        .name = "HEXPIREAT",
+        .run = hexpireat_command,
+        .arity = -6,
+        .flags = COMMAND_WRITE | COMMAND_DENYOOM | COMMAND_FAST,
+        .keys = {KEY_ONE(1, KEY_RW | KEY_UPDATE)},
+        .group = "hash",
+        .since = "7.4.0",
+        .complexity = "O(N) where N is the number of fields.",
+        .summary = "Has fields of a hash expire at a time in seconds.",
+        .arguments = ARGUMENTS(ARG_KEY("key"), {.name = "unix-time-seconds", .type = ARGUMENT_UNIX_TIME},
+                               EXPIRY_CONDITION, FIELDS_OF(FIELD_NAMES)),
+    },
+    {
+        .name = "HEXPIRETIME",
+        .run = hexpiretime_command,
+        .arity = -5,
+        .flags = COMMAND_READONLY | COMMAND_FAST,
+        .keys = {KEY_ONE(1, KEY_RO | KEY_ACCESS)},
+        .group = "hash",
+        .since = "7.4.0",
+        .complexity = "O(N) where N is the number of fields.",
+        .summary = "Returns when fields expire, in seconds.",
+        .arguments = ARGUMENTS(ARG_KEY("key"), FIELDS_OF(FIELD_NAMES)),
+    },
+    {
         .name = "HGET",
         .run = hget_command,
         .arity = 3,
@@ -485,6 +552,35 @@ const struct command hash_commands[] = {
         .complexity = "O(N)",
         .summary = "Returns all fields of a hash with their values.",
         .arguments = ARGUMENTS(ARG_KEY("key")),
+    },
+    {
+        .name = "HGETDEL",
+        .run = hgetdel_command,
+        .arity = -5,
+        .flags = COMMAND_WRITE | COMMAND_FAST,
+        .keys = {KEY_ONE(1, KEY_RW | KEY_ACCESS | KEY_DELETE)},
+        .group = "hash",
+        .since = "8.0.0",
+        .complexity = "O(N) where N is the number of fields.",
+        .summary = "Returns the values of fields and deletes them.",
+        .arguments = ARGUMENTS(ARG_KEY("key"), FIELDS_OF(FIELD_NAMES)),
+    },
+    {
+        .name = "HGETEX",
+        .run = hgetex_command,
+        .arity = -5,
+        .flags = COMMAND_WRITE | COMMAND_FAST,
+        .keys = {KEY_ONE(1, KEY_RW | KEY_ACCESS | KEY_UPDATE)},
+        .group = "hash",
+        .since = "8.0.0",
+        .complexity = "O(N) where N is the number of fields.",
+        .summary = "Returns the values of fields and sets or ends their expiry.",
+        .arguments = ARGUMENTS(ARG_KEY("key"),
+                               {.name = "expiration",
+                                .type = ARGUMENT_ONEOF,
+                                .flags = ARGUMENT_OPTIONAL,
+                                .children = ARGUMENTS(FIELD_TIMES, ARG_TOKEN("persist", "PERSIST"))},
+                               FIELDS_OF(FIELD_NAMES)),
     },
     {
         .name = "HINCRBY",
@@ -564,6 +660,67 @@ const struct command hash_commands[] = {
         .replaced_by = "`HSET` with multiple field-value pairs",
     },
     {
+        .name = "HPERSIST",
+        .run = hpersist_command,
+        .arity = -5,
+        .flags = COMMAND_WRITE | COMMAND_FAST,
+        .keys = {KEY_ONE(1, KEY_RW | KEY_UPDATE)},
+        .group = "hash",
+        .since = "7.4.0",
+        .complexity = "O(N) where N is the number of fields.",
+        .summary = "Ends the expiry of fields.",
+        .arguments = ARGUMENTS(ARG_KEY("key"), FIELDS_OF(FIELD_NAMES)),
+    },
+    {
+        .name = "HPEXPIRE",
+        .run = hpexpire_command,
+        .arity = -6,
+        .flags = COMMAND_WRITE | COMMAND_DENYOOM | COMMAND_FAST,
+        .keys = {KEY_ONE(1, KEY_RW | KEY_UPDATE)},
+        .group = "hash",
+        .since = "7.4.0",
+        .complexity = "O(N) where N is the number of fields.",
+        .summary = "Has fields of a hash expire after so many milliseconds.",
+        .arguments = ARGUMENTS(ARG_KEY("key"), ARG_INTEGER("milliseconds"), EXPIRY_CONDITION, FIELDS_OF(FIELD_NAMES)),
+    },
+    {
+        .name = "HPEXPIREAT",
+        .run = hpexpireat_command,
+        .arity = -6,
+        .flags = COMMAND_WRITE | COMMAND_DENYOOM | COMMAND_FAST,
+        .keys = {KEY_ONE(1, KEY_RW | KEY_UPDATE)},
+        .group = "hash",
+        .since = "7.4.0",
+        .complexity = "O(N) where N is the number of fields.",
+        .summary = "Has fields of a hash expire at a time in milliseconds.",
+        .arguments = ARGUMENTS(ARG_KEY("key"), {.name = "unix-time-milliseconds", .type = ARGUMENT_UNIX_TIME},
+                               EXPIRY_CONDITION, FIELDS_OF(FIELD_NAMES)),
+    },
+    {
+        .name = "HPEXPIRETIME",
+        .run = hpexpiretime_command,
+        .arity = -5,
+        .flags = COMMAND_READONLY | COMMAND_FAST,
+        .keys = {KEY_ONE(1, KEY_RO | KEY_ACCESS)},
+        .group = "hash",
+        .since = "7.4.0",
+        .complexity = "O(N) where N is the number of fields.",
+        .summary = "Returns when fields expire, in milliseconds.",
+        .arguments = ARGUMENTS(ARG_KEY("key"), FIELDS_OF(FIELD_NAMES)),
+    },
+    {
+        .name = "HPTTL",
+        .run = hpttl_command,
+        .arity = -5,
+        .flags = COMMAND_READONLY | COMMAND_FAST,
+        .keys = {KEY_ONE(1, KEY_RO | KEY_ACCESS)},
+        .group = "hash",
+        .since = "7.4.0",
+        .complexity = "O(N) where N is the number of fields.",
+        .summary = "Returns how many milliseconds fields have to live.",
+        .arguments = ARGUMENTS(ARG_KEY("key"), FIELDS_OF(FIELD_NAMES)),
+    },
+    {
         .name = "HRANDFIELD",
         .run = hrandfield_command,
         .arity = -2,
@@ -617,6 +774,27 @@ const struct command hash_commands[] = {
             (const struct command_change[]){{"4.0.0", "Accepts multiple `field` and `value` arguments."}, {NULL, NULL}},
     },
     {
+        .name = "HSETEX",
+        .run = hsetex_command,
+        .arity = -6,
+        .flags = COMMAND_WRITE | COMMAND_DENYOOM | COMMAND_FAST,
+        .keys = {KEY_ONE(1, KEY_RW | KEY_UPDATE)},
+        .group = "hash",
+        .since = "8.0.0",
+        .complexity = "O(N) where N is the number of fields.",
+        .summary = "Stores the values of fields with an expiry, if a condition holds.",
+        .arguments = ARGUMENTS(ARG_KEY("key"),
+                               {.name = "condition",
+                                .type = ARGUMENT_ONEOF,
+                                .flags = ARGUMENT_OPTIONAL,
+                                .children = ARGUMENTS(ARG_TOKEN("fnx", "FNX"), ARG_TOKEN("fxx", "FXX"))},
+                               {.name = "expiration",
+                                .type = ARGUMENT_ONEOF,
+                                .flags = ARGUMENT_OPTIONAL,
+                                .children = ARGUMENTS(FIELD_TIMES, ARG_TOKEN("keepttl", "KEEPTTL"))},
+                               FIELDS_OF(FIELD_PAIRS)),
+    },
+    {
         .name = "HSETNX",
         .run = hsetnx_command,
         .arity = 4,
@@ -639,6 +817,18 @@ const struct command hash_commands[] = {
         .complexity = "O(1)",
         .summary = "Returns the length of a field's value.",
         .arguments = ARGUMENTS(ARG_KEY("key"), ARG_STRING("field")),
+    },
+    {
+        .name = "HTTL",
+        .run = httl_command,
+        .arity = -5,
+        .flags = COMMAND_READONLY | COMMAND_FAST,
+        .keys = {KEY_ONE(1, KEY_RO | KEY_ACCESS)},
+        .group = "hash",
+        .since = "7.4.0",
+        .complexity = "O(N) where N is the number of fields.",
+        .summary = "Returns how many seconds fields have to live.",
+        .arguments = ARGUMENTS(ARG_KEY("key"), FIELDS_OF(FIELD_NAMES)),
     },
     {
         .name = "HVALS",
