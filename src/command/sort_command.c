@@ -9,6 +9,7 @@
 #include "command/args.h"
 #include "command/effects.h"
 #include "command/notify.h"
+#include "object/hash_object.h"
 #include "object/list_object.h"
 #include "object/string_object.h"
 #include "resp/error_text.h"
@@ -179,6 +180,12 @@ static bool append_found(struct sorting *sorting, struct bytes pattern, struct b
         struct object value = entry_object(entry);
         buffer_append_bytes(to, string_object_bytes(&value, digits));
         found = true;
+    } else if (entry && field.data && entry_type(entry) == OBJECT_HASH) {
+        struct hash_value value;
+        struct object hash = entry_object(entry);
+        found = hash_object_get(&hash, field, sorting->x->now_ms, &value);
+        if (found)
+            buffer_append_bytes(to, value.bytes);
     }
     buffer_deinit(&name);
     return found;

@@ -253,3 +253,13 @@ def test_an_expiry_of_the_key_stays_when_fields_change(client):
     client('HSET', 'h', *[word for i in range(600) for word in (i, i)])
     client('HDEL', 'h', 'a')
     assert 990 < client('TTL', 'h') <= 1000
+
+
+def test_fields_order_and_replace_what_is_sorted(client):
+    client('SADD', 's', 1, 2, 3)
+    for element, weight, name in ((1, 30, 'one'), (2, 10, 'two'), (3, 20, 'three')):
+        client('HSET', 'o%d' % element, 'weight', weight, 'name', name)
+    assert client('SORT', 's', 'BY', 'o*->weight') == [b'2', b'3', b'1']
+    assert client('SORT', 's', 'BY', 'o*->weight', 'GET', 'o*->name', 'GET', '#') == [
+        b'two', b'2', b'three', b'3', b'one', b'1']
+    assert client('SORT', 's', 'GET', 'o*->nothing') == [None, None, None]
