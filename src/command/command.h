@@ -155,7 +155,7 @@ struct command {
 
 /* Each family is one table that ends with a NULL name. */
 extern const struct command zset_commands[], zset_range_commands[], zset_pop_commands[], zset_store_commands[],
-    zset_scan_commands[];
+    zset_scan_commands[], geo_commands[];
 extern const struct command list_commands[], list_wait_commands[];
 extern const struct command string_commands[], key_commands[], transaction_commands[], connection_commands[],
     server_commands[], command_commands[], standalone_commands[], pubsub_commands[];

@@ -46,6 +46,7 @@ static const struct command *const families[] = {
     zset_pop_commands,
     zset_store_commands,
     zset_scan_commands,
+    geo_commands,
     string_commands,
     bitmap_commands,
     hyperloglog_commands,

@@ -257,6 +257,17 @@ static void zadd_command(struct execution *x)
         zadd_generic(x, &zadd);
 }
 
+void zadd_words(struct execution *x, const struct bytes *words, size_t count)
+{
+    const struct bytes *argv = x->argv;
+    size_t argc = x->argc;
+    x->argv = words;
+    x->argc = count;
+    zadd_command(x);
+    x->argv = argv;
+    x->argc = argc;
+}
+
 static void zincrby_command(struct execution *x)
 {
     struct zadd zadd = {.conditions = ZSET_INCREMENT, .pairs = x->argv + 2, .count = 1};

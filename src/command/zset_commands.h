@@ -23,4 +23,7 @@ void zset_reply_member(struct execution *x, struct bytes member, double score, b
 void zset_remove_range(struct execution *x, const struct key *key, struct entry *entry, struct object *zset,
                        size_t first, size_t count, const char *event);
 
+/* ZADD with these words in place of the request's. */
+void zadd_words(struct execution *x, const struct bytes *words, size_t count);
+
 #define HISTORY(...) ((const struct command_change[]){__VA_ARGS__, {.version = NULL}})

@@ -556,6 +556,63 @@ def zset_family(s):
     })
 
 
+def geo_family(s):
+    """Neither at the date line's very degree nor around a pole, where the reference misses places."""
+    def key():
+        return b'g%d' % s.up_to(1) if s.chance(0.95) else s.key()
+
+    def member():
+        return b'p%d' % s.up_to(30)
+
+    def point():
+        if s.chance(0.05):
+            return [s.float(), s.float()]
+        if s.chance(0.1):
+            return [s.one_of(b'-180', b'0', b'179.99'), s.one_of(b'80.05', b'-60.05', b'0', b'84', b'-70')]
+        wide = s.one_of(180, 5, 0.01)
+        return [b'%.6f' % s.random.uniform(-wide, wide), b'%.6f' % s.random.uniform(-wide * 0.47, wide * 0.47)]
+
+    def unit():
+        return s.one_of(b'm', b'km', b'KM', b'mi', b'ft') if s.chance(0.97) else b'x'
+
+    def length():
+        return s.one_of(b'0', b'1', b'100', b'1000', b'10', b'123.45', b'0.5') if s.chance(0.97) else s.one_of(b'-1', b'x', b'', b'nan')
+
+    def options():
+        words = []
+        for word in (b'WITHCOORD', b'WITHDIST', b'WITHHASH'):
+            words += [s.cased(word)] if s.chance(0.3) else []
+        return words + s.options({b'ASC': None, b'DESC': None, b'COUNT': s.number}, 2) + ([b'ANY'] if s.chance(0.1) else [])
+
+    def center():
+        return [b'FROMMEMBER', member()] if s.chance(0.5) else [b'FROMLONLAT'] + point()
+
+    def shape():
+        return [b'BYRADIUS', length(), unit()] if s.chance(0.5) else [b'BYBOX', length(), length(), unit()]
+
+    def store():
+        return [s.one_of(b'STORE', b'STOREDIST'), key()] if s.chance(0.2) else []
+
+    def geoadd():
+        places = [word for _ in range(s.random.randint(1, 6)) for word in point() + [member()]]
+        return [key()] + s.options({b'NX': None, b'XX': None, b'CH': None}, 1) + places
+
+    return pick(s, {
+        b'GEOADD': geoadd,
+        b'geoadd': geoadd,
+        b'GEODIST': lambda: [key(), member(), member()] + ([unit()] if s.chance(0.5) else []),
+        b'GEOPOS': lambda: [key()] + [member() for _ in range(s.up_to(3))],
+        b'GEOHASH': lambda: [key()] + [member() for _ in range(s.up_to(3))],
+        b'GEOSEARCH': lambda: [key()] + center() + shape() + options(),
+        b'GEOSEARCHSTORE': lambda: [key(), key()] + center() + shape() + s.options({b'STOREDIST': None, b'ASC': None}, 1),
+        b'GEORADIUS': lambda: [key()] + point() + [length(), unit()] + options() + store(),
+        b'GEORADIUS_RO': lambda: [key()] + point() + [length(), unit()] + options(),
+        b'GEORADIUSBYMEMBER': lambda: [key(), member(), length(), unit()] + options() + store(),
+        b'GEORADIUSBYMEMBER_RO': lambda: [key(), member(), length(), unit()] + options(),
+        b'ZSCORE': lambda: [key(), member()],
+    })
+
+
 def nonsense_family(s):
     """What is no command at all, or has a wrong number of arguments."""
     if s.chance(0.3):
@@ -579,6 +636,7 @@ FAMILIES = [
     (bitmap_family, 20),
     (hyperloglog_family, 8),
     (zset_family, 30),
+    (geo_family, 12),
     (transaction_family, 9),
     (connection_family, 5),
     (pubsub_family, 4),

@@ -36,6 +36,7 @@ const struct command zset_range_commands[] = {{.name = NULL}};
 const struct command zset_pop_commands[] = {{.name = NULL}};
 const struct command zset_store_commands[] = {{.name = NULL}};
 const struct command zset_scan_commands[] = {{.name = NULL}};
+const struct command geo_commands[] = {{.name = NULL}};
 
 const struct command string_commands[] = {
     {ROW("GET", 2, "string"), .flags = COMMAND_READONLY | COMMAND_FAST, .keys = {KEY_ONE(1, KEY_RO)}},
