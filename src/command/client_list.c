@@ -136,7 +136,7 @@ static struct part_line describe(struct session *session, int64_t now_ms, struct
     session->transport->measure(session->connection, &measures);
     session->transport->describe(session->connection, peer, local, sizeof(peer));
     struct part_line line = {.id = session->id,
-                             .created_at_ms = session->created_at_ms,
+                             .created_at_ms = (int64_t)session->created_at_s * 1000,
                              .blocked = session->suspension == SUSPENDED_BLOCKED,
                              .subscriber = session->flags & SESSION_SUBSCRIBER,
                              .text.start = out->length};
@@ -145,7 +145,7 @@ static struct part_line describe(struct session *session, int64_t now_ms, struct
     buffer_append_text(out, " laddr=");
     line.local = append_place(out, local);
     buffer_append_format(out, " fd=%d name=%s age=%lld idle=%lld flags=", measures.fd, text_or_empty(names->name),
-                         (long long)seconds_since(session->created_at_ms, now_ms),
+                         (long long)seconds_since((int64_t)session->created_at_s * 1000, now_ms),
                          (long long)seconds_since(measures.active_at_ms, now_ms));
     append_flag_letters(out, session, measures.unix_socket);
     buffer_append_format(out, " db=%d sub=%u psub=%u ssub=%u multi=%d", session->db,

@@ -10,6 +10,14 @@ int64_t execution_paused_since_ms(const struct execution *x)
     return x->session->suspension == SUSPENDED_PAUSE ? x->session->suspended_at_ms : x->now_ms;
 }
 
+/* A longer pause is one for ever. */
+#define PAUSE_MS_MAX UINT32_MAX
+
+static int64_t resume_at_ms(const struct session *session)
+{
+    return session->pause_ms == PAUSE_MS_MAX ? PAUSE_FOR_EVER : session->suspended_at_ms + session->pause_ms;
+}
+
 void execution_pause(struct execution *x, int64_t until_ms)
 {
     struct session *session = x->session;
@@ -18,7 +26,8 @@ void execution_pause(struct execution *x, int64_t until_ms)
         session_list_for_retry(session);
         return;
     }
-    session->resume_at_ms = until_ms;
+    int64_t pause_ms = until_ms - session->suspended_at_ms;
+    session->pause_ms = pause_ms < 0 ? 0 : pause_ms < PAUSE_MS_MAX ? (uint32_t)pause_ms : PAUSE_MS_MAX;
     list_append(&x->worker->paused, &session->worker_node);
     if (until_ms != PAUSE_FOR_EVER)
         x->worker->wake_at(x->worker->loop, until_ms);
@@ -30,11 +39,11 @@ void pause_wake(struct worker *worker, int64_t now_ms)
     for (struct list *next, *node = worker->paused.next; node != &worker->paused; node = next) {
         struct session *session = list_entry(node, struct session, worker_node);
         next = node->next;
-        if (session->resume_at_ms <= now_ms) {
+        if (resume_at_ms(session) <= now_ms) {
             list_remove(node);
             session_resume(session);
-        } else if (session->resume_at_ms < earliest_ms) {
-            earliest_ms = session->resume_at_ms;
+        } else if (resume_at_ms(session) < earliest_ms) {
+            earliest_ms = resume_at_ms(session);
         }
     }
     if (earliest_ms != PAUSE_FOR_EVER)

@@ -41,7 +41,7 @@ struct session *session_create(struct worker *worker, void *connection, const st
     session->connection = connection;
     session->transport = transport;
     session->reply = (struct reply){.output = output, .protocol = 2};
-    session->created_at_ms = worker->now_ms;
+    session->created_at_s = (uint32_t)(worker->now_ms / 1000);
     list_init(&session->worker_node);
     if (engine_password(worker->engine)[0] == '\0') {
         session->flags |= SESSION_AUTHENTICATED;

@@ -95,7 +95,8 @@ struct session {
     uint8_t suspension;
     uint8_t retries;
     int16_t db;
-    int64_t created_at_ms;
+    uint32_t created_at_s;
+    uint32_t pause_ms;       /* of one that pauses, after suspended_at_ms; pause.c */
     uint64_t wait_offset;    /* the reply may leave when the stream has come so far ... */
     uint8_t wait_level;      /* ... at this level */
     bool wait_listed;        /* in the worker's list for the log pass */
@@ -118,7 +119,6 @@ struct session {
     struct blocked *blocked; /* (shared) while it waits for a key to be filled, and until its reply is made */
     struct parked *parked;   /* while it waits for a lock to be released */
     int64_t suspended_at_ms;
-    int64_t resume_at_ms; /* while it is in worker->paused */
 };
 
 struct session_names {
