@@ -89,7 +89,8 @@ static void count_restore(struct keyspace *keyspace, uint64_t at, uint32_t keys,
     lock_release(&partition->lock);
 }
 
-/* Reads counts up to the end mark; applies them if 'keyspace' is given. */
+/* Reads counts up to the end mark; applies them if 'keyspace' is given. The number of expiries is an estimate after a
+ * replay, and no reason to refuse. */
 static bool counts_read(struct bytes in, struct keyspace *keyspace)
 {
     uint64_t next = 0, step, keys, expires;
@@ -99,11 +100,11 @@ static bool counts_read(struct bytes in, struct keyspace *keyspace)
         if (step == 0)
             return in.length == 0;
         if (!varint_read(&in, &keys) || !varint_read(&in, &expires) || keys == 0 || keys > INT32_MAX ||
-            expires > keys || step > (uint64_t)DATABASE_COUNT * SLOT_COUNT - next)
+            expires > UINT32_MAX || step > (uint64_t)DATABASE_COUNT * SLOT_COUNT - next)
             return false;
         next += step;
         if (keyspace)
-            count_restore(keyspace, next - 1, (uint32_t)keys, (uint32_t)expires);
+            count_restore(keyspace, next - 1, (uint32_t)keys, (uint32_t)(expires < keys ? expires : keys));
     }
 }
 

@@ -8,7 +8,8 @@
  * P2 an entry without row bits has no row, and no run that will be ingested holds one.
  * P3 only what is CLEAN may leave RAM without a trace; a removal with row bits leaves GONE, and only the ingest of
  *    that very tombstone frees it.
- * P4 keys, expires: a key counts from the put that creates it to its removal, whichever tier it is in. */
+ * P4 keys, expires: a key counts from the put that creates it to its removal, whichever tier it is in. Replay may lose
+ *    count of the expiries (replay.c), but there are never fewer than none nor more than keys. */
 #include "base/hash.h"
 #include "base/memory.h"
 #include "keyspace/keyspace_private.h"
@@ -94,16 +95,22 @@ void place_account(const struct place *place, const struct entry *entry, int sig
     place_account_dirty(place, entry, sign);
 }
 
+static void count_expires(const struct place *place, int delta)
+{
+    int64_t keys = atomic_load_explicit(&place->table->keys, memory_order_relaxed), before = place->table->expires;
+    int64_t after = before + delta < 0 ? 0 : before + delta > keys ? keys : before + delta;
+    place->table->expires = (uint32_t)after;
+    counter_add(&place->part->expires, after - before);
+}
+
 void place_count_keys(const struct place *place, int keys, int expires)
 {
     if (keys != 0) {
         counter32_add(&place->table->keys, keys);
         counter_add(&place->part->keys, keys);
     }
-    if (expires != 0) {
-        place->table->expires += (uint32_t)expires;
-        counter_add(&place->part->expires, expires);
-    }
+    if (expires != 0 || keys < 0)
+        count_expires(place, expires);
 }
 
 void place_note_expiry(const struct place *place, uint64_t hash, const struct entry *entry)

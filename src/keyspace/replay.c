@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Recovery: effects are applied before anybody else is there, and mostly without knowing the rows they concern. RAM
  * then knows a key or not; whether it existed before, only the effect tells. So the number of keys follows the
- * effects. The number of keys that expire follows what is known: a cold key that is overwritten may have had an
- * expiry, and counts on as one that has until it is met. */
+ * effects. The number of keys that expire follows what is known, and is an estimate between none and all from then
+ * on: a cold key that is overwritten or deleted may have had an expiry, and a row may have one that came after the
+ * checkpoint's counts. */
 #include "keyspace/keyspace_private.h"
 
 void keyspace_set_replaying(struct keyspace *keyspace, bool replaying)

@@ -12,6 +12,12 @@ def test_a_killed_server_keeps_what_it_acknowledged(kind, scale, durability, see
 
 
 @pytest.mark.forebay_only
+def test_a_server_killed_among_checkpoints_keeps_what_it_acknowledged(kind, scale):
+    """The log is so short that rows take over within every few rounds, and replay begins at what they hold."""
+    print(run.run(kind, 'behind', kills=max(4, int(12 * scale)), seed=16, durability_log_max='8mb'))
+
+
+@pytest.mark.forebay_only
 @pytest.mark.parametrize('durability, seed, options', [
     ('through', 13, {}),
     # Nothing is synced during a round: whatever is damaged is a torn end, and the server must start by itself.

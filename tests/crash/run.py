@@ -185,10 +185,13 @@ def main():
     parser.add_argument('--durability', choices=('behind', 'through'), default='behind')
     parser.add_argument('--damage', action='store_true', help='also spoil the end of the log')
     parser.add_argument('--kind', choices=('forebay', 'redis'), default='forebay')
+    parser.add_argument('--directives', default='', help='name=value,name=value: durability-log-max=8mb, for checkpoints')
     options = parser.parse_args()
+    directives = dict(pair.split('=', 1) for pair in options.directives.split(',') if pair)
     try:
         totals = run(options.kind, options.durability, options.kills, options.seed, options.damage,
-                     progress=lambda totals: print('\r%(kills)d kills, %(sent)d operations' % totals, end='', flush=True))
+                     progress=lambda totals: print('\r%(kills)d kills, %(sent)d operations' % totals, end='', flush=True),
+                     **directives)
     except Lost as lost:
         print('\nseed %d: %s' % (options.seed, lost))
         return 1

@@ -539,6 +539,40 @@ static void counts_survive_in_the_state_and_follow_replay(void **state)
     fake_destroy(&fake);
 }
 
+/* The node that wrote such a state must be able to start from it. */
+static void no_replay_makes_more_keys_expire_than_there_are(void **state)
+{
+    (void)state;
+    struct fake_backing *fake = fake_create();
+    struct object value = string_object_from_integer(5);
+    struct buffer saved = {0};
+    bool called = false;
+    fake_put(fake, "{s}cold", "v", 100000);
+    fake_put(fake, "{s}other", "v", NEVER);
+    keyspace_save_state(fake->keyspace, note_called, &called, &saved);
+    fake_destroy(&fake);
+
+    fake = fake_create();
+    assert_int_equal(keyspace_restore_state(fake->keyspace, buffer_bytes(&saved)), STATUS_OK);
+    keyspace_filter_lose(fake->keyspace);
+    struct key cold = keyspace_key(fake->keyspace, BYTES("{s}cold"), 0);
+    struct key other = keyspace_key(fake->keyspace, BYTES("{s}other"), 0);
+    keyspace_set_replaying(fake->keyspace, true);
+    keyspace_replay_put(fake->keyspace, &cold, &value, 200000, false);
+    keyspace_replay_remove(fake->keyspace, &other);
+    assert_int_equal(keyspace_counts(fake->keyspace, 0).expires, 1);
+    keyspace_replay_remove(fake->keyspace, &cold);
+    assert_int_equal(keyspace_counts(fake->keyspace, 0).expires, 0);
+    keyspace_set_replaying(fake->keyspace, false);
+    assert_int_equal(keyspace_counts(fake->keyspace, 0).keys, 0);
+
+    saved.length = 0;
+    keyspace_save_state(fake->keyspace, note_called, &called, &saved);
+    assert_int_equal(keyspace_restore_state(fake->keyspace, buffer_bytes(&saved)), STATUS_OK);
+    buffer_deinit(&saved);
+    fake_destroy(&fake);
+}
+
 /* ---- against a model ---- */
 
 #define MODEL_KEYS 400
@@ -682,6 +716,7 @@ int main(void)
         cmocka_unit_test(a_rebuilt_filter_knows_what_was_written_meanwhile),
         cmocka_unit_test(a_flush_during_a_rebuild_leaves_no_fingerprints),
         cmocka_unit_test(counts_survive_in_the_state_and_follow_replay),
+        cmocka_unit_test(no_replay_makes_more_keys_expire_than_there_are),
         cmocka_unit_test(keys_are_what_was_last_done_to_them_in_every_tier),
     };
     return cmocka_run_group_tests_name("residency", tests, NULL, NULL);
