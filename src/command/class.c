@@ -3,6 +3,7 @@
  * class lines are a start-up directive. */
 #include "command/class.h"
 
+#include <stddef.h>
 #include <stdio.h>
 
 #include "base/memory.h"
@@ -49,6 +50,21 @@ void class_prepare(struct execution *x)
     }
 }
 
+void class_note_evicted(struct bytes name)
+{
+    struct keyspace_class *class = class_find(name);
+    if (class)
+        atomic_fetch_add_explicit(&class->evicted, 1, memory_order_relaxed);
+}
+
+bool class_any_optional(void)
+{
+    for (uint32_t i = 0; i < class_count; i++)
+        if (classes[i].optional)
+            return true;
+    return false;
+}
+
 void class_each(void (*visit)(void *context, const struct keyspace_class *class), void *context)
 {
     for (uint32_t i = 0; i < class_count; i++)
@@ -77,7 +93,26 @@ static char *copy_word(struct bytes word)
     return copy;
 }
 
-/* class NAME prefix P [durability through|behind] */
+static bool class_set(struct keyspace_class *class, struct bytes word, struct bytes value)
+{
+    static const struct {
+        const char *word, *yes, *no;
+        size_t field;
+    } switches[] = {
+        {"durability", "through", "behind", offsetof(struct keyspace_class, through)},
+        {"admission", "optional", "always", offsetof(struct keyspace_class, optional)},
+    };
+    for (size_t i = 0; i < sizeof(switches) / sizeof(switches[0]); i++) {
+        if (!bytes_equal_text(word, switches[i].word))
+            continue;
+        bool yes = bytes_equal_text(value, switches[i].yes);
+        *(bool *)((char *)class + switches[i].field) = yes;
+        return yes || bytes_equal_text(value, switches[i].no);
+    }
+    return false;
+}
+
+/* class NAME prefix P [durability through|behind] [admission always|optional] */
 static bool class_parse(const struct option *option, struct bytes text, char *error, size_t error_size)
 {
     (void)option;
@@ -91,11 +126,10 @@ static bool class_parse(const struct option *option, struct bytes text, char *er
         struct bytes value = next_word(&text);
         if (bytes_equal_text(word, "prefix"))
             prefix = value;
-        else if (bytes_equal_text(word, "durability") &&
-                 (bytes_equal_text(value, "through") || bytes_equal_text(value, "behind")))
-            class.through = bytes_equal_text(value, "through");
-        else {
-            snprintf(error, error_size, "unknown class setting '%.*s %.*s': use prefix P, durability through|behind",
+        else if (!class_set(&class, word, value)) {
+            snprintf(error, error_size,
+                     "unknown class setting '%.*s %.*s': use prefix P, durability through|behind, "
+                     "admission always|optional",
                      (int)word.length, word.data, (int)value.length, value.data);
             return false;
         }
@@ -119,8 +153,9 @@ static void class_print(const struct option *option, struct buffer *out)
 {
     (void)option;
     for (uint32_t i = 0; i < class_count; i++)
-        buffer_append_format(out, "%s%s prefix %s durability %s", i ? "\n" : "", classes[i].name, classes[i].prefix,
-                             classes[i].through ? "through" : "behind");
+        buffer_append_format(out, "%s%s prefix %s durability %s admission %s", i ? "\n" : "", classes[i].name,
+                             classes[i].prefix, classes[i].through ? "through" : "behind",
+                             classes[i].optional ? "optional" : "always");
 }
 
 const struct option class_options[] = {
@@ -128,7 +163,8 @@ const struct option class_options[] = {
      .type = OPTION_SPECIAL,
      .flags = OPTION_STARTUP | OPTION_REPEATED,
      .initial = "",
-     .help = "a keyspace class: NAME prefix P [durability through|behind]; replies about its keys wait accordingly",
+     .help = "a keyspace class: NAME prefix P [durability through|behind] [admission always|optional]; replies about "
+             "its keys wait accordingly, and optional ones may be deleted when memory is short",
      .parse = class_parse,
      .print = class_print},
     {.name = NULL},

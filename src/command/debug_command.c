@@ -79,8 +79,8 @@ static void forget_clean_entries(struct execution *x)
     for (uint32_t partition = 0; partition < PARTITION_COUNT; partition++) {
         size_t dirty = 0;
         for (int step = 0; step < FORGET_STEPS_MAX; step++)
-            if (keyspace_evict_step(x->keyspace, partition, FORGET_STEP_BYTES, EVICT_ALLKEYS_RANDOM, false, x->now_ms,
-                                    &dirty) == 0)
+            if (keyspace_evict_step(x->keyspace, partition, FORGET_STEP_BYTES, EVICT_ALLKEYS_RANDOM, EVICT_CLEAN,
+                                    x->now_ms, &dirty) == 0)
                 break;
     }
 }

@@ -6,6 +6,7 @@
 
 #include "base/metric.h"
 #include "command/blocked.h"
+#include "command/class.h"
 #include "command/notify.h"
 #include "keyspace/sink.h"
 #include "object/codec.h"
@@ -257,13 +258,23 @@ static void append_expiry(void *context, const struct key *key)
 
 static void append_eviction(void *context, const struct key *key)
 {
+    class_note_evicted(key->name);
     append_deletion(context, key);
     notify_by_itself(NOTIFY_EVICTED, "evicted", key);
+}
+
+static bool name_is_optional(void *context, struct bytes name)
+{
+    (void)context;
+    const struct keyspace_class *class = class_find(name);
+    return class && class->optional;
 }
 
 const struct sink *effects_sink(struct engine *engine)
 {
     static struct sink sink;
     sink = (struct sink){.context = engine, .expired = append_expiry, .evicted = append_eviction};
+    if (class_any_optional())
+        sink.is_optional = name_is_optional;
     return &sink;
 }

@@ -24,15 +24,15 @@ bool engine_make_room(struct engine *engine, struct worker *worker)
     size_t excess = engine_excess(engine);
     if (__builtin_expect(excess == 0, 1))
         return true;
-    bool may_delete = !engine->spill && engine->eviction != EVICT_NOEVICTION && engine->eviction != EVICT_TIER;
-    if (!engine->spill && !may_delete)
+    if (!engine->spill && (engine->eviction == EVICT_NOEVICTION || engine->eviction == EVICT_TIER))
         return false;
+    enum eviction_reach reach = engine->spill ? EVICT_OPTIONAL : EVICT_ANY;
     size_t dirty = 0;
     for (uint32_t visited = 0; excess > 0 && visited < EVICT_PARTITIONS_MAX; visited++) {
         size_t wanted = excess < EVICT_STEP_BYTES ? excess : EVICT_STEP_BYTES;
         worker->evict_partition = (worker->evict_partition + 1) % PARTITION_COUNT;
         size_t freed = keyspace_evict_step(engine->keyspace, worker->evict_partition, wanted,
-                                           (enum eviction_policy)engine->eviction, may_delete, worker->now_ms, &dirty);
+                                           (enum eviction_policy)engine->eviction, reach, worker->now_ms, &dirty);
         excess = freed >= excess ? 0 : excess - freed;
     }
     if (dirty > 0 && engine->want_clean)

@@ -21,7 +21,8 @@
  * way in the end. A larger handicap gains little on skewed use and makes that end late.
  *
  * E1 scores do not change between survey and eviction: the lock is held and touching needs it.
- * E2 only CLEAN entries go without a trace. Others go only with 'may_delete', by deletion. */
+ * E2 only CLEAN entries go without a trace. Others go by deletion only: within EVICT_ANY all, within EVICT_OPTIONAL what is
+ *    DIRTY and optional. What is in a run is being written, and deleting it would save nothing. */
 #include "base/metric.h"
 #include "keyspace/keyspace_private.h"
 
@@ -202,7 +203,7 @@ void keyspace_set_frequency(struct keyspace *keyspace, struct entry *entry, uint
 struct eviction_step {
     struct place place;
     enum eviction_policy policy;
-    bool may_delete;
+    enum eviction_reach reach;
     int64_t now_ms;
     uint32_t clock;
     uint64_t seed; /* of random scores */
@@ -278,9 +279,17 @@ static inline bool policy_covers(const struct eviction_step *step, const struct 
            (!policy_is_volatile(step->policy) || (entry->flags & ENTRY_HAS_EXPIRE));
 }
 
+static bool is_optional(const struct eviction_step *step, const struct entry *entry)
+{
+    const struct sink *sink = step->place.keyspace->sink;
+    return entry_state(entry) == ENTRY_DIRTY && sink && sink->is_optional &&
+           sink->is_optional(sink->context, entry_key(entry));
+}
+
 static inline bool may_leave(const struct eviction_step *step, const struct entry *entry)
 {
-    return step->may_delete || entry_state(entry) == ENTRY_CLEAN;
+    return step->reach == EVICT_ANY || entry_state(entry) == ENTRY_CLEAN ||
+           (step->reach == EVICT_OPTIONAL && is_optional(step, entry));
 }
 
 /* ---- the two passes ---- */
@@ -314,7 +323,7 @@ static void find_threshold(struct eviction_step *step)
 static struct entry *entry_leave(struct eviction_step *step, struct entry *entry)
 {
     step->bytes_freed += keyspace_entry_bytes(step->place.keyspace, entry);
-    if (!step->may_delete) {
+    if (step->reach != EVICT_ANY && entry_state(entry) == ENTRY_CLEAN) {
         keyspace_drop_entry_locked(&step->place, entry);
         metric_add(METRIC_tier_spilled_keys, 1);
         return NULL;
@@ -404,13 +413,13 @@ static void evict_locked(struct partition *partition, struct eviction_step *step
 }
 
 size_t keyspace_evict_step(struct keyspace *keyspace, uint32_t partition_index, size_t bytes,
-                           enum eviction_policy policy, bool may_delete, int64_t now_ms, size_t *dirty_seen)
+                           enum eviction_policy policy, enum eviction_reach reach, int64_t now_ms, size_t *dirty_seen)
 {
     struct partition *partition = &keyspace->partitions[partition_index];
     struct eviction_step step = {
         .place.keyspace = keyspace,
         .policy = policy,
-        .may_delete = may_delete && policy != EVICT_NOEVICTION,
+        .reach = policy == EVICT_NOEVICTION ? EVICT_CLEAN : reach,
         .now_ms = now_ms,
         .clock = access_clock(keyspace),
         .bytes_wanted = bytes,

@@ -241,11 +241,14 @@ enum eviction_policy {
     EVICT_VOLATILE_RANDOM,
     EVICT_VOLATILE_TTL,
 };
-/* Frees about 'bytes' from one partition, the least useful entries first: clean entries silently, or, if
- * 'may_delete' (no tier), keys by deletion, clean or not, telling the sink. Takes the partition's lock or gives up. Bounded in
- * time. Returns bytes freed; *dirty_seen counts entries passed over because they are not clean. */
+/* Who may leave: CLEAN entries go silently; what waits to be written to the tier and is optional there by the sink's word
+ * goes by deletion; without a tier any key does, clean or not. */
+enum eviction_reach { EVICT_CLEAN, EVICT_OPTIONAL, EVICT_ANY };
+/* Frees about 'bytes' from one partition, the least useful entries within reach first, telling the sink of deletions.
+ * Takes the partition's lock or gives up. Bounded in time. Returns bytes freed; *dirty_seen counts entries passed over
+ * because they are not clean. */
 size_t keyspace_evict_step(struct keyspace *keyspace, uint32_t partition, size_t bytes, enum eviction_policy policy,
-                           bool may_delete, int64_t now_ms, size_t *dirty_seen);
+                           enum eviction_reach reach, int64_t now_ms, size_t *dirty_seen);
 /* Called about ten times a second: the clock that touch stamps. Policy decides what access bits mean. */
 void keyspace_set_clock(struct keyspace *keyspace, int64_t now_ms, enum eviction_policy policy);
 /* (lock) OBJECT IDLETIME's seconds and OBJECT FREQ's counter. */

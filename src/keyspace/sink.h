@@ -9,4 +9,6 @@ struct sink {
     void *context;
     void (*expired)(void *context, const struct key *key);
     void (*evicted)(void *context, const struct key *key);
+    /* Whether a key may be deleted under pressure instead of being written to the tier; NULL: none may. Changes nothing. */
+    bool (*is_optional)(void *context, struct bytes name);
 };

@@ -109,10 +109,10 @@ static uint64_t resident(const struct world *world)
     return keyspace_counts(world->keyspace, 0).resident;
 }
 
-static size_t evict(struct world *world, size_t bytes, bool may_delete)
+static size_t evict(struct world *world, size_t bytes, enum eviction_reach reach)
 {
     world->partition = (world->partition + 1) % PARTITION_COUNT;
-    return keyspace_evict_step(world->keyspace, world->partition, bytes, world->policy, may_delete, world->now_ms,
+    return keyspace_evict_step(world->keyspace, world->partition, bytes, world->policy, reach, world->now_ms,
                                &world->dirty_seen);
 }
 
@@ -120,14 +120,14 @@ static size_t evict(struct world *world, size_t bytes, bool may_delete)
 static void evict_down_to(struct world *world, uint64_t count)
 {
     for (unsigned idle = 0; resident(world) > count && idle < PARTITION_COUNT;)
-        idle = evict(world, 1, true) > 0 ? 0 : idle + 1;
+        idle = evict(world, 1, EVICT_ANY) > 0 ? 0 : idle + 1;
 }
 
 /* Frees whatever the policy lets go. */
-static void evict_all(struct world *world, bool may_delete)
+static void evict_all(struct world *world, enum eviction_reach reach)
 {
     for (unsigned idle = 0; idle < 2 * PARTITION_COUNT;)
-        idle = evict(world, 1 << 16, may_delete) > 0 ? 0 : idle + 1;
+        idle = evict(world, 1 << 16, reach) > 0 ? 0 : idle + 1;
 }
 
 /* ---- rows, as far as eviction knows of them ---- */
@@ -172,7 +172,7 @@ static void clean_entries_go_cold_and_no_other_is_lost(void **state)
     keyspace_set_backing(world.keyspace, &no_rows_backing);
     for (uint32_t i = 0; i < KEYS; i++)
         put(&world, i);
-    assert_int_equal(evict(&world, 1 << 20, false), 0);
+    assert_int_equal(evict(&world, 1 << 20, EVICT_CLEAN), 0);
     assert_true(world.dirty_seen > 0);
     make_clean(&world);
     for (uint32_t i = 0; i < KEYS; i += 3) {
@@ -180,11 +180,46 @@ static void clean_entries_go_cold_and_no_other_is_lost(void **state)
         struct key key = key_of(&world, i + 1);
         WITH_KEY(&world, key, keyspace_find(world.keyspace, &key)->flags |= ENTRY_PINNED);
     }
-    evict_all(&world, false);
+    evict_all(&world, EVICT_CLEAN);
     for (uint32_t i = 0; i < KEYS; i++)
         assert_int_equal(is_resident(&world, i), i % 3 != 2);
     assert_int_equal(keyspace_counts(world.keyspace, 0).keys, KEYS);
     assert_int_equal(world.evicted, 0);
+    world_end(&world);
+}
+
+static bool is_even(void *context, struct bytes name)
+{
+    (void)context;
+    return (name.data[name.length - 1] - '0') % 2 == 0;
+}
+
+static void optional_keys_are_deleted_only_while_they_wait_to_be_written(void **state)
+{
+    (void)state;
+    enum { KEYS = 6000 };
+    struct world world;
+    world_begin(&world, EVICT_TIER);
+    keyspace_set_backing(world.keyspace, &no_rows_backing);
+    for (uint32_t i = 0; i < KEYS; i++)
+        put(&world, i);
+    evict_all(&world, EVICT_OPTIONAL);
+    assert_int_equal(world.evicted, 0);
+    world.sink.is_optional = is_even;
+    evict_all(&world, EVICT_CLEAN);
+    assert_int_equal(world.evicted, 0);
+    evict_all(&world, EVICT_OPTIONAL);
+    assert_int_equal(world.evicted, KEYS / 2);
+    for (uint32_t i = 0; i < KEYS; i++)
+        assert_int_equal(is_resident(&world, i), i % 2 == 1);
+
+    for (uint32_t i = 0; i < KEYS; i += 2)
+        put(&world, i);
+    make_clean(&world);
+    evict_all(&world, EVICT_OPTIONAL);
+    assert_int_equal(world.evicted, KEYS / 2);
+    assert_int_equal(resident(&world), 0);
+    assert_int_equal(keyspace_counts(world.keyspace, 0).keys, KEYS);
     world_end(&world);
 }
 
@@ -203,7 +238,7 @@ static void dirty_entries_are_counted_only_if_they_are_cold(void **state)
         read_key(&world, i);
     }
     for (unsigned i = 0; i < PARTITION_COUNT; i++)
-        assert_true(evict(&world, 400, false) > 0);
+        assert_true(evict(&world, 400, EVICT_CLEAN) > 0);
     assert_int_equal(world.dirty_seen, 0);
     world_end(&world);
 }
@@ -219,7 +254,7 @@ static void noeviction_lets_clean_entries_go_and_deletes_nothing(void **state)
     make_clean(&world);
     for (uint32_t i = 0; i < 500; i++)
         put(&world, i);
-    evict_all(&world, true);
+    evict_all(&world, EVICT_ANY);
     assert_int_equal(resident(&world), 500);
     assert_int_equal(world.evicted, 0);
     world_end(&world);
@@ -416,7 +451,7 @@ static void volatile_policies_choose_only_keys_that_expire(void **state)
         world_begin(&world, policies[p]);
         for (uint32_t i = 0; i < 3000; i++)
             put_until(&world, i, i % 3 == 0 ? START_MS + 1000000 + i : ENTRY_NO_EXPIRE);
-        evict_all(&world, true);
+        evict_all(&world, EVICT_ANY);
         for (uint32_t i = 0; i < 3000; i++)
             assert_int_equal(is_resident(&world, i), i % 3 != 0);
         assert_int_equal(world.evicted, 1000);
@@ -449,7 +484,7 @@ static void allkeys_policies_can_free_everything(void **state)
         world_begin(&world, policies[p]);
         for (uint32_t i = 0; i < 3000; i++)
             put_until(&world, i, i % 3 == 0 ? START_MS + 1000000 : ENTRY_NO_EXPIRE);
-        evict_all(&world, true);
+        evict_all(&world, EVICT_ANY);
         assert_int_equal(keyspace_counts(world.keyspace, 0).keys, 0);
         assert_int_equal(world.evicted, 3000);
         world_end(&world);
@@ -464,10 +499,10 @@ static void step_frees_about_what_was_asked_for(void **state)
     for (uint32_t i = 0; i < 200000; i++)
         put(&world, i);
     for (unsigned i = 0; i < PARTITION_COUNT; i++) {
-        size_t freed = evict(&world, 500, true);
+        size_t freed = evict(&world, 500, EVICT_ANY);
         assert_true(freed >= 250 && freed < 700);
     }
-    assert_int_equal(evict(&world, 0, true), 0);
+    assert_int_equal(evict(&world, 0, EVICT_ANY), 0);
     world_end(&world);
 }
 
@@ -481,7 +516,7 @@ static void held_partition_is_left_alone(void **state)
     struct lock *lock = keyspace_partition_lock(world.keyspace, key_partition(&key));
     atomic_store(&lock->state, 1);
     world.partition = key_partition(&key) - 1;
-    assert_int_equal(evict(&world, 1000, true), 0);
+    assert_int_equal(evict(&world, 1000, EVICT_ANY), 0);
     atomic_store(&lock->state, 0);
     assert_true(is_resident(&world, 1));
     world_end(&world);
@@ -556,6 +591,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(clean_entries_go_cold_and_no_other_is_lost),
+        cmocka_unit_test(optional_keys_are_deleted_only_while_they_wait_to_be_written),
         cmocka_unit_test(dirty_entries_are_counted_only_if_they_are_cold),
         cmocka_unit_test(noeviction_lets_clean_entries_go_and_deletes_nothing),
         cmocka_unit_test(lru_hits_as_often_as_an_exact_one),

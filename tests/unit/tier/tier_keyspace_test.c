@@ -168,7 +168,7 @@ static void evict_all(struct node *node)
     for (uint32_t partition = 0; partition < PARTITION_COUNT; partition++) {
         size_t dirty_seen = 0;
         for (int i = 0; i < 100; i++)
-            if (keyspace_evict_step(node->keyspace, partition, SIZE_MAX / 2, EVICT_TIER, false, clock_now_ms(),
+            if (keyspace_evict_step(node->keyspace, partition, SIZE_MAX / 2, EVICT_TIER, EVICT_CLEAN, clock_now_ms(),
                                     &dirty_seen) == 0)
                 break;
     }

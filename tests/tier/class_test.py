@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What a class may lose: keys of an optional class give way when memory is short and the tier has not taken them yet.
+Nothing else is ever deleted."""
+import itertools
+import re
+
+import pytest
+
+from tests.lib.server import wait_until
+from tests.tier.load import pipelined
+
+pytestmark = pytest.mark.forebay_only
+
+VALUE = b'x' * 2000
+CACHED, KEPT = 40000, 2000
+
+
+def evicted(client, name):
+    return int(re.search(r'class_%s:.*evicted=(\d+)' % name, client('INFO', 'classes').decode()).group(1))
+
+
+def put(client, prefix, numbers):
+    return [reply for reply in pipelined(client, (('SET', '%s:%d' % (prefix, n), VALUE) for n in numbers)) if reply != 'OK']
+
+
+NUMBERS = itertools.count(KEPT)
+
+
+def put_some_more(client):
+    return put(client, 'kept', itertools.islice(NUMBERS, 20))
+
+
+@pytest.fixture
+def short_of_disk(own_server):
+    """A node whose tier takes nothing, as if the disk were full, with a class that can bear it and one that cannot."""
+    return own_server(maxmemory='48mb', tier='yes', tier_free_space_min='1000tb', **{
+        'class': 'cache prefix cache: admission optional', 'maxmemory_wait_ms': 100})
+
+
+def test_keys_of_an_optional_class_give_way_where_others_are_refused(short_of_disk):
+    client = short_of_disk.client(timeout=60)
+    assert not put(client, 'kept', range(KEPT))
+    assert not put(client, 'cache', range(CACHED))
+    assert 0 < evicted(client, 'cache') < CACHED
+    assert client('DBSIZE') == CACHED + KEPT - evicted(client, 'cache')
+    assert all(client.pipeline([('EXISTS', 'kept:%d' % n) for n in range(KEPT)]))
+    client.ok('DEL', *['cache:%d' % n for n in range(CACHED)])
+    refused = wait_until(lambda: put_some_more(client), 60, 'a refusal')
+    assert refused[0].code == 'OOM'
+
+
+def test_what_gave_way_stays_away_after_a_kill(short_of_disk):
+    client = short_of_disk.client(timeout=60)
+    put(client, 'cache', range(CACHED))
+    there = client.pipeline([('EXISTS', 'cache:%d' % n) for n in range(CACHED)])
+    assert 0 < sum(there) < CACHED
+    short_of_disk.kill()
+    short_of_disk.start()
+    client = short_of_disk.client(timeout=60)
+    assert client.pipeline([('EXISTS', 'cache:%d' % n) for n in range(CACHED)]) == there
+    assert client('DBSIZE') == sum(there)
+
+
+def test_without_pressure_the_tier_takes_an_optional_class_as_any_other(own_server):
+    server = own_server(maxmemory='48mb', tier='yes', **{'class': 'cache prefix cache: admission optional'})
+    client = server.client(timeout=60)
+    put(client, 'cache', range(1000))
+    client.ok('DEBUG', 'RELOAD')
+    assert evicted(client, 'cache') == 0
+    wait_until(lambda: client('EXISTS', *['cache:%d' % n for n in range(1000)]) == 1000, what='all keys')
+
+
+@pytest.mark.parametrize('line', ['a prefix a: admission sometimes', 'a prefix a: admission', 'a admission optional'])
+def test_a_class_line_that_says_nothing_known_stops_the_start(own_server, line):
+    with pytest.raises(ChildProcessError, match='class'):
+        own_server(**{'class': line})
