@@ -44,6 +44,14 @@ def test_the_comparison_notices_a_wrong_reply():
     assert not differs([b'KEYS', b'*'], b'*2\r\n$1\r\na\r\n$1\r\nb\r\n', b'*2\r\n$1\r\nb\r\n$1\r\na\r\n')
 
 
+def test_no_case_changes_what_later_ones_are_run_with():
+    assert run.limits_memory([b'config', b'SET', b'maxmemory', b'10000'])
+    assert not run.limits_memory([b'CONFIG', b'SET', b'maxmemory', b'x'])
+    assert not run.limits_memory([b'CONFIG', b'SET', b'maxmemory'][:2])
+    steps = [words for seed in range(200) for _, words in run.generate(seed)]
+    assert not any(run.limits_memory(words) for words in steps)
+
+
 def test_a_difference_is_cut_down_to_the_commands_it_needs(reference):
     """One side is told a lie: its second database is not empty."""
     with servers.start('redis') as liar:
