@@ -88,11 +88,12 @@ static bool mpop_parse(struct execution *x, size_t first, enum list_end *end, in
         return false;
     if (at == x->argc)
         return true;
-    if (at + 2 != x->argc || !arg_is(x->argv[at], "COUNT")) {
-        reply_syntax_error(x);
+    bool has_count = at + 1 < x->argc && arg_is(x->argv[at], "COUNT");
+    if (has_count && !arg_int64_in(x, x->argv[at + 1], 1, INT64_MAX, ERROR_COUNT_POSITIVE, count))
         return false;
-    }
-    return arg_int64_in(x, x->argv[at + 1], 1, INT64_MAX, "ERR count should be greater than 0", count);
+    if (!has_count || at + 2 != x->argc)
+        reply_syntax_error(x);
+    return has_count && at + 2 == x->argc;
 }
 
 /* True if it replied. */

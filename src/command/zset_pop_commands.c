@@ -7,8 +7,6 @@
 #include "command/zset_commands.h"
 #include "resp/error_text.h"
 
-#define ERROR_COUNT_POSITIVE "ERR count should be greater than 0"
-
 /* Whether members of the reply are pairs of their own; bare, they stand in an array that has begun. */
 enum pop_nesting { POP_FLAT, POP_NESTED, POP_BARE };
 
@@ -75,13 +73,21 @@ static bool zmpop_parse(struct execution *x, size_t at, struct zmpop *zmpop)
         return false;
     size_t left = x->argc - at - 1;
     const struct bytes *words = x->argv + at + 1;
-    if ((uint64_t)keys >= left || (left -= (size_t)keys, words += keys, left != 1 && left != 3) ||
-        (!arg_is(words[0], "MIN") && !arg_is(words[0], "MAX")) || (left == 3 && !arg_is(words[1], "COUNT"))) {
+    bool good = (uint64_t)keys < left;
+    if (good) {
+        left -= (size_t)keys;
+        words += keys;
+        good = arg_is(words[0], "MIN") || arg_is(words[0], "MAX");
+    }
+    bool has_count = good && left >= 3 && arg_is(words[1], "COUNT");
+    if (has_count && !arg_int64_in(x, words[2], 1, INT64_MAX, ERROR_COUNT_POSITIVE, &zmpop->count))
+        return false;
+    if (!good || left != (has_count ? 3 : 1)) {
         reply_syntax_error(x);
         return false;
     }
     zmpop->highest = arg_is(words[0], "MAX");
-    return left == 1 || arg_int64_in(x, words[2], 1, INT64_MAX, ERROR_COUNT_POSITIVE, &zmpop->count);
+    return true;
 }
 
 /* Whether there has been a reply. */

@@ -43,6 +43,7 @@
 #define ERROR_CURSOR "ERR invalid cursor"
 #define ERROR_DB_RANGE "ERR DB index is out of range"
 #define ERROR_DB_INVALID "ERR invalid DB index"
+#define ERROR_COUNT_POSITIVE "ERR count should be greater than 0"
 #define ERROR_NUMKEYS_POSITIVE "ERR numkeys should be greater than 0"
 #define ERROR_NUMKEYS_RANGE "ERR Number of keys can't be greater than number of args"
 #define ERROR_NUMKEYS_NEGATIVE "ERR Number of keys can't be negative"
