@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Fixtures of the protocol stories. `pytest --against redis` tells them to redis-server instead, which shows that a
 story holds for the reference and not only for us; stories of later features are marked forebay_only."""
+import signal
+
 import pytest
 
 from tests.lib import server as servers
+
+STORY_SECONDS_MAX = 300
 
 
 def pytest_addoption(parser):
@@ -23,6 +27,18 @@ def pytest_collection_modifyitems(config, items):
         for item in items:
             if item.get_closest_marker('forebay_only'):
                 item.add_marker(skip)
+
+
+@pytest.fixture(autouse=True)
+def bounded(request):
+    """A story that does not end fails where it stands, so that the run goes on and tells which it was."""
+    def too_long(*_):
+        pytest.fail('took longer than %d seconds' % STORY_SECONDS_MAX)
+    before = signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(STORY_SECONDS_MAX)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(scope='session')
@@ -90,4 +106,5 @@ def own_server(kind):
         return started[-1]
     yield start
     for server in started:
+        print('---- %s' % server.state())
         server.remove()

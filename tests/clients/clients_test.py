@@ -85,6 +85,7 @@ def test_redis_py_subscribes(server):
     subscriber.subscribe('news')
     subscriber.psubscribe(**{'user:*': lambda message: heard.append(message['data'])})
     heard = []
+    assert [subscriber.get_message(timeout=5)['type'] for _ in range(2)] == ['subscribe', 'psubscribe']
 
     def read():
         while True:

@@ -175,6 +175,11 @@ class Server:
         except FileNotFoundError:
             return '(no log)'
 
+    def state(self):
+        """What a failed test should tell: a running process's memory and time, and the end of its log."""
+        alive = ', %d MB resident, %.2f s of CPU' % (self.rss() >> 20, self.cpu_seconds()) if self.is_alive() else ', ended'
+        return '%s%s\n%s' % (' '.join(self.argv()), alive, self.log_tail())
+
     def rss(self):
         """Resident bytes."""
         with open('/proc/%d/smaps_rollup' % self.pid) as rollup:
