@@ -11,6 +11,7 @@
 #include "base/crc.h"
 #include "object/list_private.h"
 #include "object/object_private.h"
+#include "object/stream_private.h"
 
 /* Valkey counts from here where it leaves Redis's numbering. */
 #define DUMP_VERSION_VALKEY 80
@@ -40,6 +41,9 @@ static const struct payload_form forms[] = {
     [RDB_TYPE_HASH_LISTPACK] = {OBJECT_HASH, hash_object_decode},
     [RDB_TYPE_HASH_METADATA] = {OBJECT_HASH, hash_object_decode},
     [RDB_TYPE_HASH_LISTPACK_EX] = {OBJECT_HASH, hash_object_decode},
+    [RDB_TYPE_STREAM_LISTPACKS] = {OBJECT_STREAM, stream_object_decode},
+    [RDB_TYPE_STREAM_LISTPACKS_2] = {OBJECT_STREAM, stream_object_decode},
+    [RDB_TYPE_STREAM_LISTPACKS_3] = {OBJECT_STREAM, stream_object_decode},
 };
 
 static const struct payload_form *form_of(uint8_t type_byte)

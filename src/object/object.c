@@ -5,10 +5,11 @@
 #include "base/check.h"
 #include "object/list_private.h"
 #include "object/object_private.h"
+#include "object/stream_private.h"
 
 static const struct object_class *const classes[OBJECT_TYPE_COUNT] = {
     [OBJECT_ZSET] = &zset_object_class, [OBJECT_STRING] = &string_object_class, [OBJECT_LIST] = &list_object_class,
-    [OBJECT_SET] = &set_object_class,   [OBJECT_HASH] = &hash_object_class,
+    [OBJECT_SET] = &set_object_class,   [OBJECT_HASH] = &hash_object_class,     [OBJECT_STREAM] = &stream_object_class,
 };
 
 /* TYPE names a type by what users call it, also where only its number is known. */

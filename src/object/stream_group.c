@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Groups of a stream, their consumers, and what was delivered and not acknowledged.
+ *
+ * G1 a pending entry is in its group's tree and in that of its one consumer, who is of this group; it is allocated once.
+ * G2 groups and consumers stand in order of their names, each name once. */
+#include "base/check.h"
+#include "base/memory.h"
+#include "object/stream_private.h"
+
+/* ---- arrays in order of name ---- */
+
+/* Groups and consumers begin with their name. */
+static struct bytes name_of(const void *named)
+{
+    return *(const struct bytes *)named;
+}
+
+/* Where the name stands or would. */
+static size_t find_name(void *const *items, size_t count, struct bytes name, bool *found)
+{
+    size_t low = 0, high = count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (bytes_compare(name_of(items[middle]), name) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    *found = low < count && bytes_equal(name_of(items[low]), name);
+    return low;
+}
+
+static void *insert_at(void *items, size_t *count, size_t at, void *item)
+{
+    void **grown = memory_resize(items, (*count + 1) * sizeof(*grown));
+    memmove(&grown[at + 1], &grown[at], (*count - at) * sizeof(*grown));
+    grown[at] = item;
+    ++*count;
+    return grown;
+}
+
+static void remove_at(void **items, size_t *count, size_t at)
+{
+    --*count;
+    memmove(&items[at], &items[at + 1], (*count - at) * sizeof(*items));
+}
+
+static struct bytes name_copy(struct bytes name)
+{
+    char *copy = memory_allocate(name.length ? name.length : 1);
+    memcpy(copy, name.data, name.length);
+    return bytes_of(copy, name.length);
+}
+
+/* What one costs besides its trees: itself, its name, its pointer. */
+static size_t named_bytes(size_t size, struct bytes name)
+{
+    return size + name.length + sizeof(void *);
+}
+
+/* ---- groups ---- */
+
+struct xstream_group *xstream_group_find(const struct xstream *stream, struct bytes name)
+{
+    bool found;
+    size_t at = find_name((void *const *)stream->groups, stream->group_count, name, &found);
+    return found ? stream->groups[at] : NULL;
+}
+
+struct xstream_group *xstream_group_create(struct xstream *stream, struct bytes name, struct stream_id last_id,
+                                           int64_t entries_read)
+{
+    bool found;
+    size_t at = find_name((void *const *)stream->groups, stream->group_count, name, &found);
+    if (found)
+        return NULL;
+    struct xstream_group *group = memory_allocate_zeroed(sizeof(*group));
+    group->name = name_copy(name);
+    group->last_id = last_id;
+    group->entries_read = entries_read;
+    group->pending.account = &stream->bytes;
+    stream->groups = insert_at(stream->groups, &stream->group_count, at, group);
+    stream->bytes += named_bytes(sizeof(*group), name);
+    return group;
+}
+
+static void consumer_free(struct xstream *stream, struct xstream_consumer *consumer)
+{
+    stream->bytes -= named_bytes(sizeof(*consumer), consumer->name);
+    id_tree_clear(&consumer->pending, NULL);
+    memory_free((void *)consumer->name.data);
+    memory_free(consumer);
+}
+
+static void group_free(void *context, void *taken)
+{
+    struct xstream *stream = context;
+    struct xstream_group *group = taken;
+    for (size_t i = 0; i < group->consumer_count; i++)
+        consumer_free(stream, group->consumers[i]);
+    memory_free(group->consumers);
+    stream->bytes -= group->pending.count * sizeof(struct xstream_pending) + named_bytes(sizeof(*group), group->name);
+    id_tree_clear(&group->pending, memory_free);
+    memory_free((void *)group->name.data);
+    memory_free(group);
+}
+
+bool xstream_group_destroy(struct xstream *stream, struct bytes name)
+{
+    bool found;
+    size_t at = find_name((void *const *)stream->groups, stream->group_count, name, &found);
+    if (!found)
+        return false;
+    group_free(stream, stream->groups[at]);
+    remove_at((void **)stream->groups, &stream->group_count, at);
+    return true;
+}
+
+void xstream_groups_free(struct xstream *stream)
+{
+    for (size_t i = 0; i < stream->group_count; i++)
+        group_free(stream, stream->groups[i]);
+    memory_free(stream->groups);
+    stream->groups = NULL;
+    stream->group_count = 0;
+}
+
+/* ---- consumers ---- */
+
+struct xstream_consumer *xstream_consumer_find(const struct xstream_group *group, struct bytes name)
+{
+    bool found;
+    size_t at = find_name((void *const *)group->consumers, group->consumer_count, name, &found);
+    return found ? group->consumers[at] : NULL;
+}
+
+struct xstream_consumer *xstream_consumer_create(struct xstream *stream, struct xstream_group *group, struct bytes name,
+                                                 int64_t now_ms)
+{
+    bool found;
+    size_t at = find_name((void *const *)group->consumers, group->consumer_count, name, &found);
+    if (found)
+        return NULL;
+    struct xstream_consumer *consumer = memory_allocate_zeroed(sizeof(*consumer));
+    consumer->name = name_copy(name);
+    consumer->seen_ms = now_ms;
+    consumer->active_ms = -1;
+    consumer->pending.account = &stream->bytes;
+    group->consumers = insert_at(group->consumers, &group->consumer_count, at, consumer);
+    stream->bytes += named_bytes(sizeof(*consumer), name);
+    return consumer;
+}
+
+void xstream_consumer_destroy(struct xstream *stream, struct xstream_group *group, struct xstream_consumer *consumer)
+{
+    bool found;
+    size_t at = find_name((void *const *)group->consumers, group->consumer_count, consumer->name, &found);
+    check(found && group->consumers[at] == consumer);
+    for (struct id_place place = id_tree_first(&consumer->pending); place.leaf; place = id_place_next(place)) {
+        stream->bytes -= sizeof(struct xstream_pending);
+        memory_free(id_tree_remove(&group->pending, id_place_id(place)));
+    }
+    remove_at((void **)group->consumers, &group->consumer_count, at);
+    consumer_free(stream, consumer);
+}
+
+/* ---- pending entries ---- */
+
+struct xstream_pending *xstream_pending_find(const struct xstream_group *group, struct stream_id id)
+{
+    return id_tree_find(&group->pending, id);
+}
+
+struct xstream_pending *xstream_pending_give(struct xstream *stream, struct xstream_group *group, struct stream_id id,
+                                             struct xstream_consumer *consumer)
+{
+    struct xstream_pending *pending = xstream_pending_find(group, id);
+    if (pending == NULL) {
+        pending = memory_allocate_zeroed(sizeof(*pending));
+        stream->bytes += sizeof(*pending);
+        id_tree_insert(&group->pending, id, pending);
+    } else if (pending->consumer == consumer) {
+        return pending;
+    } else {
+        id_tree_remove(&pending->consumer->pending, id);
+    }
+    pending->consumer = consumer;
+    id_tree_insert(&consumer->pending, id, pending);
+    return pending;
+}
+
+bool xstream_pending_put(struct xstream *stream, struct xstream_group *group, struct stream_id id, int64_t delivered_ms,
+                         uint64_t deliveries)
+{
+    struct xstream_pending *pending = memory_allocate(sizeof(*pending));
+    *pending = (struct xstream_pending){.delivered_ms = delivered_ms, .deliveries = deliveries};
+    if (!id_tree_insert(&group->pending, id, pending)) {
+        memory_free(pending);
+        return false;
+    }
+    stream->bytes += sizeof(*pending);
+    return true;
+}
+
+bool xstream_pending_own(struct xstream_group *group, struct stream_id id, struct xstream_consumer *consumer)
+{
+    struct xstream_pending *pending = xstream_pending_find(group, id);
+    if (pending == NULL || pending->consumer != NULL)
+        return false;
+    pending->consumer = consumer;
+    return id_tree_insert(&consumer->pending, id, pending);
+}
+
+bool xstream_pending_remove(struct xstream *stream, struct xstream_group *group, struct stream_id id)
+{
+    struct xstream_pending *pending = id_tree_remove(&group->pending, id);
+    if (pending == NULL)
+        return false;
+    id_tree_remove(&pending->consumer->pending, id);
+    stream->bytes -= sizeof(*pending);
+    memory_free(pending);
+    return true;
+}
+
+/* ---- how much was read ---- */
+
+bool xstream_has_gap_after(const struct xstream *stream, struct stream_id id)
+{
+    return stream->length > 0 && stream_id_compare(stream->max_deleted_id, STREAM_ID_MIN) > 0 &&
+           stream_id_compare(id, stream->max_deleted_id) <= 0;
+}
+
+int64_t xstream_estimate_read(const struct xstream *stream, struct stream_id id)
+{
+    int64_t added = (int64_t)stream->entries_added;
+    struct stream_id first;
+    int to_last = stream_id_compare(id, stream->last_id);
+    if (added == 0 || (stream->length == 0 && to_last <= 0))
+        return added;
+    if (stream_id_compare(id, STREAM_ID_MIN) > 0 && stream_id_compare(id, stream->max_deleted_id) < 0)
+        return XSTREAM_ENTRIES_READ_UNKNOWN;
+    if (to_last >= 0)
+        return to_last == 0 ? added : XSTREAM_ENTRIES_READ_UNKNOWN;
+    xstream_first_id(stream, &first);
+    int to_first = stream_id_compare(id, first);
+    bool has_no_gap = stream_id_compare(stream->max_deleted_id, STREAM_ID_MIN) == 0 ||
+                      stream_id_compare(stream->max_deleted_id, first) < 0;
+    if (has_no_gap && to_first <= 0)
+        return added - (int64_t)stream->length + (to_first == 0);
+    return XSTREAM_ENTRIES_READ_UNKNOWN;
+}
+
+bool xstream_group_lag(const struct xstream *stream, const struct xstream_group *group, uint64_t *lag)
+{
+    int64_t read = group->entries_read;
+    *lag = 0;
+    if (stream->entries_added == 0)
+        return true;
+    if (read == XSTREAM_ENTRIES_READ_UNKNOWN || xstream_has_gap_after(stream, group->last_id))
+        read = xstream_estimate_read(stream, group->last_id);
+    *lag = stream->entries_added - (uint64_t)read;
+    return read != XSTREAM_ENTRIES_READ_UNKNOWN;
+}
+
+/* ---- copying ---- */
+
+static void copy_group(const struct xstream_group *group, struct xstream *to)
+{
+    struct xstream_group *copied = xstream_group_create(to, group->name, group->last_id, group->entries_read);
+    for (size_t i = 0; i < group->consumer_count; i++) {
+        const struct xstream_consumer *consumer = group->consumers[i];
+        struct xstream_consumer *holder = xstream_consumer_create(to, copied, consumer->name, consumer->seen_ms);
+        holder->active_ms = consumer->active_ms;
+        for (struct id_place place = id_tree_first(&consumer->pending); place.leaf; place = id_place_next(place)) {
+            const struct xstream_pending *pending = id_place_value(place);
+            struct xstream_pending *given = xstream_pending_give(to, copied, id_place_id(place), holder);
+            given->delivered_ms = pending->delivered_ms;
+            given->deliveries = pending->deliveries;
+        }
+    }
+}
+
+void xstream_groups_copy(const struct xstream *stream, struct xstream *to)
+{
+    for (size_t i = 0; i < stream->group_count; i++)
+        copy_group(stream->groups[i], to);
+}

@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A stream's entries stand in nodes, listpacks that an ordered index finds by the id of their first entry.
+ *
+ * S1 ids rise over all entries, deleted ones included, and none is after last_id.
+ * S2 a node has at least one live entry; length is the sum over the nodes.
+ * S3 bytes is the sum of what is allocated: body, index, nodes with their capacity, groups. */
+#include "object/stream_object.h"
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "object/object_limits.h"
+#include "object/stream_private.h"
+
+/* Streams of more nodes and pending entries are freed in the background. */
+#define FREE_AT_ONCE_MAX 64
+
+/* ---- body ---- */
+
+struct xstream *xstream_create(void)
+{
+    struct xstream *stream = memory_allocate_zeroed(sizeof(*stream));
+    stream->nodes.account = &stream->bytes;
+    stream->bytes = sizeof(*stream);
+    return stream;
+}
+
+static void destroy(void *body)
+{
+    struct xstream *stream = body;
+    id_tree_clear(&stream->nodes, xstream_node_destroy);
+    xstream_groups_free(stream);
+    memory_free(stream);
+}
+
+static bool is_large(const struct xstream *stream)
+{
+    size_t parts = stream->nodes.count;
+    for (size_t i = 0; i < stream->group_count && parts <= FREE_AT_ONCE_MAX; i++)
+        parts += stream->groups[i]->pending.count + stream->groups[i]->consumer_count + 1;
+    return parts > FREE_AT_ONCE_MAX;
+}
+
+void xstream_free(struct xstream *stream)
+{
+    if (is_large(stream))
+        memory_free_later(stream, destroy);
+    else
+        destroy(stream);
+}
+
+struct xstream *xstream_edit(struct object *object)
+{
+    if (object->body == NULL)
+        object->body = xstream_create();
+    return object->body;
+}
+
+const struct xstream *xstream_of(const struct object *object)
+{
+    static const struct xstream empty;
+    return object->body ? object->body : &empty;
+}
+
+/* ---- ids ---- */
+
+bool stream_id_increment(struct stream_id *id)
+{
+    if (id->seq == UINT64_MAX && id->ms == UINT64_MAX)
+        return false;
+    id->ms += id->seq == UINT64_MAX;
+    id->seq++;
+    return true;
+}
+
+bool stream_id_decrement(struct stream_id *id)
+{
+    if (id->seq == 0 && id->ms == 0)
+        return false;
+    id->ms -= id->seq == 0;
+    id->seq--;
+    return true;
+}
+
+/* ---- nodes ---- */
+
+static size_t node_size(const struct xstream_node *node)
+{
+    return sizeof(*node) + node->listpack.capacity;
+}
+
+static void node_add(struct xstream *stream, struct stream_id first, struct xstream_node *node)
+{
+    bool is_new = id_tree_insert(&stream->nodes, first, node);
+    check(is_new);
+    stream->bytes += node_size(node);
+}
+
+static void node_remove(struct xstream *stream, struct stream_id first)
+{
+    struct xstream_node *node = id_tree_remove(&stream->nodes, first);
+    stream->bytes -= node_size(node);
+    xstream_node_destroy(node);
+}
+
+/* A node that grows no more gives back what it has too much. */
+static void node_seal(struct xstream *stream, struct xstream_node *node)
+{
+    size_t capacity = memory_size_class(node->listpack.length);
+    if (capacity >= node->listpack.capacity)
+        return;
+    stream->bytes -= node->listpack.capacity - capacity;
+    node->listpack.data = memory_resize(node->listpack.data, capacity);
+    node->listpack.capacity = capacity;
+}
+
+void xstream_append_node(struct xstream *stream, struct stream_id first, struct bytes bytes)
+{
+    struct xstream_node *node = memory_allocate_zeroed(sizeof(*node));
+    buffer_append_bytes(&node->listpack, bytes);
+    node_add(stream, first, node);
+    stream->length += xstream_node_live(bytes);
+}
+
+/* Whether the limits let the node take an entry with words of so many bytes. */
+static bool node_has_room(const struct xstream_node *node, size_t bytes)
+{
+    struct bytes there = xstream_node_bytes(node);
+    size_t bytes_max = (size_t)object_limits.stream_node_max_bytes,
+           entries_max = (size_t)object_limits.stream_node_max_entries;
+    if (bytes_max > 0 && there.length + bytes >= bytes_max)
+        return false;
+    return entries_max == 0 || xstream_node_live(there) + xstream_node_deleted(there) < entries_max;
+}
+
+/* ---- appending ---- */
+
+static bool append_to_last(struct xstream *stream, struct id_place place, struct stream_id id,
+                           const struct bytes *words, size_t word_count)
+{
+    struct xstream_node *node = id_place_value(place);
+    size_t before = node_size(node);
+    bool appended = xstream_node_append(node, id_place_id(place), id, words, word_count);
+    stream->bytes += node_size(node) - before;
+    return appended;
+}
+
+static void append_node_with(struct xstream *stream, struct stream_id id, const struct bytes *words, size_t word_count)
+{
+    struct xstream_node *node = xstream_node_create(words, word_count);
+    bool fits = xstream_node_append(node, id, id, words, word_count);
+    check(fits);
+    node_add(stream, id, node);
+}
+
+bool xstream_append(struct xstream *stream, struct stream_id id, const struct bytes *words, size_t word_count)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < word_count; i++)
+        bytes += words[i].length;
+    /* A node has its first entry's fields twice over, and each word some bytes around it. */
+    if (word_count < 2 || bytes + word_count * 12 > LISTPACK_BYTES_MAX / 2)
+        return false;
+    struct id_place last = id_tree_last(&stream->nodes);
+    if (last.leaf == NULL || !node_has_room(id_place_value(last), bytes) ||
+        !append_to_last(stream, last, id, words, word_count)) {
+        if (last.leaf)
+            node_seal(stream, id_place_value(last));
+        append_node_with(stream, id, words, word_count);
+    }
+    stream->length++;
+    stream->entries_added++;
+    stream->last_id = id;
+    return true;
+}
+
+/* ---- deleting ---- */
+
+static void delete_entry(struct xstream *stream, struct id_place place, const struct xstream_entry *entry)
+{
+    struct xstream_node *node = id_place_value(place);
+    stream->length--;
+    if (xstream_node_live(xstream_node_bytes(node)) == 1) {
+        node_remove(stream, id_place_id(place));
+        return;
+    }
+    size_t before = node_size(node);
+    xstream_node_mark_deleted(node, entry);
+    stream->bytes += node_size(node) - before;
+}
+
+/* The live entry with this id. */
+static bool find_entry(const struct xstream *stream, struct stream_id id, struct id_place *place,
+                       struct xstream_entry *entry)
+{
+    *place = id_tree_floor(&stream->nodes, id);
+    if (place->leaf == NULL)
+        return false;
+    struct bytes node = xstream_node_bytes(id_place_value(*place));
+    bool found = xstream_node_first(node, id_place_id(*place), entry);
+    while (found && stream_id_compare(entry->id, id) < 0)
+        found = xstream_entry_next(node, id_place_id(*place), entry);
+    return found && !entry->is_deleted && stream_id_compare(entry->id, id) == 0;
+}
+
+bool xstream_has(const struct xstream *stream, struct stream_id id)
+{
+    struct id_place place;
+    struct xstream_entry entry;
+    return find_entry(stream, id, &place, &entry);
+}
+
+bool xstream_delete(struct xstream *stream, struct stream_id id)
+{
+    struct id_place place;
+    struct xstream_entry entry;
+    if (!find_entry(stream, id, &place, &entry))
+        return false;
+    delete_entry(stream, place, &entry);
+    if (stream_id_compare(id, stream->max_deleted_id) > 0)
+        stream->max_deleted_id = id;
+    return true;
+}
+
+static bool node_is_trimmed(const struct xstream *stream, const struct xstream_trim *trim, struct id_place place)
+{
+    struct bytes node = xstream_node_bytes(id_place_value(place));
+    if (trim->by == XSTREAM_TRIM_LENGTH)
+        return stream->length - xstream_node_live(node) >= trim->length;
+    struct xstream_entry last;
+    return xstream_node_last(node, id_place_id(place), &last) && stream_id_compare(last.id, trim->id) < 0;
+}
+
+/* Whole nodes at the beginning. */
+static size_t trim_nodes(struct xstream *stream, const struct xstream_trim *trim)
+{
+    size_t trimmed = 0;
+    for (struct id_place place; (place = id_tree_first(&stream->nodes)).leaf && node_is_trimmed(stream, trim, place);) {
+        size_t live = xstream_node_live(xstream_node_bytes(id_place_value(place)));
+        if (trim->limit > 0 && trimmed + live > trim->limit)
+            break;
+        node_remove(stream, id_place_id(place));
+        stream->length -= live;
+        trimmed += live;
+    }
+    return trimmed;
+}
+
+static bool entry_is_trimmed(const struct xstream *stream, const struct xstream_trim *trim, struct stream_id id)
+{
+    return trim->by == XSTREAM_TRIM_LENGTH ? stream->length > trim->length : stream_id_compare(id, trim->id) < 0;
+}
+
+/* Entries of the first node, some of which stay. */
+static size_t trim_entries(struct xstream *stream, const struct xstream_trim *trim)
+{
+    size_t trimmed = 0;
+    struct stream_id id;
+    struct id_place place;
+    struct xstream_entry entry;
+    while (xstream_first_id(stream, &id) && entry_is_trimmed(stream, trim, id)) {
+        bool found = find_entry(stream, id, &place, &entry);
+        check(found);
+        delete_entry(stream, place, &entry);
+        trimmed++;
+    }
+    return trimmed;
+}
+
+size_t xstream_trim(struct xstream *stream, const struct xstream_trim *trim)
+{
+    if (trim->by == XSTREAM_TRIM_LENGTH && stream->length <= trim->length)
+        return 0;
+    size_t trimmed = trim_nodes(stream, trim);
+    return trim->is_approximate ? trimmed : trimmed + trim_entries(stream, trim);
+}
+
+/* ---- reading ---- */
+
+static void cursor_set(struct xstream_cursor *cursor, const struct xstream_entry *entry)
+{
+    cursor->id = entry->id;
+    cursor->fields = cursor->fields_left = entry->fields;
+    cursor->entry = entry->position;
+    cursor->has_own_fields = entry->has_own_fields;
+    cursor->value = entry->content;
+    cursor->field = entry->content;
+    if (!entry->has_own_fields) {
+        size_t count;
+        cursor->field = xstream_node_fields(xstream_node_bytes(id_place_value(cursor->node)), &count);
+    }
+}
+
+/* From an entry of the cursor's node, which may be missing, to the nearest live one in the direction. */
+static void cursor_settle(struct xstream_cursor *cursor, bool found, struct xstream_entry *entry, bool backward)
+{
+    while (!found || entry->is_deleted) {
+        struct bytes node = xstream_node_bytes(id_place_value(cursor->node));
+        if (found)
+            found = (backward ? xstream_entry_previous : xstream_entry_next)(node, id_place_id(cursor->node), entry);
+        if (found)
+            continue;
+        cursor->node = (backward ? id_place_previous : id_place_next)(cursor->node);
+        if (cursor->node.leaf == NULL)
+            break;
+        node = xstream_node_bytes(id_place_value(cursor->node));
+        found = (backward ? xstream_node_last : xstream_node_first)(node, id_place_id(cursor->node), entry);
+    }
+    cursor->is_at_end = cursor->node.leaf == NULL;
+    if (!cursor->is_at_end)
+        cursor_set(cursor, entry);
+}
+
+void xstream_seek(const struct xstream *stream, struct stream_id id, bool backward, struct xstream_cursor *cursor)
+{
+    struct xstream_entry entry;
+    *cursor = (struct xstream_cursor){.is_at_end = true, .node = id_tree_floor(&stream->nodes, id)};
+    if (cursor->node.leaf == NULL && !backward)
+        cursor->node = id_tree_first(&stream->nodes);
+    if (cursor->node.leaf == NULL)
+        return;
+    struct bytes node = xstream_node_bytes(id_place_value(cursor->node));
+    struct stream_id first = id_place_id(cursor->node);
+    bool found = (backward ? xstream_node_last : xstream_node_first)(node, first, &entry);
+    while (found && (backward ? stream_id_compare(entry.id, id) > 0 : stream_id_compare(entry.id, id) < 0))
+        found = (backward ? xstream_entry_previous : xstream_entry_next)(node, first, &entry);
+    cursor_settle(cursor, found, &entry, backward);
+}
+
+void xstream_step(struct xstream_cursor *cursor, bool backward)
+{
+    struct bytes node = xstream_node_bytes(id_place_value(cursor->node));
+    struct stream_id first = id_place_id(cursor->node);
+    struct xstream_entry entry = {.position = cursor->entry};
+    bool found;
+    if (backward) {
+        found = xstream_entry_previous(node, first, &entry);
+    } else {
+        xstream_entry_at(node, first, cursor->entry, &entry);
+        found = xstream_entry_next(node, first, &entry);
+    }
+    cursor_settle(cursor, found, &entry, backward);
+}
+
+bool xstream_next_field(struct xstream_cursor *cursor, struct bytes *field, struct bytes *value,
+                        char digits[2 * BYTES_INTEGER_MAX])
+{
+    if (cursor->fields_left == 0)
+        return false;
+    cursor->fields_left--;
+    *field = listpack_get_bytes(cursor->field, digits);
+    if (cursor->has_own_fields)
+        cursor->value = cursor->field + listpack_step(cursor->field);
+    *value = listpack_get_bytes(cursor->value, digits + BYTES_INTEGER_MAX);
+    if (cursor->has_own_fields) {
+        cursor->field = cursor->value + listpack_step(cursor->value);
+    } else {
+        cursor->field += listpack_step(cursor->field);
+        cursor->value += listpack_step(cursor->value);
+    }
+    return true;
+}
+
+bool xstream_first_id(const struct xstream *stream, struct stream_id *id)
+{
+    struct xstream_cursor cursor;
+    xstream_seek(stream, STREAM_ID_MIN, false, &cursor);
+    *id = cursor.is_at_end ? STREAM_ID_MIN : cursor.id;
+    return !cursor.is_at_end;
+}
+
+bool xstream_last_entry_id(const struct xstream *stream, struct stream_id *id)
+{
+    struct xstream_cursor cursor;
+    xstream_seek(stream, STREAM_ID_MAX, true, &cursor);
+    *id = cursor.is_at_end ? STREAM_ID_MIN : cursor.id;
+    return !cursor.is_at_end;
+}
+
+/* ---- the class ---- */
+
+static void release(struct object *object)
+{
+    if (object->body)
+        xstream_free(object->body);
+    object->body = NULL;
+}
+
+static size_t external_bytes(const struct object *object)
+{
+    return xstream_of(object)->bytes;
+}
+
+static size_t count(const struct object *object)
+{
+    return xstream_of(object)->length;
+}
+
+static struct object copy(const struct object *object)
+{
+    const struct xstream *stream = xstream_of(object);
+    struct xstream *copied = xstream_create();
+    for (struct id_place place = id_tree_first(&stream->nodes); place.leaf; place = id_place_next(place))
+        xstream_append_node(copied, id_place_id(place), xstream_node_bytes(id_place_value(place)));
+    copied->last_id = stream->last_id;
+    copied->max_deleted_id = stream->max_deleted_id;
+    copied->entries_added = stream->entries_added;
+    xstream_groups_copy(stream, copied);
+    return (struct object){.type = OBJECT_STREAM, .encoding = ENCODING_STREAM, .body = copied};
+}
+
+const struct object_class stream_object_class = {
+    .release = release,
+    .external_bytes = external_bytes,
+    .count = count,
+    .copy = copy,
+    .empty = {.type = OBJECT_STREAM, .encoding = ENCODING_STREAM},
+    .encode = stream_object_encode,
+};
