@@ -111,8 +111,8 @@ static bool apply_restore(struct apply *apply, const struct key *key, const stru
 
 /* ---- collections ---- */
 
-static const struct effect_form *const collection_effects[] = {list_effects, set_effects, zset_effects, hash_effects,
-                                                               NULL};
+static const struct effect_form *const collection_effects[] = {list_effects, set_effects,    zset_effects,
+                                                               hash_effects, stream_effects, NULL};
 
 static const struct effect_form *find_form(const struct effect *effect)
 {
@@ -155,11 +155,17 @@ static bool apply_node_effect(struct apply *apply, const struct effect *effect, 
     return true;
 }
 
+/* The key follows the name, or its subcommand. */
+static struct bytes key_word(const struct effect *effect)
+{
+    return effect->words[effect->count > 2 && bytes_equal_text(effect->words[0], "xgroup") ? 2 : 1];
+}
+
 static bool apply_key_effect(struct apply *apply, const struct effect *effect, uint64_t end_offset)
 {
     struct keyspace *keyspace = apply->engine->keyspace;
     struct bytes name = effect->words[0];
-    struct key key = keyspace_key(keyspace, effect->words[1], effect->db);
+    struct key key = keyspace_key(keyspace, key_word(effect), effect->db);
     bool creates = name.data[0] >= 'a' && name.data[0] <= 'z';
     if (bytes_equal_text(name, "set") && (effect->count == 3 || effect->count == 5))
         return apply_set(apply, &key, effect, creates);

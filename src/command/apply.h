@@ -17,7 +17,7 @@ struct apply {
 struct effect_form {
     const char *name; /* upper case */
     enum object_type type;
-    uint32_t words_min; /* name and key included */
+    uint32_t words_min; /* name and key included; of XGROUP, whose key is the third word, the subcommand too */
     /* Changes the value (an empty one if the effect creates the key) as object_edit_begin has it; false if the effect
      * does not fit. A key that loses its last element has a DEL instead, so the value has elements afterwards. */
     bool (*apply)(struct object *value, struct buffer *room, const struct effect *effect);
@@ -25,6 +25,7 @@ struct effect_form {
 extern const struct effect_form zset_effects[];
 extern const struct effect_form set_effects[];
 extern const struct effect_form hash_effects[];
+extern const struct effect_form stream_effects[];
 
 extern const struct effect_form list_effects[];
 

@@ -279,7 +279,8 @@ static void serve_one(struct execution *x, const struct holding *holding, struct
 {
     struct blocked *blocked = await->owner;
     struct entry *entry = keyspace_find(x->keyspace, &await->key);
-    if (!entry || entry_type(entry) != blocked->type || !claim_win(blocked, SERVING))
+    bool suits = blocked->type == BLOCK_ON_ANY_CHANGE || (entry && entry_type(entry) == blocked->type);
+    if (!suits || !claim_win(blocked, SERVING))
         return;
     int claim = AGAIN;
     if (can_serve(x, holding, blocked))

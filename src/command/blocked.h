@@ -12,6 +12,7 @@ bool execution_may_block(const struct execution *x);
  * this type, or until the time has passed (0: never). Then the handler runs again with 'serving' set and, unless
  * 'all_keys', with that key alone, on the thread of whoever filled it; if it calls this again, the client waits on. When
  * the time is over 'give_up' makes the reply. */
+#define BLOCK_ON_ANY_CHANGE OBJECT_TYPE_COUNT /* for 'type': whatever happens to a key, its end too */
 void execution_block(struct execution *x, enum object_type type, bool all_keys, int64_t timeout_ms,
                      void (*give_up)(struct reply *reply));
 

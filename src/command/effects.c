@@ -140,27 +140,37 @@ bool store_remainder(struct execution *x, const struct key *key, struct entry *e
 /* Effect names are shorter than this. */
 #define EFFECT_NAME_MAX 24
 
+static const char *lower_name(const char *name, char lower[EFFECT_NAME_MAX])
+{
+    size_t length = 0;
+    for (; name[length] && length + 1 < EFFECT_NAME_MAX; length++)
+        lower[length] = (char)(name[length] | 0x20);
+    lower[length] = 0;
+    return lower;
+}
+
 void stage_change_with(struct execution *x, const struct key *key, bool creates, const char *name,
                        const struct bytes *head, size_t head_count, const struct bytes *words, size_t count,
                        size_t step)
 {
     struct effect_batch *effects = &x->worker->effects;
-    char lower[EFFECT_NAME_MAX] = {0};
+    const char *upper = name;
+    char lower[EFFECT_NAME_MAX];
     if (!x->recording)
         return;
-    for (size_t i = 0; creates && name[i] && i + 1 < sizeof(lower); i++)
-        lower[i] = (char)(name[i] | 0x20);
+    if (creates)
+        name = lower_name(name, lower);
     size_t piece_max = (EFFECT_WORDS_MAX - 2 - head_count) / step * step;
     do {
         size_t piece = count < piece_max ? count : piece_max;
-        stage_begin(x, key, creates ? lower : name, (uint32_t)(2 + head_count + piece));
+        stage_begin(x, key, name, (uint32_t)(2 + head_count + piece));
         for (size_t i = 0; i < head_count; i++)
             effect_word(effects, head[i]);
         for (size_t i = 0; i < piece; i++)
             effect_word(effects, words[i]);
         words += piece;
         count -= piece;
-        creates = false;
+        name = upper;
     } while (count > 0);
 }
 
@@ -168,6 +178,21 @@ void stage_change(struct execution *x, const struct key *key, bool creates, cons
                   size_t count, size_t step)
 {
     stage_change_with(x, key, creates, name, NULL, 0, words, count, step);
+}
+
+void stage_subcommand(struct execution *x, const struct key *key, bool creates, const char *name, const char *sub,
+                      const struct bytes *words, size_t count)
+{
+    struct effect_batch *effects = &x->worker->effects;
+    char lower[EFFECT_NAME_MAX];
+    if (!x->recording)
+        return;
+    effect_begin(effects, key->db, (uint32_t)(3 + count));
+    effect_word(effects, bytes_of_text(creates ? lower_name(name, lower) : name));
+    effect_word(effects, bytes_of_text(sub));
+    effect_word(effects, key->name);
+    for (size_t i = 0; i < count; i++)
+        effect_word(effects, words[i]);
 }
 
 struct buffer *edit_room(struct execution *x)
@@ -214,6 +239,7 @@ void delete_key(struct execution *x, const struct key *key, struct entry *entry)
     if (x->recording)
         stage_begin(x, key, "DEL", 2);
     keyspace_remove(x->keyspace, key, entry);
+    blocked_note(x, key);
 }
 
 void move_value(struct execution *x, const struct key *from, struct entry *source, const struct key *to,
@@ -224,6 +250,7 @@ void move_value(struct execution *x, const struct key *from, struct entry *sourc
     if (x->recording)
         stage_begin(x, from, "DEL", 2);
     keyspace_remove_shell(x->keyspace, from, source);
+    blocked_note(x, from);
 }
 
 void stage_node_effect(struct execution *x, const char *name, const int64_t *numbers, uint32_t count)

@@ -226,8 +226,10 @@ bool xstream_pending_remove(struct xstream *stream, struct xstream_group *group,
 
 bool xstream_has_gap_after(const struct xstream *stream, struct stream_id id)
 {
-    return stream->length > 0 && stream_id_compare(stream->max_deleted_id, STREAM_ID_MIN) > 0 &&
-           stream_id_compare(id, stream->max_deleted_id) <= 0;
+    struct stream_id first;
+    return stream_id_compare(stream->max_deleted_id, STREAM_ID_MIN) > 0 &&
+           stream_id_compare(id, stream->max_deleted_id) <= 0 && xstream_first_id(stream, &first) &&
+           stream_id_compare(first, stream->max_deleted_id) <= 0;
 }
 
 int64_t xstream_estimate_read(const struct xstream *stream, struct stream_id id)
@@ -237,8 +239,6 @@ int64_t xstream_estimate_read(const struct xstream *stream, struct stream_id id)
     int to_last = stream_id_compare(id, stream->last_id);
     if (added == 0 || (stream->length == 0 && to_last <= 0))
         return added;
-    if (stream_id_compare(id, STREAM_ID_MIN) > 0 && stream_id_compare(id, stream->max_deleted_id) < 0)
-        return XSTREAM_ENTRIES_READ_UNKNOWN;
     if (to_last >= 0)
         return to_last == 0 ? added : XSTREAM_ENTRIES_READ_UNKNOWN;
     xstream_first_id(stream, &first);

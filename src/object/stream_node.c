@@ -216,6 +216,17 @@ void xstream_node_mark_deleted(struct xstream_node *node, const struct xstream_e
     set_counts(node, live - 1, deleted + 1);
 }
 
+void xstream_node_drop_deleted(struct xstream_node *node, const struct xstream_entry *entry)
+{
+    struct bytes bytes = xstream_node_bytes(node);
+    size_t dropped = 1, live = xstream_node_live(bytes), deleted = xstream_node_deleted(bytes);
+    struct stream_id first = {0, 0};
+    for (struct xstream_entry next = *entry; xstream_entry_next(bytes, first, &next);)
+        dropped++;
+    listpack_delete(&node->listpack, listpack_offset(bytes, entry->position), SIZE_MAX);
+    set_counts(node, live, deleted - dropped);
+}
+
 /* ---- bytes from outside ---- */
 
 /* Reads element by element, and fails where there is none or another kind. */

@@ -221,6 +221,22 @@ bool xstream_delete(struct xstream *stream, struct stream_id id)
     return true;
 }
 
+void xstream_set_last_id(struct xstream *stream, struct stream_id id)
+{
+    struct id_place place = id_tree_last(&stream->nodes);
+    struct xstream_entry entry;
+    stream->last_id = id;
+    if (place.leaf == NULL)
+        return;
+    struct xstream_node *node = id_place_value(place);
+    struct bytes bytes = xstream_node_bytes(node);
+    bool found = xstream_node_first(bytes, id_place_id(place), &entry);
+    while (found && stream_id_compare(entry.id, id) <= 0)
+        found = xstream_entry_next(bytes, id_place_id(place), &entry);
+    if (found)
+        xstream_node_drop_deleted(node, &entry);
+}
+
 static bool node_is_trimmed(const struct xstream *stream, const struct xstream_trim *trim, struct id_place place)
 {
     struct bytes node = xstream_node_bytes(id_place_value(place));

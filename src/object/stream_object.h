@@ -39,6 +39,8 @@ bool xstream_append(struct xstream *stream, struct stream_id id, const struct by
 /* False if there is no such entry. Updates max_deleted_id. */
 bool xstream_delete(struct xstream *stream, struct stream_id id);
 bool xstream_has(const struct xstream *stream, struct stream_id id);
+/* Not before the last live entry; what was deleted behind it is then as if it had never been. */
+void xstream_set_last_id(struct xstream *stream, struct stream_id id);
 /* The first or the last entry's id; false if there is none. */
 bool xstream_first_id(const struct xstream *stream, struct stream_id *id);
 bool xstream_last_entry_id(const struct xstream *stream, struct stream_id *id);
@@ -119,7 +121,7 @@ struct xstream_pending *xstream_pending_give(struct xstream *stream, struct xstr
 /* False if it was not pending. */
 bool xstream_pending_remove(struct xstream *stream, struct xstream_group *group, struct stream_id id);
 
-/* Whether entries after this id, or after the start of the stream, were deleted one by one: then counts are guesses. */
+/* Whether entries after this id were deleted one by one, behind the first that is left: then counts are guesses. */
 bool xstream_has_gap_after(const struct xstream *stream, struct stream_id id);
 /* How many entries were ever added up to this id, where that can be told; else XSTREAM_ENTRIES_READ_UNKNOWN. */
 int64_t xstream_estimate_read(const struct xstream *stream, struct stream_id id);

@@ -167,8 +167,10 @@ static bool read_counts(struct decoding *decoding)
     struct stream_id first, last = STREAM_ID_MIN;
     uint64_t length;
     if (!read_nodes(decoding, &last) || !rdb_read_length(decoding->reader, &length) || length != stream->length ||
-        !read_id(decoding->reader, &stream->last_id) || stream_id_compare(stream->last_id, last) < 0)
+        !read_id(decoding->reader, &last) ||
+        (xstream_last_entry_id(stream, &first) && stream_id_compare(last, first) < 0))
         return false;
+    xstream_set_last_id(stream, last);
     stream->entries_added = length;
     if (decoding->type_byte == RDB_TYPE_STREAM_LISTPACKS)
         return true;

@@ -76,7 +76,26 @@ def sort_leaves_encodings(words, reference, ours):
     return words[0] == b'OBJECT' and reference == b'skiplist' and ours == b'listpack'
 
 
+def reading_makes_consumers(words, reference, ours):
+    """Since 7.2 a consumer that found nothing is there nevertheless."""
+    return words[0] == b'XGROUP' and words[1].upper() == b'CREATECONSUMER' and (reference, ours) == (1, 0)
+
+
+def no_number_is_left(words, reference, ours):
+    """Of a time whose last number is taken; 7.0 says that the elements are too large."""
+    return words[0] == b'XADD' and is_error(reference, 'ERR Elements are too large') \
+        and is_error(ours, 'ERR The ID specified in XADD is equal or smaller')
+
+
+def last_entry_can_be_read(words, reference, ours):
+    """XREAD takes + for it, as 7.4 does."""
+    return words[0] == b'XREAD' and b'+' in words and is_error(reference, 'ERR Invalid stream ID')
+
+
 DEVIATIONS = [
+    ('XREAD +', 'reads the last entry, as 7.4 does', last_entry_can_be_read),
+    ('XADD ms-*', 'a time of which no number is left is told as such', no_number_is_left),
+    ('consumers', 'XREADGROUP, XCLAIM and XAUTOCLAIM make the consumer, as 7.2 does', reading_makes_consumers),
     ('sorted encoding', 'SORT only reads a sorted set', sort_leaves_encodings),
     ('sets have no order', 'nor has SORT of one BY what does not tell its members apart', sets_have_no_order),
     ('compact and long', 'a compact collection has at most 16,000 bytes', long_hashes_are_tables),

@@ -6,9 +6,9 @@ To add a family, write a function that returns such a list and give it a weight 
 
 
 def pick(shapes, table):
-    """A command of a table {name: maker of its arguments}."""
+    """A command of a table {name: maker of its arguments}. Blanks behind a name make it more likely."""
     name = shapes.random.choice(list(table))
-    return [shapes.cased(name)] + table[name]()
+    return [shapes.cased(name.strip())] + table[name]()
 
 
 def string_family(s):
@@ -613,11 +613,111 @@ def geo_family(s):
     })
 
 
+def stream_family(s):
+    """Ids are given, for no two servers have one clock."""
+    def identifier():
+        if s.chance(0.9):
+            return s.one_of(b'%d' % s.up_to(30), b'%d-%d' % (s.up_to(30), s.up_to(3)), b'%d-%d' % (s.up_to(30), s.up_to(3)))
+        return s.one_of(b'0', b'0-0', b'-', b'+', b'', b'x', b'1-', b'-1', b'1-1-1', b'18446744073709551615', b'1-x',
+                        b'18446744073709551615-18446744073709551615', b'18446744073709551616', b'9-18446744073709551615')
+
+    def new_identifier():
+        return b'%d-*' % s.up_to(30) if s.chance(0.5) else identifier()
+
+    def bound():
+        return s.one_of(b'-', b'+', identifier(), identifier(), b'(' + identifier())
+
+    def pairs():
+        same = s.chance(0.7)
+        return [word for field in range(s.one_of(1, 1, 2, 3)) for word in (b'f%d' % field if same else s.value(), s.value())]
+
+    def trim():
+        by, threshold = s.one_of((b'MAXLEN', b'%d' % s.up_to(12)), (b'MINID', identifier()), (b'MAXLEN', s.number()))
+        limit = [s.cased(b'LIMIT'), s.one_of(b'0', b'10', s.number())] if s.chance(0.15) else []
+        return [s.cased(by)] + s.one_of([], [b'='], [b'~']) + [threshold] + limit
+
+    def group():
+        return s.one_of(b'g', b'g', b'h', b'')
+
+    def consumer():
+        return s.one_of(b'alice', b'bob', b'')
+
+    def identifiers():
+        return [identifier() for _ in range(s.one_of(1, 2, 4))]
+
+    def streams(name, symbol):
+        keys = s.keys(1, 2)
+        ids = [s.one_of(symbol, symbol, b'0', b'7', b'12-1', b'x') for _ in keys]
+        count = s.options({b'COUNT': s.index}, 1)
+        return [s.cased(b'BLOCK'), b'1'] * s.chance(0.1) + count + [s.cased(b'STREAMS')] + keys + ids
+
+    def claim_options():
+        return s.options({b'RETRYCOUNT': s.index, b'FORCE': None, b'JUSTID': None, b'LASTID': identifier}, 3)
+
+    def idle():
+        return s.one_of(b'0', b'0', b'1000000', s.number())
+
+    def query():
+        least = [s.cased(b'IDLE'), s.one_of(b'0', b'1000000')] if s.chance(0.2) else []
+        return s.one_of([], least + [bound(), bound(), s.index()], least + [bound(), bound(), b'5', consumer()])
+
+    def make_group():
+        return s.options({b'MKSTREAM': None, b'ENTRIESREAD': s.index}, 2)
+
+    subcommands = {
+        b'CREATE': lambda: [s.key(), group(), s.one_of(b'$', b'0', identifier())] + make_group(),
+        b'SETID': lambda: [s.key(), group(), s.one_of(b'$', b'0', identifier())] + s.options({b'ENTRIESREAD': s.index}, 1),
+        b'DESTROY': lambda: [s.key(), group()],
+        b'CREATECONSUMER': lambda: [s.key(), group(), consumer()],
+        b'DELCONSUMER': lambda: [s.key(), group(), consumer()],
+    }
+    information = {
+        b'STREAM': lambda: [s.key()] + s.one_of([], [s.cased(b'FULL')], [b'FULL', b'COUNT', s.index()], [b'x']),
+        b'GROUPS': lambda: [s.key()],
+        b'CONSUMERS': lambda: [s.key(), group()],
+    }
+
+    def xgroup():
+        name = s.one_of(b'CREATE', b'CREATE', *subcommands)
+        return [s.cased(name)] + subcommands[name]()
+
+    def xinfo():
+        name = s.one_of(*information)
+        return [s.cased(name)] + information[name]()
+
+    def xadd():
+        return [s.key()] + s.options({b'NOMKSTREAM': None}, 1) * s.chance(0.2) + trim() * s.chance(0.2) \
+            + [new_identifier()] + pairs()
+
+    def xreadgroup():
+        return [s.cased(b'GROUP'), group(), consumer()] + [b'NOACK'] * s.chance(0.2) + streams(b'XREADGROUP', b'>')
+
+    return pick(s, {
+        b'XADD': xadd, b'XADD ': xadd, b'XADD  ': xadd, b'XADD   ': xadd,
+        b'XDEL': lambda: [s.key()] + identifiers(),
+        b'XLEN': lambda: [s.key()],
+        b'XTRIM': lambda: [s.key()] + trim(),
+        # Below what was deleted, the reference makes nodes whose ids do not rise.
+        b'XSETID': lambda: [s.key(), s.one_of(b'31-7', b'31-8', b'32', b'0', b'x')] + s.options({b'ENTRIESADDED': s.index, b'MAXDELETEDID': identifier}, 2),
+        b'XRANGE': lambda: [s.key(), bound(), bound()] + s.options({b'COUNT': s.index}, 1),
+        b'XREVRANGE': lambda: [s.key(), bound(), bound()] + s.options({b'COUNT': s.index}, 1),
+        b'XREAD': lambda: streams(b'XREAD', s.one_of(b'$', b'0')),
+        b'XREADGROUP': xreadgroup, b'XREADGROUP ': xreadgroup,
+        b'XGROUP': xgroup, b'XGROUP ': xgroup,
+        b'XACK': lambda: [s.key(), group()] + identifiers(),
+        b'XPENDING': lambda: [s.key(), group()] + query(),
+        b'XCLAIM': lambda: [s.key(), group(), consumer(), idle()] + identifiers() + claim_options(),
+        b'XAUTOCLAIM': lambda: [s.key(), group(), consumer(), idle(), bound()]
+        + s.options({b'COUNT': s.index, b'JUSTID': None}, 2),
+        b'XINFO': xinfo,
+    })
+
+
 def nonsense_family(s):
     """What is no command at all, or has a wrong number of arguments."""
     if s.chance(0.3):
         return [s.value() or b'x'] + [s.value() for _ in range(s.up_to(3))]
-    family = s.random.choice((string_family, bitmap_family, hyperloglog_family, zset_family, key_family, connection_family, server_family))
+    family = s.random.choice((string_family, bitmap_family, hyperloglog_family, zset_family, stream_family, key_family, connection_family, server_family))
     words = family(s)
     if s.chance(0.5) and len(words) > 1:
         del words[s.random.randrange(1, len(words))]
@@ -637,6 +737,7 @@ FAMILIES = [
     (hyperloglog_family, 8),
     (zset_family, 30),
     (geo_family, 12),
+    (stream_family, 30),
     (transaction_family, 9),
     (connection_family, 5),
     (pubsub_family, 4),

@@ -37,6 +37,11 @@ const struct command zset_pop_commands[] = {{.name = NULL}};
 const struct command zset_store_commands[] = {{.name = NULL}};
 const struct command zset_scan_commands[] = {{.name = NULL}};
 const struct command geo_commands[] = {{.name = NULL}};
+const struct command stream_commands[] = {{.name = NULL}};
+const struct command stream_read_commands[] = {{.name = NULL}};
+const struct command stream_group_commands[] = {{.name = NULL}};
+const struct command stream_claim_commands[] = {{.name = NULL}};
+const struct command stream_info_commands[] = {{.name = NULL}};
 
 const struct command string_commands[] = {
     {ROW("GET", 2, "string"), .flags = COMMAND_READONLY | COMMAND_FAST, .keys = {KEY_ONE(1, KEY_RO)}},
