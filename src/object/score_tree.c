@@ -72,12 +72,14 @@ static struct score_cut cut_at(enum score_cut_kind kind, const struct member *me
     return (struct score_cut){kind, member_score(member), member_name(member)};
 }
 
-/* How many of the leaf's members stand before the cut. */
+/* How many of the leaf's members stand before the cut. While one is looked at, the two that may be next are fetched. */
 static unsigned leaf_rank(const struct score_leaf *leaf, const struct score_cut *cut)
 {
     unsigned low = 0, high = leaf->count;
     while (low < high) {
         unsigned middle = (low + high) / 2;
+        __builtin_prefetch(leaf->members[(low + middle) / 2]);
+        __builtin_prefetch(leaf->members[(middle + 1 + high) / 2]);
         if (follows(cut, member_score(leaf->members[middle]), leaf->members[middle]))
             low = middle + 1;
         else
@@ -163,6 +165,46 @@ static void branch_refresh(struct branch *branch, unsigned height)
     branch->score = member_score(branch->first);
 }
 
+/* The same where it did so before one member came (1) or went (-1). */
+static void branch_change(struct branch *branch, unsigned height, int change)
+{
+    struct member *first = height == 0 ? ((struct score_leaf *)branch->below)->members[0]
+                                       : ((struct inner *)branch->below)->branches[0].first;
+    branch->count += (size_t)change;
+    if (branch->first == first)
+        return;
+    branch->first = first;
+    branch->score = member_score(first);
+}
+
+/* ---- paths ---- */
+
+/* A leaf has at least 15 members when there are others, an inner node 7 branches. */
+#define HEIGHT_MAX 20
+
+/* Where a cut is: the branches that were taken, from the leaf's up to the root's. */
+struct path {
+    struct score_leaf *leaf;
+    unsigned at; /* how many of the leaf's members stand before it */
+    struct step {
+        struct inner *inner;
+        unsigned at;
+    } steps[HEIGHT_MAX];
+};
+
+static void path_find(struct path *path, const struct score_tree *tree, const struct score_cut *cut)
+{
+    void *node = tree->root;
+    for (unsigned height = tree->height; height-- > 0;) {
+        struct step *step = &path->steps[height];
+        step->inner = node;
+        step->at = inner_choose(step->inner, cut);
+        node = step->inner->branches[step->at].below;
+    }
+    path->leaf = node;
+    path->at = leaf_rank(path->leaf, cut);
+}
+
 /* ---- insertion ---- */
 
 /* Each moves the upper part of a full node to a new one at its right, which it returns. */
@@ -213,17 +255,33 @@ static void *inner_insert(struct score_tree *tree, struct inner *inner, unsigned
     return right;
 }
 
-/* Returns what was split off to the right of the node, or NULL. */
-static void *insert_below(struct score_tree *tree, void *node, unsigned height, const struct score_cut *cut,
-                          struct member *member)
+/* Gives the tree a root above the two. */
+static void root_grow(struct score_tree *tree, void *left, void *right)
 {
-    if (height == 0)
-        return leaf_insert(tree, node, leaf_rank(node, cut), member);
-    struct inner *inner = node;
-    unsigned at = inner_choose(inner, cut);
-    void *right = insert_below(tree, inner->branches[at].below, height - 1, cut, member);
-    branch_refresh(&inner->branches[at], height - 1);
-    return right ? inner_insert(tree, inner, at + 1, right, height - 1) : NULL;
+    struct inner *root = node_create(tree, sizeof(*root));
+    root->count = 0;
+    inner_insert(tree, root, 0, left, tree->height);
+    inner_insert(tree, root, 1, right, tree->height);
+    tree->root = root;
+    tree->height++;
+}
+
+static void insert_at(struct score_tree *tree, const struct path *path, struct member *member)
+{
+    void *right = leaf_insert(tree, path->leaf, path->at, member);
+    for (unsigned height = 0; height < tree->height; height++) {
+        struct step step = path->steps[height];
+        struct branch *branch = &step.inner->branches[step.at];
+        if (right) {
+            branch_refresh(branch, height);
+            right = inner_insert(tree, step.inner, step.at + 1, right, height);
+        } else {
+            branch_change(branch, height, 1);
+        }
+    }
+    if (right)
+        root_grow(tree, tree->root, right);
+    tree->count++;
 }
 
 void score_tree_insert(struct score_tree *tree, struct member *member)
@@ -231,16 +289,9 @@ void score_tree_insert(struct score_tree *tree, struct member *member)
     struct score_cut cut = cut_at(CUT_BEFORE_MEMBER, member);
     if (!tree->root)
         tree->root = leaf_create(tree, NULL);
-    void *left = tree->root, *right = insert_below(tree, left, tree->height, &cut, member);
-    tree->count++;
-    if (!right)
-        return;
-    struct inner *root = node_create(tree, sizeof(*root));
-    root->count = 0;
-    inner_insert(tree, root, 0, left, tree->height);
-    inner_insert(tree, root, 1, right, tree->height);
-    tree->root = root;
-    tree->height++;
+    struct path path;
+    path_find(&path, tree, &cut);
+    insert_at(tree, &path, member);
 }
 
 /* ---- removal ---- */
@@ -287,7 +338,7 @@ static void share_nodes(void *left, void *right, unsigned height, unsigned wante
     }
 }
 
-/* After the node of this branch has lost something. */
+/* After the node of this branch has lost a member. */
 static void inner_mend(struct score_tree *tree, struct inner *inner, unsigned at, unsigned height)
 {
     unsigned used = node_used(inner->branches[at].below, height), most = node_max(height);
@@ -296,7 +347,7 @@ static void inner_mend(struct score_tree *tree, struct inner *inner, unsigned at
         inner_drop(inner, at);
         return;
     }
-    branch_refresh(&inner->branches[at], height);
+    branch_change(&inner->branches[at], height, -1);
     if (used >= most / 4 || inner->count == 1)
         return;
     unsigned left = at + 1 < inner->count ? at : at - 1;
@@ -313,29 +364,8 @@ static void inner_mend(struct score_tree *tree, struct inner *inner, unsigned at
     }
 }
 
-static void remove_below(struct score_tree *tree, void *node, unsigned height, const struct score_cut *cut,
-                         const struct member *member)
+static void root_shrink(struct score_tree *tree)
 {
-    if (height == 0) {
-        struct score_leaf *leaf = node;
-        unsigned at = leaf_rank(leaf, cut);
-        check(at > 0 && leaf->members[at - 1] == member);
-        memmove(leaf->members + at - 1, leaf->members + at, (leaf->count - at) * sizeof(leaf->members[0]));
-        leaf->count--;
-        return;
-    }
-    struct inner *inner = node;
-    unsigned at = inner_choose(inner, cut);
-    remove_below(tree, inner->branches[at].below, height - 1, cut, member);
-    inner_mend(tree, inner, at, height - 1);
-}
-
-void score_tree_remove(struct score_tree *tree, struct member *member)
-{
-    struct score_cut cut = cut_at(CUT_AFTER_MEMBER, member);
-    check(tree->root != NULL);
-    remove_below(tree, tree->root, tree->height, &cut, member);
-    tree->count--;
     while (tree->height > 0 && node_used(tree->root, tree->height) == 1) {
         struct inner *root = tree->root;
         tree->root = root->branches[0].below;
@@ -347,6 +377,61 @@ void score_tree_remove(struct score_tree *tree, struct member *member)
         tree->root = NULL;
         tree->height = 0;
     }
+}
+
+/* Removes the member before the path. */
+static void remove_before(struct score_tree *tree, const struct path *path)
+{
+    struct score_leaf *leaf = path->leaf;
+    leaf->count--;
+    memmove(leaf->members + path->at - 1, leaf->members + path->at,
+            (leaf->count + 1 - path->at) * sizeof(leaf->members[0]));
+    for (unsigned height = 0; height < tree->height; height++)
+        inner_mend(tree, path->steps[height].inner, path->steps[height].at, height);
+    tree->count--;
+    root_shrink(tree);
+}
+
+/* The path behind a member of the tree. */
+static void path_find_member(struct path *path, const struct score_tree *tree, const struct member *member)
+{
+    struct score_cut cut = cut_at(CUT_AFTER_MEMBER, member);
+    check(tree->root != NULL);
+    path_find(path, tree, &cut);
+    check(path->at > 0 && path->leaf->members[path->at - 1] == member);
+}
+
+void score_tree_remove(struct score_tree *tree, struct member *member)
+{
+    struct path path;
+    path_find_member(&path, tree, member);
+    remove_before(tree, &path);
+}
+
+/* ---- change ---- */
+
+/* Whether the leaf's member of that index may have the score where it is; at a leaf's end only the tree could tell. */
+static bool may_stay(const struct score_leaf *leaf, unsigned index, double score)
+{
+    struct score_cut cut = cut_at(CUT_AFTER_MEMBER, leaf->members[index]);
+    if (index == 0 || index + 1 >= leaf->count)
+        return false;
+    const struct member *before = leaf->members[index - 1], *after = leaf->members[index + 1];
+    cut.score = score;
+    return follows(&cut, member_score(before), before) && !follows(&cut, member_score(after), after);
+}
+
+/* Most changes of a score leave the member between the same neighbours. */
+void score_tree_rescore(struct score_tree *tree, struct member *member, double score)
+{
+    struct path path;
+    path_find_member(&path, tree, member);
+    bool stays = may_stay(path.leaf, path.at - 1, score);
+    if (!stays)
+        remove_before(tree, &path);
+    member_set_score(member, score);
+    if (!stays)
+        score_tree_insert(tree, member);
 }
 
 /* ---- places ---- */
@@ -372,25 +457,6 @@ size_t score_tree_rank(const struct score_tree *tree, const struct score_cut *cu
         return 0;
     const struct score_leaf *leaf = descend(tree, cut, &rank);
     return rank + leaf_rank(leaf, cut);
-}
-
-/* Most changes of a score leave the member between the same neighbours; at a leaf's end the tree decides. */
-void score_tree_rescore(struct score_tree *tree, struct member *member, double score)
-{
-    struct score_cut old_cut = cut_at(CUT_AFTER_MEMBER, member), new_cut = old_cut;
-    size_t rank = 0;
-    struct score_leaf *leaf = (struct score_leaf *)descend(tree, &old_cut, &rank);
-    unsigned at = leaf_rank(leaf, &old_cut) - 1;
-    new_cut.score = score;
-    if (at > 0 && at + 1 < leaf->count &&
-        follows(&new_cut, member_score(leaf->members[at - 1]), leaf->members[at - 1]) &&
-        !follows(&new_cut, member_score(leaf->members[at + 1]), leaf->members[at + 1])) {
-        member_set_score(member, score);
-        return;
-    }
-    score_tree_remove(tree, member);
-    member_set_score(member, score);
-    score_tree_insert(tree, member);
 }
 
 struct score_place score_tree_at(const struct score_tree *tree, size_t rank)
