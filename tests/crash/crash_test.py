@@ -67,8 +67,8 @@ def story(*operations, acknowledged):
     return history
 
 
-def wrong(history, observed, **options):
-    return model.check_writer(history, observed, now_ms=1000, **options)[2] is not None
+def wrong(history, observed, look_ms=(1000,), **options):
+    return model.check_writer(history, observed, model.Look(*look_ms), **options)[2] is not None
 
 
 def test_the_checker_accepts_any_point_between_acknowledged_and_sent():
@@ -112,6 +112,14 @@ def test_the_checker_notices_an_expired_key_that_is_still_there():
     history = story({b'a': (b'1', 500)}, acknowledged=1)
     assert wrong(history, {b'a': (b'1', 500)})
     assert not wrong(history, {})
+
+
+def test_the_checker_takes_a_key_that_expires_while_it_looks_either_way():
+    history = story({b'a': (b'1', 500)}, acknowledged=1)
+    assert not wrong(history, {b'a': (b'1', 500)}, look_ms=(400, 600))
+    assert not wrong(history, {}, look_ms=(400, 600))
+    assert wrong(history, {b'a': (b'2', 500)}, look_ms=(400, 600))
+    assert wrong(history, {}, look_ms=(300, 400))
 
 
 def test_the_checker_notices_a_key_that_nobody_wrote():

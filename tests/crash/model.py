@@ -14,7 +14,8 @@ Where bytes at the log's end were damaged, 'acknowledged' is replaced by what wa
 since which the log only grew, and the damage is behind that mark: this is what a lost machine leaves of a log that was
 synced up to the mark.
 
-A key's state is None, or (value, expiry in ms or None). A state whose expiry has passed counts as None.
+A key's state is None, or (value, expiry in ms or None). A state whose expiry has passed counts as None, and one whose
+expiry passed while the keys were looked at may be there or not.
 """
 
 
@@ -47,13 +48,20 @@ def live(state, now_ms):
     return None if state is None or state[1] is not None and state[1] <= now_ms else state
 
 
-def matches(expected, observed, now_ms):
-    return all(live(expected[key], now_ms) == observed.get(key) for key in expected)
+class Look:
+    """When the keys were looked at, by the server's clock: at 'first_ms' or later, not after 'last_ms'."""
+
+    def __init__(self, first_ms, last_ms=None):
+        self.first_ms = first_ms
+        self.last_ms = first_ms if last_ms is None else last_ms
+
+    def fits(self, expected, found):
+        return found == live(expected, self.first_ms) or found == live(expected, self.last_ms)
 
 
-def check_writer(history, observed, now_ms, at_least=None):
+def check_writer(history, observed, look, at_least=None):
     """(j, state at j, None), or (None, None, the story of what is wrong). 'observed' is {key: state} of all of the
-    writer's keys that exist; 'at_least' replaces 'acknowledged' where the log was damaged."""
+    writer's keys that were there; 'at_least' replaces 'acknowledged' where the log was damaged."""
     at_least = history.acknowledged if at_least is None else at_least
     state = dict(history.before)
     for operation in history.operations[:at_least]:
@@ -67,32 +75,34 @@ def check_writer(history, observed, now_ms, at_least=None):
     for j in range(at_least, history.sent + 1):
         if j > at_least:
             state.update(history.operations[j - 1].after)
-        if matches(state, observed, now_ms):
+        if all(look.fits(state[key], observed.get(key)) for key in state):
             return j, state, None
-    return None, None, tell(history, oldest, observed, now_ms, at_least)
+    return None, None, tell(history, oldest, observed, look, at_least)
 
 
-def tell(history, oldest, observed, now_ms, at_least):
+def tell(history, oldest, observed, look, at_least):
     """Which keys are as no operation left them, and which as different operations did."""
     lines = ['writer %s: no point between operation %d (must be there) and %d (sent) explains what is found:' % (
         history.name, at_least, history.sent)]
     for key in sorted(oldest):
         found = observed.get(key)
-        fits = [at_least] if live(oldest[key], now_ms) == found else []
+        fits = [at_least] if look.fits(oldest[key], found) else []
         state = oldest[key]
         for j in range(at_least, history.sent):
             state = history.operations[j].after.get(key, state)
-            if live(state, now_ms) == found:
+            if look.fits(state, found):
                 fits.append(j + 1)
         if fits and fits[0] == at_least and len(fits) == history.sent - at_least + 1:
             continue
         lines.append('  %r is %s, expected %s; fits operations %s' % (
-            key, short(found), short(live(oldest[key], now_ms)), '%d..%d' % (fits[0], fits[-1]) if fits else 'none'))
+            key, short(found), short(live(oldest[key], look.first_ms)), '%d..%d' % (fits[0], fits[-1]) if fits else 'none'))
     return '\n'.join(lines[:12])
 
 
 def short(state):
     if state is None:
         return 'absent'
-    value = repr(state[0]) if len(state[0]) < 40 else '%r..%r (%d bytes)' % (state[0][:12], state[0][-12:], len(state[0]))
+    value = repr(state[0])
+    if len(value) > 200:
+        value = '%s..%s (%d %s)' % (value[:90], value[-90:], len(state[0]), 'bytes' if isinstance(state[0], bytes) else 'elements')
     return value + (' until %d' % state[1] if state[1] is not None else '')

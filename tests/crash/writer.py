@@ -3,6 +3,7 @@
 import threading
 import time
 
+from tests.crash import collection_operations
 from tests.crash.model import History, Operation
 from tests.lib import resp
 
@@ -48,12 +49,16 @@ class Writer(threading.Thread):
             self.history.acknowledged += 1
 
     def next_operation(self):
-        operation = self.random.choice(OPERATIONS)(self)
+        operation = self.random.choice(self.random.choice((OPERATIONS, collection_operations.OPERATIONS)))(self)
         self.state.update(operation.after)
         return operation
 
     def key(self, kind):
         return b'%d:%s:%d' % (self.number, kind, self.random.randrange(CELLS))
+
+    @staticmethod
+    def now_ms():
+        return int(time.time() * 1000)
 
     def number_value(self):
         """A value never written before, sometimes long."""
@@ -62,23 +67,19 @@ class Writer(threading.Thread):
         return value + b'x' * self.random.choice((0, 0, 10, 100, VALUE_BYTES_MAX))
 
 
-def now_ms():
-    return int(time.time() * 1000)
-
-
 def set_plain(w):
     key, value = w.key(b'v'), w.number_value()
     return Operation([('SET', key, value)], {key: (value, None)}, 'OK')
 
 
 def set_until_far(w):
-    key, value, at = w.key(b'v'), w.number_value(), now_ms() + w.random.randint(1, 9) * DAY_MS
+    key, value, at = w.key(b'v'), w.number_value(), w.now_ms() + w.random.randint(1, 9) * DAY_MS
     return Operation([('SET', key, value, 'PXAT', at)], {key: (value, at)}, 'OK')
 
 
 def set_until_soon(w):
     """On keys of their own, since whether such a key is there while others work on it would depend on the clock."""
-    key, value, at = w.key(b's'), w.number_value(), now_ms() + w.random.randint(50, 900)
+    key, value, at = w.key(b's'), w.number_value(), w.now_ms() + w.random.randint(50, 900)
     return Operation([('SET', key, value, 'PXAT', at)], {key: (value, at)}, 'OK')
 
 
@@ -104,7 +105,7 @@ def delete(w):
 
 
 def expire_far(w):
-    key, at = w.key(w.random.choice((b'v', b'n'))), now_ms() + w.random.randint(1, 9) * DAY_MS
+    key, at = w.key(w.random.choice((b'v', b'n'))), w.now_ms() + w.random.randint(1, 9) * DAY_MS
     state = w.state.get(key)
     return Operation([('PEXPIREAT', key, at)], {key: (state[0], at)} if state else {}, 1 if state else 0)
 
