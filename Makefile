@@ -7,7 +7,8 @@
 #   make unit            builds and runs the unit tests alone; UNIT=stream those of one folder
 #   make lint            layout, static analysis, and the arrows between folders; make format mends the layout
 #   make fuzz            FUZZ_SECONDS=60 of every fuzzer of tests/fuzz
-#   make soak, bench     long runs, and ratios against the peers that are installed
+#   make soak, bench     long runs, and ratios against the peers that are installed; make soak SANITIZE=thread tells
+#                        all stories to a server built so, ARGS='tests/command -k zadd' some of them
 #   make install         into $(DESTDIR)$(PREFIX)
 #
 #   SANITIZE=address (with undefined), undefined or thread, or DEBUG=1, build the same into build/<variant>/.
@@ -167,7 +168,7 @@ fuzz: packages-lint
 	done
 
 soak: packages-test all
-	FOREBAY_SERVER=$(abspath $(SERVER)) tests/soak/run $(ARGS)
+	FOREBAY_SERVER=$(abspath $(SERVER)) tests/soak/$(if $(SANITIZE),sanitized,run) $(ARGS)
 
 bench: packages-test all
 	FOREBAY_SERVER=$(abspath $(SERVER)) tools/bench $(ARGS)

@@ -6,6 +6,7 @@ import signal
 import pytest
 
 from tests.lib import server as servers
+from tests.lib.resp import PATIENCE
 
 STORY_SECONDS_MAX = 300
 
@@ -35,7 +36,7 @@ def bounded(request):
     def too_long(*_):
         pytest.fail('took longer than %d seconds' % STORY_SECONDS_MAX)
     before = signal.signal(signal.SIGALRM, too_long)
-    signal.alarm(STORY_SECONDS_MAX)
+    signal.alarm(int(STORY_SECONDS_MAX * PATIENCE))
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)

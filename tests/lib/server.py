@@ -15,16 +15,23 @@ import subprocess
 import tempfile
 import time
 
-from tests.lib.resp import Client, Error
+from tests.lib.resp import PATIENCE, Client, Error
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TICKS = os.sysconf('SC_CLK_TCK')
 START_SECONDS = 60
+# What a server needs in every story beyond the memory that the story gives it: a sanitizer's own.
+MEMORY_MORE_MB = int(os.environ.get('MEMORY_MORE_MB', '0'))
 
 
-def wait_until(condition, seconds=10, what='the condition', interval=0.005):
+def memory_of(megabytes):
+    """A value of maxmemory that leaves a server this much."""
+    return '%dmb' % (megabytes + MEMORY_MORE_MB)
+
+
+def wait_until(condition, seconds=30, what='the condition', interval=0.005):
     """Polls until condition() is true and returns its value; AssertionError after 'seconds'."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds * PATIENCE
     while True:
         value = condition()
         if value:
@@ -139,7 +146,7 @@ class Server:
             return self.process.returncode if self.process else None
         self.process.send_signal(signal.SIGTERM)
         try:
-            return self.process.wait(seconds)
+            return self.process.wait(seconds * PATIENCE)
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError('%s did not end within %s seconds of SIGTERM:\n%s' % (

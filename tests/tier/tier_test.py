@@ -10,6 +10,7 @@ import time
 import pytest
 
 from tests.lib import server as servers
+from tests.lib.resp import PATIENCE
 from tests.lib.server import wait_until
 from tests.tier.load import key_of, scan, value_of, verify, verify_one_by_one, write
 
@@ -23,7 +24,7 @@ class Tiered:
     """A server with much more data than memory, and what is in it."""
 
     def __init__(self, kind, scale):
-        directives = {'maxmemory': '%dmb' % MAXMEMORY_MB, 'tier': 'yes'} if kind == 'forebay' else {'appendonly': 'yes'}
+        directives = {'maxmemory': servers.memory_of(MAXMEMORY_MB), 'tier': 'yes'} if kind == 'forebay' else {'appendonly': 'yes'}
         self.server = servers.start(kind, **directives)
         self.count = int(5 * MAXMEMORY_MB * (1 << 20) / (VALUE_BYTES + 12) * scale)
         self.client = self.server.client(timeout=120)
@@ -50,7 +51,7 @@ def test_01_more_data_than_memory_is_accepted(tiered):
 
 @pytest.mark.forebay_only
 def test_02_resident_memory_stays_bounded(tiered):
-    bound = MAXMEMORY_MB + RSS_SLACK_MB << 20
+    bound = MAXMEMORY_MB + RSS_SLACK_MB + servers.MEMORY_MORE_MB << 20
     wait_until(lambda: tiered.server.rss() < bound, 20, 'RSS below %d MB' % (bound >> 20))
 
 
@@ -122,10 +123,10 @@ def test_10_expired_cold_keys_stay_away(tiered):
     at = int(time.time() * 1000) + 6000
     assert sum(tiered.client.pipeline([('PEXPIREAT', key_of(n), at) for n in numbers])) == len(numbers)
     verify(tiered.client, tiered.sample(tiered.count // 4, 'push'), VALUE_BYTES) if time.time() * 1000 < at - 3000 else None
-    changed = sum(tiered.client.pipeline([('PERSIST', key_of(n)) for n in kept]))
-    kept = kept if changed == len(kept) else []
+    changed = tiered.client.pipeline([('PERSIST', key_of(n)) for n in kept])
+    kept = [n for n, was_there in zip(kept, changed) if was_there]
     wait_until(lambda: time.time() * 1000 > at, 10, 'the expiry time')
-    verify(tiered.client, numbers[1000:], VALUE_BYTES, version=None)
+    verify(tiered.client, sorted(set(numbers) - set(kept)), VALUE_BYTES, version=None)
     verify(tiered.client, kept, VALUE_BYTES)
     wait_until(lambda: tiered.client('DBSIZE') == tiered.count - len(numbers) + len(kept), 20, 'DBSIZE without the expired')
     write(tiered.client, numbers, VALUE_BYTES)
@@ -246,9 +247,9 @@ def test_17_flushall_leaves_nothing_in_any_tier(tiered):
 
 @pytest.mark.forebay_only
 def test_18_a_node_of_sixteen_megabytes_spills_and_reads_at_a_good_pace():
-    with servers.start('forebay', maxmemory='16mb', tier='yes') as server, server.client(timeout=60) as client:
+    with servers.start('forebay', maxmemory=servers.memory_of(16), tier='yes') as server, server.client(timeout=60) as client:
         started = time.monotonic()
         write(client, range(100000), 200)
         verify(client, range(0, 100000, 3), 200)
-        assert time.monotonic() - started < 40
+        assert time.monotonic() - started < 40 * PATIENCE
         assert client('DBSIZE') == 100000
