@@ -194,12 +194,14 @@ def test_used_memory_returns_after_a_flush(client):
     def used():
         return int(client.info('memory')['used_memory'])
 
+    readings = [used()]
+
     def used_in_the_end():
         # What earlier stories left is freed in the background.
-        first = used()
-        time.sleep(0.1)
-        return first if abs(used() - first) < 100000 else None
-    before = wait_until(used_in_the_end, what='earlier memory coming back')
+        readings.append(used())
+        return abs(readings[-1] - readings[-2]) < 100000
+    wait_until(used_in_the_end, what='earlier memory coming back', interval=0.1)
+    before = readings[-1]
     client.pipeline([('SET', 'k%d' % n, 'x' * 1000) for n in range(5000)])
     assert int(client.info('memory')['used_memory']) > before + 4000000
     client('FLUSHALL')
