@@ -25,6 +25,7 @@ struct metric {
     row(total_writes_processed, "write events processed")                                                            \
     row(rejected_connections, "connections refused because of maxclients")                                           \
     row(expired_keys, "keys that reached their time to live")                                                        \
+    row(expired_subkeys, "fields of hashes that reached their time to live")                                         \
     row(evicted_keys, "keys deleted to stay within maxmemory")                                                       \
     row(keyspace_hits, "lookups that found a key")                                                                   \
     row(keyspace_misses, "lookups that found none")                                                                  \

@@ -7,6 +7,7 @@
 #include "base/metric.h"
 #include "command/blocked.h"
 #include "command/class.h"
+#include "command/hash_lookup.h"
 #include "command/notify.h"
 #include "keyspace/sink.h"
 #include "object/codec.h"
@@ -262,16 +263,17 @@ void stage_node_effect(struct execution *x, const char *name, const int64_t *num
         effect_word_integer(effects, numbers[i]);
 }
 
-/* Expiry and eviction happen outside of any execution, so their effects go to the stream at once. */
-static void append_deletion(void *context, const struct key *key)
+void effect_append_alone(struct engine *engine, const struct key *key, const char *name, const struct bytes *words,
+                         uint32_t count)
 {
-    struct engine *engine = context;
     if (!stream_is_recording(engine->stream))
         return;
     struct effect_batch batch = {0};
-    effect_begin(&batch, key->db, 2);
-    effect_word(&batch, BYTES("DEL"));
+    effect_begin(&batch, key->db, 2 + count);
+    effect_word(&batch, bytes_of_text(name));
     effect_word(&batch, key->name);
+    for (uint32_t i = 0; i < count; i++)
+        effect_word(&batch, words[i]);
     stream_append(engine->stream, &batch);
     effect_batch_deinit(&batch);
 }
@@ -279,14 +281,14 @@ static void append_deletion(void *context, const struct key *key)
 static void append_expiry(void *context, const struct key *key)
 {
     metric_add(METRIC_expired_keys, 1);
-    append_deletion(context, key);
+    effect_append_alone(context, key, "DEL", NULL, 0);
     notify_by_itself(NOTIFY_EXPIRED, "expired", key);
 }
 
 static void append_eviction(void *context, const struct key *key)
 {
     class_note_evicted(key->name);
-    append_deletion(context, key);
+    effect_append_alone(context, key, "DEL", NULL, 0);
     notify_by_itself(NOTIFY_EVICTED, "evicted", key);
 }
 
@@ -301,6 +303,7 @@ const struct sink *effects_sink(struct engine *engine)
 {
     static struct sink sink;
     sink = (struct sink){.context = engine, .expired = append_expiry, .evicted = append_eviction};
+    hash_sink_setup(&sink);
     if (class_any_optional())
         sink.is_optional = name_is_optional;
     return &sink;

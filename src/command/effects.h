@@ -58,6 +58,9 @@ void move_value(struct execution *x, const struct key *from, struct entry *sourc
 /* Node-wide effects (FLUSHDB, FLUSHALL, SWAPDB a b), staged in order with the others. */
 void stage_node_effect(struct execution *x, const char *name, const int64_t *numbers, uint32_t count);
 
+/* (lock) Appends an effect of what happened outside of any execution, at once. */
+void effect_append_alone(struct engine *engine, const struct key *key, const char *name, const struct bytes *words,
+                         uint32_t count);
 /* Gives the sink of keys that expire or are evicted by themselves. */
 struct sink;
 const struct sink *effects_sink(struct engine *engine);

@@ -270,10 +270,20 @@ static void hscan_compact(struct execution *x, const struct member_scan *scan, c
     reply_deferred_array(x->reply, handle, scan->no_values ? found : found * 2);
 }
 
+static void drop_expired(struct member_list *list, int64_t now_ms)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < list->count; i++)
+        if (!hash_member_is_expired(list->members[i], now_ms))
+            list->members[kept++] = list->members[i];
+    list->count = kept;
+}
+
 static void hscan_table(struct execution *x, const struct member_scan *scan, const struct member_table *table)
 {
     struct member_list list;
     member_scan_reply_cursor(x, member_scan_table(scan, table, &list));
+    drop_expired(&list, x->now_ms);
     reply_array(x->reply, scan->no_values ? list.count : list.count * 2);
     for (size_t i = 0; i < list.count; i++) {
         reply_bulk(x->reply, member_name(list.members[i]));
@@ -288,7 +298,7 @@ static void hscan_command(struct execution *x)
     struct member_scan scan;
     struct entry *entry;
     struct object hash;
-    if (!member_scan_parse_cursor(x, &scan) || !hash_lookup_read(x, x->keys, true, &entry, &hash))
+    if (!member_scan_parse_cursor(x, &scan) || !hash_lookup_read(x, x->keys, false, &entry, &hash))
         return;
     if (!entry)
         member_scan_reply_empty(x);
@@ -416,7 +426,7 @@ static void apply_expiry(struct object *hash, struct buffer *room, const struct 
 static bool apply_hpexpireat(struct object *hash, struct buffer *room, const struct effect *effect)
 {
     int64_t expire_at_ms;
-    if (!bytes_to_int64(effect->words[2], &expire_at_ms) || expire_at_ms < 0)
+    if (!bytes_to_int64(effect->words[2], &expire_at_ms) || expire_at_ms <= 0 || expire_at_ms > HASH_TIME_MAX)
         return false;
     apply_expiry(hash, room, effect->words + 5, effect->count - 5, expire_at_ms);
     return true;

@@ -10,8 +10,8 @@
 #include "command/word_list.h"
 #include "resp/error_text.h"
 
-/* What Redis can keep of a field's time. */
-#define FIELD_TIME_MAX ((INT64_C(1) << 48) - 1)
+/* Redis refuses later ones, though payloads may hold times up to HASH_TIME_MAX. */
+#define FIELD_TIME_MAX ((INT64_C(1) << 46) - 1)
 
 enum outcome {
     OUTCOME_MISSING = -2,

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "command/hash_lookup.h"
 
+#include "base/metric.h"
 #include "command/effects.h"
 #include "command/notify.h"
 #include "command/word_list.h"
+#include "keyspace/sink.h"
 
 /* Fields of one effect that names their number before them. */
 #define EXPIRY_FIELDS_MAX 200
@@ -19,26 +21,77 @@ void hash_store_taken(struct execution *x, const struct key *key, struct entry *
         notify(x, NOTIFY_GENERIC, "del", key);
 }
 
+/* ---- fields that have expired ---- */
+
+/* What a command that names its fields sweeps on the way. */
+#define SWEEP_MAX 64
+/* What one effect can name. */
+#define FIELDS_MAX (EFFECT_WORDS_MAX - 2)
+
+/* Fields that are gone, by name, until they are told. */
+struct swept {
+    struct buffer kept;
+    struct word_list fields;
+};
+
 static void keep_field(void *context, struct bytes field)
 {
     word_list_keep(context, field);
 }
 
-/* The entry, or NULL if its last field went. */
-static struct entry *sweep(struct execution *x, const struct key *key, struct entry *entry, struct object *hash)
+static void swept_take(struct swept *swept, struct object *hash, struct buffer *room, int64_t now_ms, size_t max)
 {
-    struct buffer kept = {0};
-    struct word_list fields;
-    hash_object_sweep(hash, x->now_ms, keep_field, &kept);
-    word_list_init(&fields);
-    word_list_add_kept(&fields, &kept);
-    bool is_gone = object_count(hash) == 0;
-    if (fields.count > 0)
-        hash_store_taken(x, key, entry, hash, fields.words, fields.count, "hexpired");
-    word_list_deinit(&fields);
-    buffer_deinit(&kept);
-    return is_gone ? NULL : entry;
+    swept->kept = (struct buffer){0};
+    word_list_init(&swept->fields);
+    hash_object_sweep(hash, room, now_ms, max, keep_field, &swept->kept);
+    word_list_add_kept(&swept->fields, &swept->kept);
+    metric_add(METRIC_expired_subkeys, swept->fields.count);
 }
+
+static void swept_deinit(struct swept *swept)
+{
+    word_list_deinit(&swept->fields);
+    buffer_deinit(&swept->kept);
+}
+
+/* The entry, or NULL if its last field went. */
+static struct entry *sweep(struct execution *x, const struct key *key, struct entry *entry, struct object *hash,
+                           size_t max)
+{
+    struct swept swept;
+    swept_take(&swept, hash, edit_room(x), x->now_ms, max);
+    bool is_gone = object_count(hash) == 0;
+    hash_store_taken(x, key, entry, hash, swept.fields.words, swept.fields.count, "hexpired");
+    swept_deinit(&swept);
+    if (is_gone)
+        return NULL;
+    entry = keyspace_find(x->keyspace, key);
+    *hash = entry_object(entry);
+    return entry;
+}
+
+static unsigned fields_expired(void *context, const struct key *key, struct object *hash, struct buffer *room,
+                               int64_t now_ms, unsigned max)
+{
+    struct engine *engine = context;
+    struct swept swept;
+    swept_take(&swept, hash, room, now_ms, max < FIELDS_MAX ? max : FIELDS_MAX);
+    unsigned count = (unsigned)swept.fields.count;
+    bool is_gone = object_count(hash) == 0;
+    effect_append_alone(engine, key, is_gone ? "DEL" : "HDEL", swept.fields.words, is_gone ? 0 : count);
+    notify_by_itself(NOTIFY_HASH, "hexpired", key);
+    if (is_gone)
+        notify_by_itself(NOTIFY_GENERIC, "del", key);
+    swept_deinit(&swept);
+    return count;
+}
+
+void hash_sink_setup(struct sink *sink)
+{
+    sink->parts_expired = fields_expired;
+}
+
+/* ---- lookups ---- */
 
 static bool view(struct execution *x, const struct key *key, bool exactly, struct entry **entry, struct object *hash)
 {
@@ -46,8 +99,8 @@ static bool view(struct execution *x, const struct key *key, bool exactly, struc
         return false;
     if (*entry) {
         *hash = entry_object(*entry);
-        if (__builtin_expect(hash_object_is_due(hash, x->now_ms, exactly), 0))
-            *entry = sweep(x, key, *entry, hash);
+        if (__builtin_expect(hash_object_due_ms(hash) <= x->now_ms, 0))
+            *entry = sweep(x, key, *entry, hash, exactly ? SIZE_MAX : SWEEP_MAX);
     }
     if (!*entry)
         *hash = object_empty(OBJECT_HASH);

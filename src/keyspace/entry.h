@@ -103,3 +103,19 @@ static inline struct object entry_object(const struct entry *entry)
         memcpy(&object.body, field, sizeof(object.body));
     return object;
 }
+
+/* When a part of a live entry's value ends by itself next; OBJECT_NEVER_DUE if none does. */
+static inline int64_t entry_parts_due_ms(const struct entry *entry)
+{
+    if (__builtin_expect(entry_type(entry) != OBJECT_HASH || entry->kind >> 4 == ENCODING_LISTPACK, 1))
+        return OBJECT_NEVER_DUE;
+    struct object value = entry_object(entry);
+    return object_due_ms(&value);
+}
+
+/* When the entry, or a part of its value, does. */
+static inline int64_t entry_due_ms(const struct entry *entry)
+{
+    int64_t parts_due_ms = entry_parts_due_ms(entry), expire_at_ms = entry_expire_at_ms(entry);
+    return (entry->flags & ENTRY_HAS_EXPIRE) && expire_at_ms < parts_due_ms ? expire_at_ms : parts_due_ms;
+}

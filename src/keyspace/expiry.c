@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Keys that come due, found without an index by time: every segment, table and partition knows a moment before which
- * nothing of it expires, and a step goes only where that moment has passed.
+/* Keys that come due, and values of which a part does, found without an index by time: every segment, table and partition
+ * knows a moment before which nothing of it expires, and a step goes only where that moment has passed.
  *
  * X1 a bound is never later than the first expiry below it. Puts lower the bounds on their way; removals leave them
  *    too early, which costs a look.
  * X2 a table's bound is found anew by a pass over its segments, which may take many steps: the bound is reset when
  *    the pass begins and lowered segment by segment. While it is under way the partition counts as due.
- * X3 entries that are due but stay, since the step has removed its share, keep the bounds in the past. */
+ * X3 entries that are due but stay, since the step has removed its share or nobody takes what is due of them, keep the
+ *    bounds in the past. */
 #include "keyspace/keyspace_private.h"
 
 /* A look at a segment's header costs some tens of nanoseconds, a visit some microseconds. */
@@ -17,25 +18,54 @@ struct expiry_step {
     struct place place;
     int64_t now_ms;
     unsigned max, removed, looks, visits;
-    int64_t bound_ms; /* of the entries that stay in the visited segment */
+    struct buffer room; /* for values that lose a part */
+    int64_t bound_ms;   /* of the entries that stay in the visited segment */
 };
+
+static struct entry *stay(struct expiry_step *step, struct entry *entry)
+{
+    int64_t due_ms = entry_due_ms(entry);
+    step->bound_ms = due_ms < step->bound_ms ? due_ms : step->bound_ms;
+    return entry;
+}
+
+static struct entry *expire_key(struct expiry_step *step, const struct key *key, struct entry *entry)
+{
+    const struct sink *sink = step->place.keyspace->sink;
+    if (sink)
+        sink->expired(sink->context, key);
+    step->removed++;
+    return place_delete(&step->place, key, entry);
+}
+
+static struct entry *expire_parts(struct expiry_step *step, const struct key *key, struct entry *entry)
+{
+    struct keyspace *keyspace = step->place.keyspace;
+    const struct sink *sink = keyspace->sink;
+    struct object value = entry_object(entry);
+    if (!sink || !sink->parts_expired)
+        return stay(step, entry);
+    step->room.length = 0;
+    step->removed +=
+        sink->parts_expired(sink->context, key, &value, &step->room, step->now_ms, step->max - step->removed);
+    if (object_count(&value) == 0)
+        return place_delete(&step->place, key, entry);
+    if (object_is_inline(&value))
+        entry = keyspace_put(keyspace, key, &value, entry_expire_at_ms(entry));
+    else
+        keyspace_written(keyspace, key, entry);
+    return stay(step, entry);
+}
 
 static struct entry *expire_entry(void *context, struct entry *entry)
 {
     struct expiry_step *step = context;
-    if (!entry_is_live(entry) || !(entry->flags & ENTRY_HAS_EXPIRE))
+    if (!entry_is_live(entry))
         return entry;
-    int64_t expire_at_ms = entry_expire_at_ms(entry);
-    if (expire_at_ms > step->now_ms || step->removed == step->max) {
-        step->bound_ms = expire_at_ms < step->bound_ms ? expire_at_ms : step->bound_ms;
-        return entry;
-    }
-    const struct sink *sink = step->place.keyspace->sink;
+    if (entry_due_ms(entry) > step->now_ms || step->removed >= step->max)
+        return stay(step, entry);
     struct key key = place_key(&step->place, entry);
-    if (sink)
-        sink->expired(sink->context, &key);
-    step->removed++;
-    return place_delete(&step->place, &key, entry);
+    return entry_is_expired(entry, step->now_ms) ? expire_key(step, &key, entry) : expire_parts(step, &key, entry);
 }
 
 static bool step_is_spent(const struct expiry_step *step)
@@ -121,6 +151,7 @@ static unsigned expire_locked(struct keyspace *keyspace, struct partition *parti
     int64_t bound_ms = bound_of(partition);
     atomic_store_explicit(&partition->expiry_bound_ms, bound_ms, memory_order_relaxed);
     *more = bound_ms <= now_ms;
+    buffer_deinit(&step.room);
     return step.removed;
 }
 

@@ -348,6 +348,8 @@ void keyspace_written(struct keyspace *keyspace, const struct key *key, struct e
 {
     struct place place = place_make(keyspace, keyspace_physical(keyspace, key->db), key->slot);
     partition_key_changed(place.partition, key);
+    if (entry_parts_due_ms(entry) != OBJECT_NEVER_DUE)
+        place_note_expiry(&place, key->hash, entry);
     if (entry_state(entry) == ENTRY_DIRTY)
         return;
     place_account_dirty(&place, entry, -1);

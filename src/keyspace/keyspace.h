@@ -224,8 +224,8 @@ uint64_t keyspace_random_cursor(struct keyspace *keyspace, int db, uint64_t rand
 
 /* ---- expiry and eviction: called by workers and the control thread between commands ---- */
 
-/* Removes keys due at now_ms, at most 'max', telling the sink; takes the partition's lock (or gives up if it is
- * held). Returns how many it removed; sets *more if due keys remain. */
+/* Removes keys and parts of values due at now_ms, at most 'max', telling the sink; takes the partition's lock (or gives up if it is
+ * held). Returns how many it removed; sets *more if any remain. */
 unsigned keyspace_expire_step(struct keyspace *keyspace, uint32_t partition, int64_t now_ms, unsigned max, bool *more);
 /* The earliest moment at which something in the partition may be due; INT64_MAX if nothing; any thread. */
 int64_t keyspace_next_expiry_ms(const struct keyspace *keyspace, uint32_t partition);

@@ -167,7 +167,7 @@ void place_account(const struct place *place, const struct entry *entry, int sig
 void place_account_dirty(const struct place *place, const struct entry *entry, int sign);
 /* (lock) Counts keys that come to exist or cease to: of RAM and tier. */
 void place_count_keys(const struct place *place, int keys, int expires);
-/* (lock) The entry may expire: lowers the bounds of segment, table and partition. */
+/* (lock) The entry or a part of it may expire: lowers the bounds of segment, table and partition. */
 void place_note_expiry(const struct place *place, uint64_t hash, const struct entry *entry);
 /* (lock) The key is deleted: figures, watchers, waiters; frees the entry and returns what must stand in its place,
  * a tombstone or NULL. The caller puts it there. */

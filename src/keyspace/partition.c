@@ -115,13 +115,13 @@ void place_count_keys(const struct place *place, int keys, int expires)
 
 void place_note_expiry(const struct place *place, uint64_t hash, const struct entry *entry)
 {
-    if (!(entry->flags & ENTRY_HAS_EXPIRE))
+    int64_t due_ms = entry_due_ms(entry);
+    if (due_ms == EXPIRY_NEVER)
         return;
-    int64_t expire_at_ms = entry_expire_at_ms(entry);
-    slot_table_note_expiry(place->table, hash, expire_at_ms);
+    slot_table_note_expiry(place->table, hash, due_ms);
     struct partition *partition = place->partition;
-    if (expire_at_ms < atomic_load_explicit(&partition->expiry_bound_ms, memory_order_relaxed))
-        atomic_store_explicit(&partition->expiry_bound_ms, expire_at_ms, memory_order_relaxed);
+    if (due_ms < atomic_load_explicit(&partition->expiry_bound_ms, memory_order_relaxed))
+        atomic_store_explicit(&partition->expiry_bound_ms, due_ms, memory_order_relaxed);
 }
 
 unsigned place_row_flags(const struct place *place, uint64_t hash)

@@ -119,8 +119,8 @@ static void half_append(struct segment *half, struct entry *entry, uint64_t seed
     uint64_t hash = hash_bytes(key.data, key.length, seed);
     half->words[half->count] = word_of(segment_tag(half->depth, hash), entry);
     half->count++;
-    if (entry_is_live(entry) && (entry->flags & ENTRY_HAS_EXPIRE))
-        segment_lower_expiry(half, entry_expire_at_ms(entry));
+    if (entry_is_live(entry))
+        segment_lower_expiry(half, entry_due_ms(entry));
 }
 
 void segment_split(struct segment *segment, uint64_t seed, struct segment **low, struct segment **high)
@@ -158,6 +158,8 @@ struct segment *segment_merge(struct segment *low, struct segment *high)
 
 void segment_lower_expiry(struct segment *segment, int64_t expire_at_ms)
 {
+    if (expire_at_ms == EXPIRY_NEVER)
+        return;
     uint64_t units = expire_at_ms < 0 ? 0 : (uint64_t)expire_at_ms / EXPIRY_UNIT_MS;
     if (units < segment->expiry)
         segment->expiry = units;

@@ -259,8 +259,8 @@ uint64_t slot_table_visit(struct slot_table *table, uint64_t hash,
             continue;
         }
         segment_set_entry(segment, index++, entry);
-        if (entry_is_live(entry) && (entry->flags & ENTRY_HAS_EXPIRE))
-            segment_lower_expiry(segment, entry_expire_at_ms(entry));
+        if (entry_is_live(entry))
+            segment_lower_expiry(segment, entry_due_ms(entry));
     }
     if (segment->count < count)
         settle_at(table, hash);

@@ -18,11 +18,11 @@ struct slot_table {
     uint32_t expires;         /* of the keys, those with an expiry */
     uint32_t resident;        /* of the keys, those live in RAM */
     uint32_t entries;         /* counted here */
-    int64_t expiry_bound_ms;  /* no live entry expires before it; 0 in a table that was never told of any */
+    int64_t expiry_bound_ms;  /* no live entry is due before it; 0 in a table that was never told of any */
 };
 
 /* "Nothing here expires." */
-#define EXPIRY_NEVER INT64_MAX
+#define EXPIRY_NEVER OBJECT_NEVER_DUE
 
 void slot_table_init(struct slot_table *table);
 /* Frees the segments and calls 'release' with every entry; the table is empty then. Unbounded in time. */

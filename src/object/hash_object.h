@@ -4,9 +4,11 @@
 #include "object/member_table.h"
 #include "object/object.h"
 
-/* Hashes: a listpack of fields and values while they are few and short, then a table of members. Only a table's fields can
- * expire. A field whose time has come is not there for who passes the present as 'now_ms', until a sweep removes it; with
+/* Hashes: a listpack of fields and values while they are few and short (with times, once one of them expires), then a table
+ * of members. A field whose time has come is not there for who passes the present as 'now_ms', until a sweep removes it; with
  * HASH_AT_ANY_TIME it is. Functions that change one take the room of object_edit_begin; bytes given must not lie in it. */
+/* The latest time of a field. */
+#define HASH_TIME_MAX ((INT64_C(1) << 48) - 1)
 #define HASH_NO_EXPIRE INT64_C(-1)
 #define HASH_AT_ANY_TIME INT64_MIN
 
@@ -22,18 +24,19 @@ bool hash_object_set(struct object *hash, struct buffer *room, struct bytes fiel
                      bool keeps_expiry, int64_t now_ms);
 /* False if there was no such field; nothing is edited then. */
 bool hash_object_remove(struct object *hash, struct buffer *room, struct bytes field, int64_t now_ms);
-/* Sets or clears (HASH_NO_EXPIRE) the expiry of a field that is there. */
+/* Sets or clears (HASH_NO_EXPIRE) the expiry of a field that is there; a time is above 0 and at most HASH_TIME_MAX. */
 void hash_object_set_expiry(struct object *hash, struct buffer *room, struct bytes field, int64_t expire_at_ms);
 
-/* Whether fields may have expired that are worth a sweep now: how often a large hash is swept is bounded. 'exactly' asks
- * whatever the cost. */
-bool hash_object_is_due(const struct object *hash, int64_t now_ms, bool exactly);
-/* Removes the fields that have expired; each name is given to visit first. */
-void hash_object_sweep(struct object *hash, int64_t now_ms, void (*visit)(void *context, struct bytes field),
-                       void *context);
+/* When the next field expires; OBJECT_NEVER_DUE if none does. In constant time, or a logarithm of the fields that do. */
+int64_t hash_object_due_ms(const struct object *hash);
+/* Removes up to 'max' fields that have expired, the earliest first; each name is given to visit before. Returns how many. */
+size_t hash_object_sweep(struct object *hash, struct buffer *room, int64_t now_ms, size_t max,
+                         void (*visit)(void *context, struct bytes field), void *context);
 
 /* The fields of a hash that is a table, else NULL. */
 const struct member_table *hash_object_table(const struct object *hash);
+/* Of one of its members. */
+bool hash_member_is_expired(const struct member *member, int64_t now_ms);
 
 /* All fields that have not expired. The hash is left alone during it; what it shows is good until the next step. */
 struct hash_walk {

@@ -5,8 +5,10 @@
  *   9  zipmap          one string: count, then (length, field, length, free bytes, value, free) ..., 255; before 2.6
  *   13 ziplist         one string: fields and values in turn
  *   16 listpack        one string: the same
- *   24 with times      the first time (8 bytes), length, then distance to it, field, value
- *   25 listpack of the same: the first time, then one string of field, value, time in turn
+ *   22 with times      length, then field, value, time in 8 bytes, -1 for none; Valkey 9
+ *   23 listpack with times: one string: field, value, time in turn, 0 for none; before Redis 7.4 was released
+ *   24 with times      the first time (8 bytes), length, then distance to it and one more, 0 for none, field, value
+ *   25 listpack with times: the first time, then as 23
  *
  * Fields are collected in a listpack while they fit one, then in a table. A field that is there twice is an error, which
  * a listpack tells only at the end. */
@@ -18,63 +20,67 @@
 #include <endian.h>
 
 struct collector {
+    struct object hash; /* a view of the listpack, or the table */
     struct buffer *listpack;
-    size_t count;
-    struct hash_body *body; /* NULL while it is a listpack */
+    bool has_times;
     /* Of compact forms, whose elements come one by one: */
     struct buffer field, value;
     size_t elements, per_field;
 };
 
+static struct object listpack_view(const struct collector *collector)
+{
+    uint8_t encoding = collector->has_times ? ENCODING_LISTPACK_EXPIRY : ENCODING_LISTPACK;
+    return (struct object){.type = OBJECT_HASH, .encoding = encoding, .bytes = buffer_bytes(collector->listpack)};
+}
+
 static bool move_to_body(struct collector *collector)
 {
-    struct bytes listpack = buffer_bytes(collector->listpack);
-    const uint8_t *position = listpack_first(listpack);
-    collector->body = hash_body_create();
-    while (position) {
-        char digits[2][BYTES_INTEGER_MAX];
-        struct bytes field = listpack_get_bytes(position, digits[0]);
-        const uint8_t *next = listpack_next(position);
-        struct bytes value = listpack_get_bytes(next, digits[1]);
-        uint64_t hash = member_hash(field);
-        if (member_table_find(&collector->body->table, hash, field))
-            return false;
-        hash_body_insert(collector->body, hash, member_create(field, &value, NULL));
-        position = listpack_next(next);
-    }
-    return true;
+    struct hash_body *body = hash_body_from(&collector->hash);
+    if (body)
+        collector->hash = (struct object){.type = OBJECT_HASH, .encoding = ENCODING_TABLE, .body = body};
+    return body != NULL;
 }
 
 static bool add(struct collector *collector, struct bytes field, struct bytes value, int64_t expire_at_ms)
 {
-    bool has_expiry = expire_at_ms != HASH_NO_EXPIRE;
-    collector->count++;
-    if (!collector->body && !has_expiry &&
-        hash_listpack_has_room(collector->count, collector->listpack->length, field, value))
-        return listpack_append(collector->listpack, field) && listpack_append(collector->listpack, value);
-    if (!collector->body && !move_to_body(collector))
+    struct object *hash = &collector->hash;
+    if (hash->encoding != ENCODING_TABLE &&
+        hash_listpack_has_room(object_count(hash) + 1, collector->listpack->length, field, value)) {
+        hash_listpack_add(collector->listpack, collector->has_times, field, value, expire_at_ms);
+        *hash = listpack_view(collector);
+        return true;
+    }
+    if (hash->encoding != ENCODING_TABLE && !move_to_body(collector))
         return false;
-    uint64_t hash = member_hash(field);
-    if (member_table_find(&collector->body->table, hash, field))
-        return false;
-    hash_body_insert(collector->body, hash, member_create(field, &value, has_expiry ? &expire_at_ms : NULL));
-    return true;
+    return hash_body_add(hash->body, field, value, expire_at_ms);
 }
 
 /* ---- the plain forms ---- */
 
-static bool read_first_time(struct rdb_reader *reader, int64_t *first_ms)
+static bool read_int64(struct rdb_reader *reader, int64_t *value)
 {
     uint64_t wire;
     if (rdb_reader_left(reader) < sizeof(wire))
         return false;
     memcpy(&wire, reader->at, sizeof(wire));
     reader->at += sizeof(wire);
-    *first_ms = (int64_t)le64toh(wire);
-    return *first_ms >= 0;
+    *value = (int64_t)le64toh(wire);
+    return true;
 }
 
-static bool read_time(struct rdb_reader *reader, int64_t first_ms, int64_t *expire_at_ms)
+static bool read_first_time(struct rdb_reader *reader, int64_t *first_ms)
+{
+    return read_int64(reader, first_ms) && *first_ms >= 0;
+}
+
+static bool read_time(struct rdb_reader *reader, int64_t *expire_at_ms)
+{
+    return read_int64(reader, expire_at_ms) &&
+           (*expire_at_ms == HASH_NO_EXPIRE || (*expire_at_ms > 0 && *expire_at_ms <= HASH_TIME_MAX));
+}
+
+static bool read_distance(struct rdb_reader *reader, int64_t first_ms, int64_t *expire_at_ms)
 {
     uint64_t distance;
     *expire_at_ms = HASH_NO_EXPIRE;
@@ -82,23 +88,31 @@ static bool read_time(struct rdb_reader *reader, int64_t first_ms, int64_t *expi
         return false;
     if (distance == 0)
         return true;
-    if (distance - 1 > (uint64_t)(INT64_MAX - first_ms))
+    if (distance > HASH_TIME_MAX || first_ms > HASH_TIME_MAX - (int64_t)(distance - 1))
         return false;
     *expire_at_ms = first_ms + (int64_t)(distance - 1);
-    return true;
+    return *expire_at_ms > 0;
 }
 
-static bool read_plain(struct rdb_reader *reader, bool has_times, struct collector *collector)
+/* Field and value, with what tells the time before or behind them. */
+static bool read_field(uint8_t type_byte, struct rdb_reader *reader, int64_t first_ms, struct collector *collector)
 {
     struct bytes field, value;
-    int64_t first_ms = 0, expire_at_ms = HASH_NO_EXPIRE;
+    int64_t expire_at_ms = HASH_NO_EXPIRE;
+    return (type_byte != RDB_TYPE_HASH_METADATA || read_distance(reader, first_ms, &expire_at_ms)) &&
+           rdb_read_bytes(reader, &collector->field, &field) && rdb_read_bytes(reader, &collector->value, &value) &&
+           (type_byte != RDB_TYPE_HASH_2 || read_time(reader, &expire_at_ms)) &&
+           add(collector, field, value, expire_at_ms);
+}
+
+static bool read_plain(uint8_t type_byte, struct rdb_reader *reader, struct collector *collector)
+{
+    int64_t first_ms = 0;
     uint64_t length;
-    bool is_sound = (!has_times || read_first_time(reader, &first_ms)) && rdb_read_length(reader, &length) &&
-                    length > 0 && length <= rdb_reader_left(reader) / 2;
+    bool is_sound = (type_byte != RDB_TYPE_HASH_METADATA || read_first_time(reader, &first_ms)) &&
+                    rdb_read_length(reader, &length) && length > 0 && length <= rdb_reader_left(reader) / 2;
     for (uint64_t i = 0; is_sound && i < length; i++)
-        is_sound = (!has_times || read_time(reader, first_ms, &expire_at_ms)) &&
-                   rdb_read_bytes(reader, &collector->field, &field) &&
-                   rdb_read_bytes(reader, &collector->value, &value) && add(collector, field, value, expire_at_ms);
+        is_sound = read_field(type_byte, reader, first_ms, collector);
     return is_sound;
 }
 
@@ -119,7 +133,7 @@ static bool take_element(void *context, struct bytes element)
         keep(&collector->field, element);
     if (part == 1)
         keep(&collector->value, element);
-    if (part == 2 && (!bytes_to_int64(element, &expire_at_ms) || expire_at_ms < 0))
+    if (part == 2 && (!bytes_to_int64(element, &expire_at_ms) || expire_at_ms < 0 || expire_at_ms > HASH_TIME_MAX))
         return false;
     if (part + 1 < collector->per_field)
         return true;
@@ -187,9 +201,9 @@ static bool read_compact(uint8_t type_byte, struct rdb_reader *reader, struct co
     struct buffer expanded = {0};
     struct bytes bytes;
     int64_t first_ms;
-    collector->per_field = type_byte == RDB_TYPE_HASH_LISTPACK_EX ? 3 : 2;
-    bool is_sound =
-        (collector->per_field == 2 || read_first_time(reader, &first_ms)) && rdb_read_bytes(reader, &expanded, &bytes);
+    collector->per_field = collector->has_times ? 3 : 2;
+    bool is_sound = (type_byte != RDB_TYPE_HASH_LISTPACK_EX || read_first_time(reader, &first_ms)) &&
+                    rdb_read_bytes(reader, &expanded, &bytes);
     if (is_sound && type_byte == RDB_TYPE_HASH_ZIPMAP)
         is_sound = read_zipmap(bytes, collector);
     else if (is_sound && type_byte == RDB_TYPE_HASH_ZIPLIST)
@@ -202,27 +216,41 @@ static bool read_compact(uint8_t type_byte, struct rdb_reader *reader, struct co
 
 static bool read_hash(uint8_t type_byte, struct rdb_reader *reader, struct collector *collector)
 {
-    if (type_byte == RDB_TYPE_HASH || type_byte == RDB_TYPE_HASH_METADATA)
-        return read_plain(reader, type_byte == RDB_TYPE_HASH_METADATA, collector);
-    return read_compact(type_byte, reader, collector);
+    bool is_plain = type_byte == RDB_TYPE_HASH || type_byte == RDB_TYPE_HASH_2 || type_byte == RDB_TYPE_HASH_METADATA;
+    return (is_plain ? read_plain : read_compact)(type_byte, reader, collector) && object_count(&collector->hash) > 0 &&
+           rdb_reader_left(reader) == 0;
+}
+
+/* None of the fields expires, though it might have. */
+static void strip_times(struct collector *collector)
+{
+    struct buffer plain = {0};
+    hash_listpack_strip(&collector->hash, &plain);
+    collector->listpack->length = 0;
+    buffer_append_bytes(collector->listpack, buffer_bytes(&plain));
+    collector->has_times = false;
+    collector->hash = listpack_view(collector);
+    buffer_deinit(&plain);
 }
 
 enum status hash_object_decode(uint8_t type_byte, struct rdb_reader *reader, struct buffer *scratch,
                                struct object *object)
 {
-    struct collector collector = {.listpack = scratch};
+    struct collector collector = {.listpack = scratch, .has_times = type_byte >= RDB_TYPE_HASH_2};
+    struct object *hash = &collector.hash;
     scratch->length = 0;
     listpack_init(scratch);
-    bool is_sound = read_hash(type_byte, reader, &collector) && collector.count > 0 && rdb_reader_left(reader) == 0;
-    is_sound = is_sound && (collector.body || !listpack_has_duplicates(buffer_bytes(scratch), 2));
-    struct object hash = {.type = OBJECT_HASH, .encoding = ENCODING_TABLE, .body = collector.body};
-    if (!collector.body)
-        hash = (struct object){.type = OBJECT_HASH, .encoding = ENCODING_LISTPACK, .bytes = buffer_bytes(scratch)};
+    *hash = listpack_view(&collector);
+    bool is_sound = read_hash(type_byte, reader, &collector);
+    if (is_sound && hash->encoding != ENCODING_TABLE)
+        is_sound = !listpack_has_duplicates(hash->bytes, hash_listpack_step(hash));
+    if (is_sound && hash->encoding == ENCODING_LISTPACK_EXPIRY && hash_object_due_ms(hash) == OBJECT_NEVER_DUE)
+        strip_times(&collector);
     buffer_deinit(&collector.field);
     buffer_deinit(&collector.value);
     if (is_sound)
-        *object = hash;
+        *object = *hash;
     else
-        object_release(&hash);
+        object_release(hash);
     return is_sound ? STATUS_OK : STATUS_CORRUPT;
 }

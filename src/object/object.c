@@ -3,6 +3,7 @@
 #include "object/object.h"
 
 #include "base/check.h"
+#include "object/hash_object.h"
 #include "object/list_private.h"
 #include "object/object_private.h"
 #include "object/stream_private.h"
@@ -69,6 +70,11 @@ size_t object_count(const struct object *object)
 struct object object_copy(const struct object *object)
 {
     return object_is_inline(object) ? *object : class_of(object)->copy(object);
+}
+
+int64_t object_due_ms(const struct object *object)
+{
+    return object->type == OBJECT_HASH ? hash_object_due_ms(object) : OBJECT_NEVER_DUE;
 }
 
 struct object object_empty(enum object_type type)

@@ -76,6 +76,9 @@ void object_each(const struct object *object, bool (*visit)(void *context, struc
 /* A second value equal to the first; inline bytes are borrowed. */
 struct object object_copy(const struct object *object);
 
+/* When a part of the value ends by itself next, a field of a hash; OBJECT_NEVER_DUE if none does. */
+#define OBJECT_NEVER_DUE INT64_MAX
+int64_t object_due_ms(const struct object *object);
 /* "string", "list", ... as TYPE answers. */
 const char *object_type_name(uint8_t type);
 /* "int", "embstr", "raw", ... as OBJECT ENCODING answers. */

@@ -27,6 +27,8 @@ enum rdb_type {
     RDB_TYPE_STREAM_LISTPACKS_2 = 19,
     RDB_TYPE_SET_LISTPACK = 20,
     RDB_TYPE_STREAM_LISTPACKS_3 = 21,
+    RDB_TYPE_HASH_2 = 22, /* Valkey's; release candidates of Redis had another */
+    RDB_TYPE_HASH_LISTPACK_EX_EARLY = 23,
     RDB_TYPE_HASH_METADATA = 24,
     RDB_TYPE_HASH_LISTPACK_EX = 25,
 };

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from tests.lib import payload
 from tests.lib.resp import Error
 from tests.lib.server import wait_until
 
@@ -43,6 +44,64 @@ def test_a_hash_goes_with_its_last_field(client):
     client('HPEXPIRE', 'h', 20, 'FIELDS', 2, 'a', 'b')
     wait_until(lambda: client('HLEN', 'h') == 0)
     assert client('EXISTS', 'h') == 0
+
+
+def expired_subkeys(client):
+    return int(client('INFO', 'stats').split(b'expired_subkeys:')[1].split(b'\r')[0])
+
+
+def test_fields_expire_by_themselves(client, size):
+    before = expired_subkeys(client)
+    client('HPEXPIRE', 'h', 30, 'FIELDS', 2, 'f1', 'f3')
+    client('HPEXPIRE', 'h', 100000, 'FIELDS', 1, 'f0')
+    wait_until(lambda: expired_subkeys(client) == before + 2)
+    assert client('HLEN', 'h') == size - 2
+
+
+def test_a_hash_goes_by_itself_with_its_last_field(client):
+    client('HSET', 'h', 'a', 1, 'b', 2)
+    client('HPEXPIRE', 'h', 20, 'FIELDS', 2, 'a', 'b')
+    wait_until(lambda: client('DBSIZE') == 0)
+
+
+def test_many_fields_leave_in_steps(client):
+    for begin in range(0, 3000, 100):
+        client('HSET', 'h', *[word for i in range(begin, begin + 100) for word in ('f%d' % i, i)])
+    for begin in range(0, 3000, 100):
+        client('HPEXPIRE', 'h', 50, 'FIELDS', 100, *['f%d' % i for i in range(begin, begin + 100)])
+    client('HSET', 'h', 'stays', 1)
+    wait_until(lambda: client('HLEN', 'h') == 1)
+    assert client('HGETALL', 'h') == [b'stays', b'1']
+
+
+def test_small_hashes_with_times_are_listpacks_of_three(client):
+    client('HSET', 'h', 'a', 1, 'b', 2)
+    client('HEXPIRE', 'h', 100, 'FIELDS', 1, 'b')
+    assert client('OBJECT', 'ENCODING', 'h') == b'listpackex'
+    assert payload.body(client('DUMP', 'h'))[:1] == b'\x19'
+    client('HPERSIST', 'h', 'FIELDS', 1, 'b')
+    assert payload.body(client('DUMP', 'h'))[:1] == b'\x10'
+    client('HEXPIRE', 'h', 100, 'FIELDS', 1, 'b')
+    client('HSET', 'h', 'c', 'x' * 65)
+    assert client('OBJECT', 'ENCODING', 'h') == b'hashtable'
+    assert client('HGETALL', 'h').count(b'x' * 65) == 1 and client('HTTL', 'h', 'FIELDS', 1, 'b')[0] > 0
+    assert payload.body(client('DUMP', 'h'))[:1] == b'\x18'
+
+
+def test_hscan_passes_over_what_has_expired(client, size):
+    client('DEBUG', 'SET-ACTIVE-EXPIRE', 0)
+    try:
+        client('HPEXPIRE', 'h', 1, 'FIELDS', 1, 'f1')
+        wait_until(lambda: client('HGET', 'h', 'f1') is None)
+        cursor, seen = b'0', []
+        while True:
+            cursor, page = client('HSCAN', 'h', cursor, 'COUNT', 500)
+            seen += page[::2]
+            if cursor == b'0':
+                break
+        assert b'f1' not in seen and len(set(seen)) == size - 1
+    finally:
+        client('DEBUG', 'SET-ACTIVE-EXPIRE', 1)
 
 
 def test_times_are_told_in_all_units(client, size):

@@ -19,7 +19,7 @@
 
 #define NAMES 700
 
-static const struct object_limits default_limits = {.hash_max_listpack_entries = 512, .hash_max_listpack_value = 64};
+static const struct object_limits default_limits = {.hash_max_listpack_entries = 128, .hash_max_listpack_value = 64};
 
 struct model {
     struct object hash;
@@ -129,7 +129,7 @@ static void edit(struct model *model, struct random *random, bool with_times)
         break;
     case 3:
     case 4:
-        set_time(model, index, (int64_t)random_below(random, 1000));
+        set_time(model, index, random_below(random, 4) ? 1 + (int64_t)random_below(random, 1000) : HASH_NO_EXPIRE);
         break;
     default:
         set(model, index, 1 + (uint32_t)random_below(random, 100000), random_below(random, 2));
@@ -158,7 +158,7 @@ static void random_edits_agree_with_a_model(void **state)
             object_release(&copy);
         model_deinit(&model);
     }
-    assert_int_equal(seen, 1u << ENCODING_LISTPACK | 1u << ENCODING_TABLE);
+    assert_int_equal(seen, 1u << ENCODING_LISTPACK | 1u << ENCODING_LISTPACK_EXPIRY | 1u << ENCODING_TABLE);
 }
 
 static void note_swept(void *context, struct bytes field)
@@ -175,25 +175,64 @@ static void note_swept(void *context, struct bytes field)
     model->count--;
 }
 
+/* The first time of all; OBJECT_NEVER_DUE without any. */
+static int64_t first_time(const struct model *model)
+{
+    int64_t first_ms = OBJECT_NEVER_DUE;
+    for (size_t i = 0; i < NAMES; i++)
+        if (model->times[i] != HASH_NO_EXPIRE && model->times[i] < first_ms)
+            first_ms = model->times[i];
+    return first_ms;
+}
+
+static void sweep_until_all_is_gone(size_t names, size_t max)
+{
+    struct model model;
+    model_init(&model);
+    for (size_t i = 0; i < names; i++)
+        set(&model, i, 7, false);
+    for (size_t i = 0; i < names; i++)
+        set_time(&model, i, 1 + (int64_t)(i * 37 % 101));
+    for (int64_t now_ms = 0; model.count > 0; now_ms += 10) {
+        while (hash_object_due_ms(&model.hash) <= now_ms) {
+            size_t before = model.count;
+            size_t swept = hash_object_sweep(&model.hash, &model.room, now_ms, max, note_swept, &model);
+            assert_true(swept > 0 && swept <= max && model.count + swept == before);
+        }
+        assert_holds(&model, &model.hash);
+        assert_int_equal(hash_object_due_ms(&model.hash), first_time(&model));
+        assert_true(first_time(&model) > now_ms);
+    }
+    assert_int_equal(hash_object_sweep(&model.hash, &model.room, 1000, max, note_swept, &model), 0);
+    model_deinit(&model);
+}
+
 static void a_sweep_removes_what_has_expired_and_nothing_else(void **state)
+{
+    (void)state;
+    sweep_until_all_is_gone(90, 4);
+    sweep_until_all_is_gone(90, SIZE_MAX);
+    sweep_until_all_is_gone(NAMES, 50);
+}
+
+static void small_hashes_with_times_stay_compact(void **state)
 {
     (void)state;
     struct model model;
     model_init(&model);
-    for (size_t i = 0; i < NAMES; i++)
-        set(&model, i, 7, false);
-    for (size_t i = 0; i < NAMES; i += 2)
-        set_time(&model, i, (int64_t)i);
-    assert_false(hash_object_is_due(&model.hash, -1, true));
-    for (int64_t now_ms = 0; now_ms < NAMES; now_ms += 50) {
-        assert_true(hash_object_is_due(&model.hash, now_ms, true));
-        hash_object_sweep(&model.hash, now_ms, note_swept, &model);
-        assert_false(hash_object_is_due(&model.hash, now_ms, true));
-        assert_holds(&model, &model.hash);
-        for (size_t i = 0; i < NAMES; i++)
-            assert_true(model.times[i] == HASH_NO_EXPIRE || model.times[i] > now_ms);
-    }
-    assert_int_equal(model.count, NAMES / 2 + (NAMES - 1) % 50 / 2);
+    set(&model, 1, 5, false);
+    set(&model, 2, 6, false);
+    set_time(&model, 2, 100);
+    assert_string_equal(object_encoding_name(&model.hash), "listpackex");
+    assert_survives_codec(&model);
+    set_time(&model, 2, HASH_NO_EXPIRE);
+    assert_int_equal(hash_object_due_ms(&model.hash), OBJECT_NEVER_DUE);
+    assert_survives_codec(&model);
+    for (size_t i = 3; i < 600; i++)
+        set(&model, i, 5, false);
+    set_time(&model, 400, 100);
+    assert_string_equal(object_encoding_name(&model.hash), "hashtable");
+    assert_survives_codec(&model);
     model_deinit(&model);
 }
 
@@ -244,6 +283,12 @@ static void every_form_of_payload_is_read(void **state)
         BYTES("\x10\x0d\x0d\x00\x00\x00\x02\x00\x81"
               "a\x02\x81"
               "b\x02\xff"),
+        BYTES("\x16\x01\x01"
+              "a\x01"
+              "b\xff\xff\xff\xff\xff\xff\xff\xff"),
+        BYTES("\x17\x0f\x0f\x00\x00\x00\x03\x00\x81"
+              "a\x02\x81"
+              "b\x02\x00\x01\xff"),
         BYTES("\x18\x05\x00\x00\x00\x00\x00\x00\x00\x01\x00\x01"
               "a\x01"
               "b"),
@@ -265,6 +310,47 @@ static void every_form_of_payload_is_read(void **state)
     }
 }
 
+static void times_of_every_form_are_read(void **state)
+{
+    (void)state;
+    static const struct bytes payloads[] = {
+        BYTES("\x16\x02\x01"
+              "a\x01"
+              "b\x07\x00\x00\x00\x00\x00\x00\x00\x01"
+              "c\x01"
+              "d\x05\x00\x00\x00\x00\x00\x00\x00"),
+        BYTES("\x17\x17\x17\x00\x00\x00\x06\x00\x81"
+              "a\x02\x81"
+              "b\x02\x07\x01\x81"
+              "c\x02\x81"
+              "d\x02\x05\x01\xff"), /* not in the order of the times */
+        BYTES("\x18\x05\x00\x00\x00\x00\x00\x00\x00\x02\x03\x01"
+              "a\x01"
+              "b\x01\x01"
+              "c\x01"
+              "d"),
+        BYTES("\x19\x05\x00\x00\x00\x00\x00\x00\x00\x17\x17\x00\x00\x00\x06\x00\x81"
+              "c\x02\x81"
+              "d\x02\x05\x01\x81"
+              "a\x02\x81"
+              "b\x02\x07\x01\xff"),
+    };
+    for (size_t i = 0; i < sizeof(payloads) / sizeof(payloads[0]); i++) {
+        struct buffer scratch = {0}, encoded = {0};
+        struct object hash;
+        struct hash_value value;
+        assert_int_equal(codec_decode(payloads[i], &scratch, &hash), STATUS_OK);
+        assert_string_equal(object_encoding_name(&hash), "listpackex");
+        assert_int_equal(hash_object_due_ms(&hash), 5);
+        assert_true(hash_object_get(&hash, BYTES("a"), 6, &value) && value.expire_at_ms == 7);
+        assert_false(hash_object_get(&hash, BYTES("c"), 6, &value));
+        codec_encode(&hash, &encoded);
+        assert_true(bytes_equal(buffer_bytes(&encoded), payloads[3]));
+        buffer_deinit(&encoded);
+        buffer_deinit(&scratch);
+    }
+}
+
 static void unsound_payloads_are_refused(void **state)
 {
     (void)state;
@@ -278,6 +364,8 @@ static void unsound_payloads_are_refused(void **state)
         BYTES("\x09\x02\x00\xff"),                                                     /* an empty zipmap */
         BYTES("\x09\x05\x01\x05"
               "a\x01\xff"),                                              /* a field that is too long */
+        BYTES("\x16\x01\x01x\x01y\xfe\xff\xff\xff\xff\xff\xff\xff"),     /* a time below -1 */
+        BYTES("\x16\x01\x01x\x01y\x01\x00\x00\x00\x00\x00\x00"),         /* seven bytes of a time */
         BYTES("\x18\xff\xff\xff\xff\xff\xff\xff\xff\x01\x00\x01x\x01y"), /* a first time below zero */
         BYTES("\x18\xff\xff\xff\xff\xff\xff\xff\x7f\x01\x05\x01x\x01y"), /* a time beyond all */
     };
@@ -294,9 +382,11 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_edits_agree_with_a_model),
         cmocka_unit_test(a_sweep_removes_what_has_expired_and_nothing_else),
+        cmocka_unit_test(small_hashes_with_times_stay_compact),
         cmocka_unit_test(an_expired_field_is_not_there_before_a_sweep),
         cmocka_unit_test(no_limit_makes_an_entry_too_large),
         cmocka_unit_test(every_form_of_payload_is_read),
+        cmocka_unit_test(times_of_every_form_are_read),
         cmocka_unit_test(unsound_payloads_are_refused),
     };
     object_limits = default_limits;
