@@ -9,6 +9,7 @@
 void mailbox_init(struct mailbox *mailbox, void (*wake)(void *context), void *context)
 {
     atomic_init(&mailbox->head, NULL);
+    mailbox->kept = NULL;
     mailbox->wake = wake;
     mailbox->context = context;
 }
@@ -25,7 +26,8 @@ void mailbox_post(struct mailbox *mailbox, struct mail *mail)
         mailbox->wake(mailbox->context);
 }
 
-unsigned mailbox_drain(struct mailbox *mailbox)
+/* What was posted since the last time, oldest first. */
+static struct mail *mailbox_take(struct mailbox *mailbox)
 {
     struct mail *newest = atomic_exchange_explicit(&mailbox->head, NULL, memory_order_acquire), *oldest = NULL;
     while (newest) {
@@ -34,6 +36,11 @@ unsigned mailbox_drain(struct mailbox *mailbox)
         oldest = newest;
         newest = next;
     }
+    return oldest;
+}
+
+static unsigned deliver_all(struct mail *oldest)
+{
     unsigned count = 0;
     while (oldest) {
         struct mail *mail = oldest;
@@ -42,4 +49,30 @@ unsigned mailbox_drain(struct mailbox *mailbox)
         count++;
     }
     return count;
+}
+
+unsigned mailbox_drain(struct mailbox *mailbox)
+{
+    struct mail *kept = mailbox->kept;
+    mailbox->kept = NULL;
+    unsigned count = deliver_all(kept);
+    return count + deliver_all(mailbox_take(mailbox));
+}
+
+void mailbox_pick(struct mailbox *mailbox, bool (*wanted)(const struct mail *mail))
+{
+    struct mail **end = &mailbox->kept, *mail = mailbox_take(mailbox);
+    while (*end)
+        end = &(*end)->next;
+    while (mail) {
+        struct mail *next = mail->next;
+        mail->next = NULL;
+        if (wanted(mail)) {
+            mail->deliver(mail);
+        } else {
+            *end = mail;
+            end = &mail->next;
+        }
+        mail = next;
+    }
 }

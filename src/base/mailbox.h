@@ -15,6 +15,7 @@ struct mail {
  * any thread (for a loop: ev_async_send; for a plain thread: a futex or condition). */
 struct mailbox {
     _Atomic(struct mail *) head; /* newest first */
+    struct mail *kept;           /* reader only: taken already, to be delivered first; oldest first */
     void (*wake)(void *context);
     void *context;
 };
@@ -26,3 +27,11 @@ void mailbox_post(struct mailbox *mailbox, struct mail *mail);
 
 /* Reader only: delivers everything posted so far in the order of posting; returns how many. */
 unsigned mailbox_drain(struct mailbox *mailbox);
+/* Reader only: delivers those of the letters that are wanted now, and keeps the others for mailbox_drain. */
+void mailbox_pick(struct mailbox *mailbox, bool (*wanted)(const struct mail *mail));
+
+/* Reader only. */
+static inline bool mailbox_has_mail(const struct mailbox *mailbox)
+{
+    return mailbox->kept || atomic_load_explicit(&mailbox->head, memory_order_relaxed);
+}

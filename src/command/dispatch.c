@@ -535,23 +535,36 @@ static void session_update_reply_mode(struct session *session)
     session->reply.silent = session->flags & (SESSION_REPLY_OFF | SESSION_REPLY_SKIP);
 }
 
+static struct execution execution_of(struct worker *worker, struct session *session, const struct bytes *argv,
+                                     size_t argc, const struct command_entry *command)
+{
+    return (struct execution){.engine = worker->engine,
+                              .keyspace = worker->engine->keyspace,
+                              .worker = worker,
+                              .session = session,
+                              .reply = &session->reply,
+                              .command = command,
+                              .argv = argv,
+                              .argc = argc,
+                              .now_ms = worker->now_ms,
+                              .db = session->db,
+                              .recording = stream_is_recording(worker->engine->stream),
+                              .touch = !(session->flags & SESSION_NO_TOUCH)};
+}
+
+static void session_next_reply_mode(struct session *session)
+{
+    if (session->flags & SESSION_REPLY_SKIP_NEXT)
+        session->flags = (session->flags & ~(uint32_t)SESSION_REPLY_SKIP_NEXT) | SESSION_REPLY_SKIP;
+    else
+        session->flags &= ~(uint32_t)SESSION_REPLY_SKIP;
+}
+
 bool dispatch(struct worker *worker, struct session *session, const struct bytes *argv, size_t argc,
               const struct command_entry *command, const struct key *simple_key)
 {
     struct key own_key;
-    struct engine *engine = worker->engine;
-    struct execution x = {.engine = engine,
-                          .keyspace = engine->keyspace,
-                          .worker = worker,
-                          .session = session,
-                          .reply = &session->reply,
-                          .command = command,
-                          .argv = argv,
-                          .argc = argc,
-                          .now_ms = worker->now_ms,
-                          .db = session->db,
-                          .recording = stream_is_recording(engine->stream),
-                          .touch = !(session->flags & SESSION_NO_TOUCH)};
+    struct execution x = execution_of(worker, session, argv, argc, command);
     struct output_mark mark = output_mark(session->reply.output);
     session_update_reply_mode(session);
     if (__builtin_expect(session->blocked != NULL, 0) && blocked_finish(session, command))
@@ -575,9 +588,33 @@ bool dispatch(struct worker *worker, struct session *session, const struct bytes
     session->suspension = SUSPENDED_NOT;
     if (__builtin_expect(session->blocked != NULL, 0))
         blocked_abandon(session);
-    if (session->flags & SESSION_REPLY_SKIP_NEXT)
-        session->flags = (session->flags & ~(uint32_t)SESSION_REPLY_SKIP_NEXT) | SESSION_REPLY_SKIP;
-    else
-        session->flags &= ~(uint32_t)SESSION_REPLY_SKIP;
+    session_next_reply_mode(session);
+    return true;
+}
+
+bool dispatch_within(struct worker *worker, struct session *session, const struct bytes *argv, size_t argc,
+                     const struct command_entry *command, const struct key *simple_key)
+{
+    (void)simple_key;
+    struct execution x = execution_of(worker, session, argv, argc, command);
+    struct output_mark mark = output_mark(session->reply.output);
+    session_update_reply_mode(session);
+    enum gate_answer answer = execution_admit(&x);
+    if (answer == GATE_PASS && (!(command->flags & COMMAND_ALLOW_BUSY) || command->first_key)) {
+        worker->held_up_by = HELD_UP_UNKNOWN;
+        execution_suspend(&x, SUSPENDED_LOCK);
+    } else if (answer == GATE_PASS) {
+        session->last_command = command;
+        if ((session->flags & SESSION_MULTI) && !(command->flags & COMMAND_IMMEDIATE))
+            transaction_queue(&x);
+        else
+            execution_run(&x);
+    }
+    if (x.suspended || answer == GATE_SUSPEND) {
+        output_rewind(session->reply.output, mark);
+        return false;
+    }
+    session->suspension = SUSPENDED_NOT;
+    session_next_reply_mode(session);
     return true;
 }

@@ -36,8 +36,12 @@ struct execution {
 
 /* Executes one request from its start: look-up, gates, MULTI's queue, keys, locks, run, effects. Returns false if the
  * session was suspended: the request's bytes are then kept and it starts over when the session is resumed. */
-bool dispatch(struct worker *worker, struct session *session, const struct bytes *argv, size_t argc,
-              const struct command_entry *command, const struct key *simple_key);
+typedef bool dispatch_function(struct worker *worker, struct session *session, const struct bytes *argv, size_t argc,
+                               const struct command_entry *command, const struct key *simple_key);
+dispatch_function dispatch;
+/* The same in the middle of another execution of the worker, while a script takes long: what the gates let pass then is run
+ * without keys or locks; what has keys waits for the end of the turn. */
+dispatch_function dispatch_within;
 
 /* ---- for EXEC, which is a command made of commands ---- */
 

@@ -48,6 +48,8 @@ static void hook(lua_State *lua, lua_Debug *activation)
         return;
     if (run->end == SCRIPT_GOES_ON && script_running_look(run))
         run->end = SCRIPT_KILLED;
+    else if (run->end == SCRIPT_GOES_ON && script_running_is_busy())
+        worker_answer_others(run->x->worker, run->x->session);
     if (run->end != SCRIPT_GOES_ON)
         script_stop_lua(lua);
 }

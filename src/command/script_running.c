@@ -149,6 +149,11 @@ bool script_running_look(const struct script_run *run)
     return atomic_load_explicit(&state, memory_order_relaxed) == RUNNING_KILLED;
 }
 
+bool script_running_is_busy(void)
+{
+    return atomic_load_explicit(&is_busy, memory_order_relaxed);
+}
+
 /* ---- the others' side ---- */
 
 static const char *busy_error(void)
@@ -202,7 +207,8 @@ static enum gate_answer check_busy(struct execution *x)
     bool ends_all = strcmp(x->command->full_name, "shutdown") == 0;
     if (ends_all ? x->argc == 2 && bytes_equal_text(x->argv[1], "nosave") : x->command->flags & COMMAND_ALLOW_BUSY)
         return GATE_PASS;
-    reply_error(x->reply, busy_error());
+    bool aborts = strcmp(x->command->full_name, "exec") == 0;
+    reply_error_format(x->reply, "%s%s", aborts ? "EXECABORT Transaction discarded because of: " : "", busy_error());
     return GATE_REFUSE;
 }
 

@@ -13,6 +13,9 @@ void script_running_end(void);
 /* From the hook, now and then: notices that the script has become a slow one; true if somebody wants to end it. */
 bool script_running_look(const struct script_run *run);
 
+/* Whether others are told that the script is a slow one. */
+bool script_running_is_busy(void);
+
 /* Any thread: SCRIPT KILL and FUNCTION KILL; replies. */
 void script_running_kill(struct execution *x, bool is_function);
 /* Any thread: FUNCTION STATS's first value. */

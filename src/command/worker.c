@@ -100,7 +100,7 @@ static bool worker_parse(struct worker *worker, struct turn_item *item, size_t *
     return true;
 }
 
-static void worker_execute(struct worker *worker, struct request *request)
+static void worker_execute(struct worker *worker, struct request *request, dispatch_function *dispatch_request)
 {
     struct turn_item *item = request->item;
     struct session *session = item->session;
@@ -114,7 +114,7 @@ static void worker_execute(struct worker *worker, struct request *request)
         return;
     }
     if (request->args.count == 0 ||
-        dispatch(worker, session, request->args.values, request->args.count, request->command, &request->key))
+        dispatch_request(worker, session, request->args.values, request->args.count, request->command, &request->key))
         item->consumed += request->length;
 }
 
@@ -153,7 +153,9 @@ static void worker_run_batch(struct worker *worker, size_t filled)
     for (size_t i = 0; i < filled; i++) {
         const struct session *session = worker->requests[i].item->session;
         bool was_stopped = session->flags & SESSION_STOPPED;
-        worker_execute(worker, &worker->requests[i]);
+        worker_execute(worker, &worker->requests[i], dispatch);
+        if (__builtin_expect(worker->turn_is_cut, 0))
+            return;
         if (__builtin_expect(!was_stopped && (session->flags & SESSION_SUSPENDED), 0) &&
             session->suspension == SUSPENDED_COLD)
             lookahead_fetch(worker, i, filled);
@@ -181,7 +183,10 @@ void worker_turn(struct worker *worker, struct turn_item *items, size_t count, i
         items[i].consumed = 0;
     size_t next = 0, parsed = 0;
     worker->now_ticks = ticks_now();
-    while (next < count) {
+    worker->items = items;
+    worker->item_count = count;
+    worker->turn_is_cut = false;
+    while (next < count && !worker->turn_is_cut) {
         size_t filled = worker_fill(worker, items, count, &next, &parsed);
         worker_run_batch(worker, filled);
         if (filled == REQUESTS_PER_BATCH)
@@ -194,6 +199,39 @@ void worker_turn(struct worker *worker, struct turn_item *items, size_t count, i
         worker->retry_soon = false;
         worker_retry(worker);
     }
+}
+
+void worker_turn_within(struct worker *worker, struct turn_item *items, size_t count, int64_t now_ms)
+{
+    struct request request = {0};
+    worker->now_ms = now_ms;
+    for (size_t i = 0; i < count; i++) {
+        size_t parsed = items[i].consumed = 0;
+        while (!(items[i].session->flags & SESSION_STOPPED) && parsed < items[i].input.length &&
+               worker_parse(worker, &items[i], &parsed, &request))
+            worker_execute(worker, &request, dispatch_within);
+    }
+    resp_args_deinit(&request.args);
+}
+
+static void cut_turn(struct worker *worker, const struct session *busy)
+{
+    worker->turn_is_cut = true;
+    for (size_t i = 0; i < worker->item_count; i++)
+        if (worker->items[i].session != busy)
+            resp_parser_reset(&worker->items[i].session->parser);
+    reply_wait_pass(worker);
+}
+
+void worker_answer_others(struct worker *worker, struct session *busy)
+{
+    int64_t now_ms = worker->now_ms;
+    if (!worker->answer_others)
+        return;
+    if (!worker->turn_is_cut)
+        cut_turn(worker, busy);
+    worker->answer_others(worker->loop, busy->connection);
+    worker->now_ms = now_ms;
 }
 
 void worker_retry(struct worker *worker)

@@ -52,6 +52,11 @@ struct worker {
     uint64_t slow_ticks;             /* beyond it a command is slow: slowlog, latency monitor */
     void (*retry_later)(void *loop); /* has worker_retry called in a millisecond */
     void (*wake_at)(void *loop, int64_t at_ms); /* has worker_wake called then, or earlier */
+    /* In the middle of a turn: cuts it short and has worker_turn_within called for all but the busy connection. */
+    void (*answer_others)(void *loop, void *busy_connection);
+    struct turn_item *items; /* of the present turn */
+    size_t item_count;
+    bool turn_is_cut;
     void *loop;
     struct key *keys;        /* scratch: keys of the present execution */
     uint32_t *key_arguments; /* the argument each key stands at */
@@ -74,6 +79,11 @@ struct turn_item {
 /* Passes two to four: parses and prefetches in batches, executes, writes the log; holds connections whose replies
  * must wait. 'count' may be 0 (mail or timers only). */
 void worker_turn(struct worker *worker, struct turn_item *items, size_t count, int64_t now_ms);
+
+/* A turn inside of a turn, while a script takes long: requests are refused, except those that may be answered then. */
+void worker_turn_within(struct worker *worker, struct turn_item *items, size_t count, int64_t now_ms);
+/* From inside of a long execution of the session: answers the others. */
+void worker_answer_others(struct worker *worker, struct session *busy);
 
 /* Resumes sessions whose time has come; called as worker->wake_at asked for. */
 void worker_wake(struct worker *worker, int64_t now_ms);

@@ -57,6 +57,11 @@ static void connection_open(struct mail *mail)
     connection->loop->handlers.opened(connection->loop->handlers.context, connection);
 }
 
+bool connection_comes_with(const struct mail *mail)
+{
+    return mail->deliver == connection_open;
+}
+
 void connection_hand_over(struct loop *loop, int fd, bool local, bool unix_socket)
 {
     struct hand_over *hand_over = memory_allocate(sizeof(*hand_over));
@@ -111,6 +116,15 @@ void connection_consume(struct connection *connection, size_t length)
 void connection_expect(struct connection *connection, size_t length)
 {
     connection_private(connection)->expected = length;
+}
+
+void connection_hand_back(struct connection *connection)
+{
+    if (connection->input.length > 0) {
+        connection->flags |= CONNECTION_AGAIN;
+        loop_list(&connection->loop->arrivals, connection, CONNECTION_LISTED);
+    }
+    connection_flush(connection);
 }
 
 void connection_suspend(struct connection *connection)

@@ -49,6 +49,10 @@ void connection_hand_over(struct loop *loop, int fd, bool local, bool unix_socke
 /* The first 'length' bytes of input are done with. They stay where they are until this turn's send pass. */
 void connection_consume(struct connection *connection, size_t length);
 
+/* In the middle of a turn, or behind it: what the connection has in its output is sent, and what input it has left comes
+ * to the next turn, or turn within, without new bytes. */
+void connection_hand_back(struct connection *connection);
+
 /* The request that begins at input's first byte has at least 'length' bytes. A hint that keeps a large buffer from
  * growing past what is needed; allocates nothing. */
 void connection_expect(struct connection *connection, size_t length);

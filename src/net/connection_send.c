@@ -197,7 +197,8 @@ void connection_check_limits(struct connection *connection)
 /* Whether what the connection has received is done with, or waits for what may never come. */
 static bool is_answered(const struct connection *connection)
 {
-    return connection->blocked || (!connection->suspended && !(connection->flags & CONNECTION_RESUMED));
+    return connection->blocked ||
+           (!connection->suspended && !(connection->flags & (CONNECTION_RESUMED | CONNECTION_AGAIN)));
 }
 
 void connection_flush(struct connection *connection)

@@ -25,6 +25,9 @@
 
 #include <ev.h>
 
+/* Of timers that fire while a turn is under way. */
+#define PUT_OFF_SECONDS 0.005
+
 struct loop_events {
     struct ev_loop *ev;
     ev_async wake;
@@ -139,10 +142,22 @@ static void loop_wake(void *context)
     ev_async_send(loop->events->ev, &loop->events->wake);
 }
 
+static void put_off(struct ev_loop *ev, ev_timer *watcher)
+{
+    double repeat = watcher->repeat;
+    ev_timer_stop(ev, watcher);
+    ev_timer_set(watcher, PUT_OFF_SECONDS, repeat);
+    ev_timer_start(ev, watcher);
+}
+
 static void on_timer(struct ev_loop *ev, ev_timer *watcher, int events)
 {
-    (void)ev, (void)events;
+    (void)events;
     struct loop_timer *timer = watcher->data;
+    if (timer->loop->is_within) {
+        put_off(ev, watcher);
+        return;
+    }
     timer->active = ev_is_active(watcher);
     timer->fire(timer);
 }
@@ -169,40 +184,39 @@ void loop_timer_stop(struct loop_timer *timer)
 
 /* The turn. */
 
-/* Receives from one arrival, and makes it ready if there is something for the owner to do. */
-static void arrival_take(struct loop *loop, struct connection *connection)
+void loop_take(struct loop *loop, struct connection *connection)
 {
     uint16_t flags = connection->flags;
-    connection->flags &= (uint16_t) ~(CONNECTION_LISTED | CONNECTION_READABLE | CONNECTION_RESUMED);
+    connection->flags &= (uint16_t) ~(CONNECTION_LISTED | CONNECTION_READABLE | CONNECTION_RESUMED | CONNECTION_AGAIN);
     loop_list(&loop->touched, connection, CONNECTION_TOUCHED);
     if (connection->closing)
         return;
     uint64_t before = connection->bytes_in;
     bool received = flags & CONNECTION_READABLE && connection_receive(connection);
-    if (connection->suspended || connection->closing || !(received || flags & CONNECTION_RESUMED))
+    if (connection->suspended || connection->closing || !(received || flags & (CONNECTION_RESUMED | CONNECTION_AGAIN)))
         return;
     if (!connection->output.bytes.data)
         buffer_pool_lend(&loop->pool, &connection->output.bytes, connection->bytes_in - before);
     connection_vector_push(&loop->ready, connection);
 }
 
-/* Whether a turn that took the arrival at batch position 'i' could still hold its bytes. */
-static bool arena_has_room(const struct loop *loop, size_t i)
+bool loop_has_room(const struct loop *loop, struct connection *connection)
 {
-    size_t read_size = (size_t)NET_READ_MIN << connection_private(loop->batch.items[i])->read_shift;
+    size_t read_size = (size_t)NET_READ_MIN << connection_private(connection)->read_shift;
     return NET_ARENA_SIZE - loop->arena_used >= read_size + NET_READ_MIN;
 }
 
-static size_t batch_receive(struct loop *loop, size_t i)
+static void batch_receive(struct loop *loop)
 {
+    const struct connection_vector *batch = &loop->batch;
     loop->ready.count = 0;
     loop->arena_used = 0;
-    while (i < loop->batch.count && loop->ready.count < NET_TURN_MAX && arena_has_room(loop, i))
-        arrival_take(loop, loop->batch.items[i++]);
-    return i;
+    while (loop->batch_next < batch->count && loop->ready.count < NET_TURN_MAX &&
+           loop_has_room(loop, batch->items[loop->batch_next]))
+        loop_take(loop, batch->items[loop->batch_next++]);
 }
 
-static void loop_flush(struct loop *loop)
+void loop_flush(struct loop *loop)
 {
     for (size_t i = 0; i < loop->touched.count; i++)
         connection_flush(loop->touched.items[i]);
@@ -227,21 +241,26 @@ static void loop_bury(struct loop *loop)
 static void loop_turn(struct loop *loop)
 {
     loop->again = false;
-    if (atomic_load_explicit(&loop->mailbox.head, memory_order_relaxed))
+    if (mailbox_has_mail(&loop->mailbox))
         mailbox_drain(&loop->mailbox);
     struct connection_vector empty = loop->batch;
     loop->batch = loop->arrivals;
     loop->arrivals = empty;
-    size_t next = 0;
+    loop->batch_next = 0;
     do {
-        if (next > 0)
+        if (loop->batch_next > 0)
             time_read(loop);
-        next = batch_receive(loop, next);
+        batch_receive(loop);
         loop->handlers.turn(loop->handlers.context, loop->ready.items, loop->ready.count);
         loop_flush(loop);
-    } while (next < loop->batch.count);
+    } while (loop->batch_next < loop->batch.count);
     loop->batch.count = 0;
     loop_bury(loop);
+}
+
+void loop_poll(struct loop *loop)
+{
+    ev_run(loop->events->ev, EVRUN_NOWAIT);
 }
 
 static bool loop_has_work(const struct loop *loop)
@@ -304,6 +323,7 @@ void loop_destroy(struct loop **owned)
     memory_free(loop->touched.items);
     memory_free(loop->doomed.items);
     memory_free(loop->arena);
+    memory_free(loop->arena_within);
     memory_free(loop->events);
     memory_free(loop);
 }

@@ -21,6 +21,8 @@ struct loop_handlers {
      * count 0 when only mail or timers came. One of them may be 'closing' by the time it is reached, if another's
      * command closed it. */
     void (*turn)(void *context, struct connection **ready, size_t count);
+    /* The same in the middle of a turn, for loop_turn_within; NULL where that is never called. */
+    void (*turn_within)(void *context, struct connection **ready, size_t count);
     /* The connection is about to be freed; nothing may refer to it afterwards. Never called inside turn for a
      * connection of the same turn: closing is deferred to the turn's end. */
     void (*closed)(void *context, struct connection *connection);
@@ -56,6 +58,11 @@ struct loop_timer {
 void loop_timer_start(struct loop *loop, struct loop_timer *timer, double delay_ms, double repeat_ms,
                       void (*fire)(struct loop_timer *timer));
 void loop_timer_stop(struct loop_timer *timer);
+
+/* From inside of turn, when it takes long for one connection and all others of it were handed back: accepts connections,
+ * receives from all but that one and those that were resumed, calls turn_within for them and sends. Does not wait; other
+ * mail and timers wait for the turn's end. */
+void loop_turn_within(struct loop *loop, struct connection *busy);
 
 /* Makes the next turn come at once even if no connection is ready (turn is then called with count 0). */
 void loop_turn_again(struct loop *loop);

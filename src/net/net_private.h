@@ -27,6 +27,8 @@ enum connection_flag {
     CONNECTION_ENDED = 1 << 6,    /* the peer sends no more */
     CONNECTION_DOOMED = 1 << 7,   /* in doomed: freed at the turn's end */
     CONNECTION_IN_ARENA = 1 << 8, /* input lies in the loop's arena, till the send pass */
+    CONNECTION_BUSY = 1 << 9,     /* during a turn within: the one that is being served */
+    CONNECTION_AGAIN = 1 << 10,   /* goes to turn for input that was handed back */
 };
 
 /* A connection and what only net knows of it: one allocation of 224 bytes, since there may be a million of them. */
@@ -68,6 +70,7 @@ struct loop {
     struct loop_handlers handlers;
     struct loop_events *events; /* loop.c's libev things */
     char *arena;
+    char *arena_within; /* of turns within; NULL until there is one */
 
     /* any thread */
     struct mailbox mailbox;
@@ -76,7 +79,7 @@ struct loop {
 
     /* loop thread only */
     int64_t now_ms, now_us;
-    size_t arena_used;
+    size_t arena_used, batch_next;
     struct connection_vector arrivals; /* readable or resumed; the next turn's */
     struct connection_vector batch;    /* arrivals of the present turn */
     struct connection_vector ready;    /* given to turn */
@@ -85,8 +88,16 @@ struct loop {
     struct list connections;
     struct buffer_pool pool;
     int64_t soft_count; /* connections beyond their soft limit */
-    bool again;
+    bool again, is_within;
 };
+
+/* loop.c: takes notes of what came, without a wait. */
+void loop_poll(struct loop *loop);
+/* Whether a turn that took the arrival could still hold its bytes. */
+bool loop_has_room(const struct loop *loop, struct connection *connection);
+/* Receives from one arrival, and makes it ready if there is something for the owner to do. */
+void loop_take(struct loop *loop, struct connection *connection);
+void loop_flush(struct loop *loop);
 
 /* loop.c: makes the watcher agree with the connection's state; a kernel crossing only if it did not. */
 void loop_watch(struct connection *connection);
@@ -103,6 +114,8 @@ static inline int64_t limit_read(const int64_t *limit)
 
 /* connection.c */
 void connection_destroy(struct connection *connection);
+/* Whether a letter brings a new connection. */
+bool connection_comes_with(const struct mail *mail);
 /* Reads once. True when new bytes came. */
 bool connection_receive(struct connection *connection);
 /* After turn: keeps what input is left in a block of its own, just large enough, or frees it. */

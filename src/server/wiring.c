@@ -20,7 +20,9 @@ struct lane {
     struct worker *worker;
     struct thread thread;
     struct turn_item *items;
-    size_t item_capacity;
+    size_t item_capacity, count;
+    struct connection **ready;
+    struct connection *busy; /* the one that a turn which was cut short goes on with */
     struct loop_timer retry_timer, wake_timer, idle_timer;
     bool retry_armed;
     int64_t wake_at_ms; /* when wake_timer fires; 0: never */
@@ -133,6 +135,14 @@ static void lane_closed(void *context, struct connection *connection)
         session_destroy(&session);
 }
 
+static struct turn_item item_of(struct connection *connection)
+{
+    struct turn_item item = {.session = connection->owner, .input = buffer_bytes(&connection->input)};
+    if (connection->closing)
+        item.input.length = 0;
+    return item;
+}
+
 static void lane_turn(void *context, struct connection **ready, size_t count)
 {
     struct lane *lane = context;
@@ -140,14 +150,50 @@ static void lane_turn(void *context, struct connection **ready, size_t count)
         lane->item_capacity = count * 2;
         lane->items = memory_resize(lane->items, lane->item_capacity * sizeof(struct turn_item));
     }
-    for (size_t i = 0; i < count; i++) {
-        lane->items[i] = (struct turn_item){.session = ready[i]->owner, .input = buffer_bytes(&ready[i]->input)};
-        if (ready[i]->closing)
-            lane->items[i].input.length = 0;
-    }
+    for (size_t i = 0; i < count; i++)
+        lane->items[i] = item_of(ready[i]);
+    lane->ready = ready;
+    lane->count = count;
     worker_turn(lane->worker, lane->items, count, loop_now_ms(lane->loop));
     for (size_t i = 0; i < count; i++)
         connection_consume(ready[i], lane->items[i].consumed);
+    if (__builtin_expect(lane->busy != NULL, 0)) {
+        connection_hand_back(lane->busy);
+        lane->busy = NULL;
+    }
+}
+
+static void lane_turn_within(void *context, struct connection **ready, size_t count)
+{
+    struct lane *lane = context;
+    struct turn_item *items = memory_allocate(count * sizeof(*items));
+    for (size_t i = 0; i < count; i++)
+        items[i] = item_of(ready[i]);
+    worker_turn_within(lane->worker, items, count, loop_now_ms(lane->loop));
+    for (size_t i = 0; i < count; i++)
+        connection_consume(ready[i], items[i].consumed);
+    memory_free(items);
+}
+
+/* The rest of the turn is for one connection; what the others have asked comes to later turns. */
+static void lane_cut_turn(struct lane *lane, struct connection *busy)
+{
+    lane->busy = busy;
+    for (size_t i = 0; i < lane->count; i++) {
+        if (lane->ready[i] == busy)
+            continue;
+        connection_consume(lane->ready[i], lane->items[i].consumed);
+        lane->items[i].consumed = 0;
+        connection_hand_back(lane->ready[i]);
+    }
+}
+
+static void lane_answer_others(void *context, void *busy)
+{
+    struct lane *lane = context;
+    if (!lane->busy)
+        lane_cut_turn(lane, busy);
+    loop_turn_within(lane->loop, busy);
 }
 
 /* ---- timers ---- */
@@ -209,12 +255,17 @@ static void lane_check_idle(struct loop_timer *timer)
 struct lane *lane_create(struct engine *engine, uint32_t number)
 {
     struct lane *lane = memory_allocate_zeroed(sizeof(*lane));
-    struct loop_handlers handlers = {.context = lane, .opened = lane_opened, .turn = lane_turn, .closed = lane_closed};
+    struct loop_handlers handlers = {.context = lane,
+                                     .opened = lane_opened,
+                                     .turn = lane_turn,
+                                     .turn_within = lane_turn_within,
+                                     .closed = lane_closed};
     lane->loop = loop_create(&handlers);
     lane->worker = worker_create(engine, number, loop_mailbox(lane->loop));
     lane->worker->loop = lane;
     lane->worker->retry_later = lane_retry_later;
     lane->worker->wake_at = lane_wake_at;
+    lane->worker->answer_others = lane_answer_others;
     return lane;
 }
 

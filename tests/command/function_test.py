@@ -3,7 +3,6 @@
 import pytest
 
 from tests.lib.resp import Error
-from tests.lib.server import wait_until
 
 ECHO = "#!lua name=echo\nredis.register_function('say', function(keys, args) return {keys, args} end)"
 STORE = """#!lua name=store
@@ -96,20 +95,6 @@ def test_stats_count(client):
     client('FUNCTION', 'LOAD', STORE)
     stats = client('FUNCTION', 'STATS')
     assert stats == [b'running_script', None, b'engines', [b'LUA', [b'libraries_count', 1, b'functions_count', 2]]]
-
-
-def test_a_long_function_can_be_killed(own_server):
-    server = own_server(lua_time_limit=50)
-    client, other = server.client(), server.client()
-    client('FUNCTION', 'LOAD', "#!lua name=l\nredis.register_function('loop', function() while true do end end)")
-    client.send('FCALL', 'loop', 0)
-    busy = Error('BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE.')
-    wait_until(lambda: other('GET', 'a') == busy, what='BUSY')
-    stats = other('FUNCTION', 'STATS')
-    assert stats[1][:4] == [b'name', b'loop', b'command', [b'FCALL', b'loop', b'0']]
-    assert other('FUNCTION', 'KILL') == 'OK'
-    assert 'killed by user' in client.read()
-    assert other('GET', 'a') is None
 
 
 @pytest.mark.forebay_only

@@ -2,7 +2,6 @@
 """Scripts: EVAL and its like, SCRIPT, and what a script finds in redis."""
 import hashlib
 import threading
-import time
 
 import pytest
 
@@ -192,28 +191,6 @@ def test_a_script_may_touch_keys_that_it_did_not_declare(client):
     assert client('EVAL', script, 0, *keys) == 300
     assert client('MGET', 'key:0', 'key:299') == [b'1', b'300']
     assert client('EVAL', "redis.call('FLUSHDB') return #redis.call('KEYS', '*')", 0) == 0
-
-
-def test_a_long_script_makes_others_busy_until_it_is_killed(own_server):
-    server = own_server(lua_time_limit=50)
-    client, other = server.client(), server.client()
-    script = 'while true do end'
-    client.send('EVAL', script, 0)
-    wait_until(lambda: other('GET', 'a') == BUSY, what='BUSY')
-    assert other('SCRIPT', 'KILL') == 'OK'
-    assert 'Script killed by user with SCRIPT KILL.' in client.read()
-    wait_until(lambda: other('SET', 'a', 1) == 'OK', what='the end of the script')
-    assert other('SCRIPT', 'KILL') == Error('NOTBUSY No scripts in execution right now.')
-
-
-def test_shutdown_nosave_ends_a_script_that_has_written(own_server):
-    server = own_server(lua_time_limit=50)
-    client, other = server.client(), server.client()
-    client.send('EVAL', "redis.call('SET', 'a', 1) while true do end", 0)
-    wait_until(lambda: other('GET', 'b') == BUSY, what='BUSY')
-    assert other('SCRIPT', 'KILL').startswith('UNKILLABLE ')
-    other.send('SHUTDOWN', 'NOSAVE')
-    wait_until(lambda: not server.is_alive(), what='the end of the server')
 
 
 @pytest.mark.forebay_only

@@ -80,6 +80,39 @@ static void ignore(struct mail *mail)
     (void)mail;
 }
 
+static unsigned deliveries;
+static struct mail *delivered[4];
+
+static void note(struct mail *mail)
+{
+    delivered[deliveries++] = mail;
+}
+
+static struct mail first = {.deliver = note}, urgent = {.deliver = note}, last = {.deliver = note};
+
+static bool is_urgent(const struct mail *mail)
+{
+    return mail == &urgent;
+}
+
+static void what_is_picked_comes_at_once_and_the_others_keep_their_order(void **state)
+{
+    (void)state;
+    deliveries = 0;
+    mailbox_init(&box, wake_by_counting, &wakes);
+    mailbox_post(&box, &first);
+    mailbox_post(&box, &urgent);
+    mailbox_pick(&box, is_urgent);
+    assert_true(mailbox_has_mail(&box));
+    mailbox_post(&box, &last);
+    mailbox_pick(&box, is_urgent);
+    assert_int_equal(mailbox_drain(&box), 2);
+    assert_false(mailbox_has_mail(&box));
+    assert_ptr_equal(delivered[0], &urgent);
+    assert_ptr_equal(delivered[1], &first);
+    assert_ptr_equal(delivered[2], &last);
+}
+
 static void only_the_first_letter_in_an_empty_box_wakes(void **state)
 {
     (void)state;
@@ -117,6 +150,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(letters_of_many_writers_arrive_once_and_in_their_order),
+        cmocka_unit_test(what_is_picked_comes_at_once_and_the_others_keep_their_order),
         cmocka_unit_test(only_the_first_letter_in_an_empty_box_wakes),
         cmocka_unit_test(a_letter_posted_by_its_own_delivery_waits_for_the_next_drain),
     };
