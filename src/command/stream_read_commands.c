@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Reading: ranges, and what is new since an id or, for a group, since its last one. XREAD and XREADGROUP share their syntax
- * and their way of waiting. Who waits is served with one key at a time, and finds its id by the key's name; a $ is made
- * an id before the wait begins. */
+ * and their way of waiting. Who waits is served with one key at a time, and finds its id by where the key's word stands; a $
+ * is made an id before the wait begins. */
 #include "base/memory.h"
 #include "command/args.h"
 #include "command/blocked.h"
 #include "command/effects.h"
+#include "command/scripting.h"
 #include "command/stream_commands.h"
 #include "resp/error_text.h"
 
@@ -87,6 +88,11 @@ static bool parse_timeout(struct reading *reading, struct bytes word)
 {
     struct execution *x = reading->x;
     int64_t timeout_ms;
+    if (scripting_is_session(x->session)) {
+        reply_error_format(x->reply, "ERR %.*s command is not allowed with BLOCK option from scripts",
+                           (int)x->argv[0].length, x->argv[0].data);
+        return false;
+    }
     if (!bytes_to_int64(word, &timeout_ms))
         return refuse(x, ERROR_TIMEOUT_NOT_INTEGER);
     if (timeout_ms < 0)
@@ -106,8 +112,8 @@ static bool parse_streams(struct reading *reading, size_t at)
     if ((x->argc - at) % 2 == 0)
         return true;
     reply_error_format(x->reply,
-                       "ERR Unbalanced %s list of streams: for each stream key an ID or '%c' must be specified.",
-                       reading->is_group ? "XREADGROUP" : "XREAD", reading->is_group ? '>' : '$');
+                       "ERR Unbalanced '%s' list of streams: for each stream key an ID or '%c' must be specified.",
+                       x->command->full_name, reading->is_group ? '>' : '$');
     return false;
 }
 
@@ -216,11 +222,10 @@ static bool find_group(struct reading *reading, struct source *source)
 static bool source_open(struct reading *reading, const struct key *key, struct source *source)
 {
     struct execution *x = reading->x;
-    size_t number = 0;
-    while (!bytes_equal(x->argv[reading->keys_at + number], key->name))
-        number++;
-    if (!x->serving)
-        number = (size_t)(key - x->keys);
+    size_t number = (size_t)(key - x->keys);
+    if (x->serving)
+        while (x->argv[reading->keys_at + number].data != key->name.data)
+            number++;
     *source = (struct source){.key = key};
     return stream_lookup(x, key, reading->is_group, &source->entry, &source->value) &&
            (!reading->is_group || find_group(reading, source)) &&
@@ -423,11 +428,21 @@ static bool open_all(struct reading *reading, struct source *sources)
     return true;
 }
 
+/* The keys of an execution stand behind the first word STREAMS, which may be the name of a group. */
+static bool keys_are_as_read(struct reading *reading)
+{
+    struct execution *x = reading->x;
+    if (x->serving || (x->key_count == reading->key_count && x->keys[0].name.data == x->argv[reading->keys_at].data))
+        return true;
+    reply_syntax_error(x);
+    return false;
+}
+
 static void read_streams(struct execution *x, bool is_group)
 {
     struct reading reading = {.x = x, .is_group = is_group};
     struct source few[EXECUTION_KEYS_INLINE], *sources = few;
-    if (!parse(&reading))
+    if (!parse(&reading) || !keys_are_as_read(&reading))
         return;
     if (x->key_count > EXECUTION_KEYS_INLINE)
         sources = memory_allocate(x->key_count * sizeof(*sources));
