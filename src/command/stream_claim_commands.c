@@ -222,7 +222,8 @@ static bool xclaim_option(struct claiming *claiming, size_t *at, struct stream_i
         return claiming->just_ids = true;
     if (has_more && arg_is(word, "IDLE")) {
         bool good = claim_number(x, ++*at, "ERR Invalid IDLE option argument for XCLAIM", &idle);
-        claiming->delivered_ms = good && idle <= x->now_ms ? x->now_ms - idle : -1;
+        if (!good || __builtin_sub_overflow(x->now_ms, idle, &claiming->delivered_ms))
+            claiming->delivered_ms = -1;
         return good;
     }
     if (has_more && arg_is(word, "TIME"))

@@ -80,11 +80,13 @@ static uint64_t default_limit(void)
     return entries > LIMIT_MAX / LIMIT_NODES ? LIMIT_MAX : (uint64_t)entries * LIMIT_NODES;
 }
 
-static bool check_options(struct execution *x, struct trim_options *options)
+static bool check_options(struct execution *x, struct trim_options *options, bool needs_trim)
 {
     const char *error = NULL;
-    if (options->has_limit && !options->has_trim)
+    if (options->trim.limit > 0 && !options->has_trim)
         error = "ERR syntax error, LIMIT cannot be used without specifying a trimming strategy";
+    else if (needs_trim && !options->has_trim)
+        error = "ERR syntax error, XTRIM must be called with a trimming strategy";
     else if (options->has_limit && !options->trim.is_approximate)
         error = "ERR syntax error, LIMIT cannot be used without the special ~ option";
     if (error)
@@ -217,7 +219,7 @@ static bool xadd_parse(struct execution *x, struct trim_options *options, struct
         options->is_no_create |= !taken;
     }
     struct bytes id = *at < x->argc ? x->argv[*at] : BYTES("*");
-    if (!parse_wanted_id(x, id, wanted) || !check_options(x, options))
+    if (!parse_wanted_id(x, id, wanted) || !check_options(x, options, false))
         return false;
     ++*at;
     if (*at + 2 > x->argc || (x->argc - *at) % 2 != 0) {
@@ -268,7 +270,7 @@ static void xtrim_command(struct execution *x)
             return;
         }
     }
-    if (!check_options(x, &options) || !stream_lookup(x, &x->keys[0], true, &entry, &value))
+    if (!check_options(x, &options, true) || !stream_lookup(x, &x->keys[0], true, &entry, &value))
         return;
     size_t trimmed = entry ? xstream_trim(xstream_edit(&value), &options.trim) : 0;
     if (trimmed > 0) {

@@ -182,19 +182,19 @@ static void xgroup_help_command(struct execution *x)
 {
     static const char *const lines[] = {
         "CREATE <key> <groupname> <id|$> [option]",
-        "    Create a new consumer group. Options are:",
+        "    Make a group of consumers. Options are:",
         "    * MKSTREAM",
-        "      Create the empty stream if it does not exist.",
+        "      Make an empty stream if there is none.",
         "    * ENTRIESREAD entries_read",
-        "      Set the group's entries_read counter (internal use).",
+        "      How many entries the group has read (for internal use).",
         "CREATECONSUMER <key> <groupname> <consumer>",
-        "    Create a new consumer in the specified group.",
+        "    Make a consumer in a group.",
         "DELCONSUMER <key> <groupname> <consumer>",
-        "    Remove the specified consumer.",
+        "    Remove a consumer, with what is pending for it.",
         "DESTROY <key> <groupname>",
-        "    Remove the specified group.",
+        "    Remove a group.",
         "SETID <key> <groupname> <id|$> [ENTRIESREAD entries_read]",
-        "    Set the current group ID and entries_read counter.",
+        "    Set the last delivered id of a group, and how many entries it has read.",
         NULL,
     };
     reply_help(x, lines);

@@ -237,11 +237,11 @@ static void xinfo_help_command(struct execution *x)
 {
     static const char *const lines[] = {
         "CONSUMERS <key> <groupname>",
-        "    Show consumers of <groupname>.",
+        "    Tell of the consumers of a group.",
         "GROUPS <key>",
-        "    Show the stream consumer groups.",
+        "    Tell of the groups of a stream.",
         "STREAM <key> [FULL [COUNT <count>]",
-        "    Show information about the stream.",
+        "    Tell of a stream.",
         NULL,
     };
     reply_help(x, lines);

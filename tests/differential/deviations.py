@@ -87,6 +87,11 @@ def no_number_is_left(words, reference, ours):
         and is_error(ours, 'ERR The ID specified in XADD is equal or smaller')
 
 
+def lists_of_streams_are_quoted(words, reference, ours):
+    """7.0 names XREAD and its $, whichever command it was."""
+    return is_error(reference, 'ERR Unbalanced ') and is_error(ours, "ERR Unbalanced '")
+
+
 def last_entry_can_be_read(words, reference, ours):
     """XREAD takes + for it, as 7.4 does."""
     return words[0] == b'XREAD' and b'+' in words and is_error(reference, 'ERR Invalid stream ID')
@@ -115,6 +120,7 @@ DEVIATIONS = [
     ('long words in errors', 'an error quotes 128 bytes of a word', long_words_are_quoted_in_part),
     ('SORT ALPHA', 'bytes behind a zero count', texts_with_zeros_are_compared_whole),
     ('XREAD +', 'reads the last entry, as 7.4 does', last_entry_can_be_read),
+    ('unbalanced streams', 'the error names the command that was called, as 7.2 does', lists_of_streams_are_quoted),
     ('XADD ms-*', 'a time of which no number is left is told as such', no_number_is_left),
     ('consumers', 'XREADGROUP, XCLAIM and XAUTOCLAIM make the consumer, as 7.2 does', reading_makes_consumers),
     ('sorted encoding', 'SORT only reads a sorted set', sort_leaves_encodings),
