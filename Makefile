@@ -163,7 +163,7 @@ fuzz-programs: $(FUZZ_PROGRAMS)
 fuzz: packages-lint
 	@$(MAKE) --no-print-directory CC=clang SANITIZE=address BUILD=build/fuzz CFLAGS=-fsanitize=fuzzer-no-link fuzz-programs
 	@for program in $(patsubst $(BUILD)/%,build/fuzz/%,$(FUZZ_PROGRAMS)); do \
-	    mkdir -p $$program.corpus; \
+	    tests/fuzz/plant $$program $$program.corpus; \
 	    $$program -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -artifact_prefix=$$program. $$program.corpus || exit 1; \
 	done
 

@@ -7,9 +7,28 @@
 
 #include "base/check.h"
 #include "object/codec.h"
+#include "object/object_limits.h"
 #include "object/string_object.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+
+/* So low that short inputs meet both sides of them. */
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    (void)argc, (void)argv;
+    object_limits = (struct object_limits){.hash_max_listpack_entries = 4,
+                                           .hash_max_listpack_value = 16,
+                                           .set_max_intset_entries = 4,
+                                           .set_max_listpack_entries = 4,
+                                           .set_max_listpack_value = 16,
+                                           .zset_max_listpack_entries = 4,
+                                           .zset_max_listpack_value = 16,
+                                           .list_max_listpack_size = 4,
+                                           .stream_node_max_bytes = 256,
+                                           .stream_node_max_entries = 4};
+    return 0;
+}
 
 static void decode_and_repeat(struct bytes payload)
 {
