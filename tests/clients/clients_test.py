@@ -1,41 +1,23 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Client libraries work unchanged. redis-py comes with the system; the node libraries are installed once into
-build/clients from the npm registry, and their stories are skipped where that is not possible."""
-import os
+"""Client libraries, and libraries that are built on them, work unchanged: conftest.py says how they are installed."""
+import importlib.util
 import shutil
 import subprocess
 
 import pytest
 
-from tests.lib.server import ROOT
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-INSTALLED = os.path.join(ROOT, 'build', 'clients')
-
-
-@pytest.fixture(scope='session')
-def node_modules():
-    if not shutil.which('npm') or not shutil.which('node'):
-        pytest.skip('node is not installed')
-    modules = os.path.join(INSTALLED, 'node_modules')
-    if not os.path.isdir(os.path.join(modules, 'ioredis')) or not os.path.isdir(os.path.join(modules, 'redis')):
-        os.makedirs(INSTALLED, exist_ok=True)
-        shutil.copy(os.path.join(HERE, 'package.json'), INSTALLED)
-        try:
-            done = subprocess.run(['npm', 'install', '--no-audit', '--no-fund', '--ignore-scripts'], cwd=INSTALLED, timeout=120,
-                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        except subprocess.TimeoutExpired:
-            pytest.skip('npm does not answer')
-        if done.returncode:
-            pytest.skip('npm install failed: ' + done.stdout.decode(errors='replace')[-300:])
-    return modules
+@pytest.mark.parametrize('program', ['node_redis.js', 'ioredis.js', 'pubsub_node_redis.js', 'pubsub_ioredis.js',
+                                     'express_session.js', 'express_rate_limit.js', 'redlock.js', 'bullmq.js'])
+def test_a_node_library_works(run_program, node_modules, program):
+    run_program(program, NODE_PATH=node_modules)
 
 
-@pytest.mark.parametrize('script', ['node_redis.js', 'ioredis.js', 'pubsub_node_redis.js', 'pubsub_ioredis.js'])
-def test_a_node_client_works(server, node_modules, script):
-    done = subprocess.run(['node', os.path.join(HERE, script), str(server.port)], timeout=60, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, env={**os.environ, 'NODE_PATH': node_modules})
-    assert done.returncode == 0 and done.stdout.decode().endswith('ok\n'), done.stdout.decode()
+@pytest.mark.parametrize('library', ['redis', 'rq', 'celery', 'flask_session'])
+def test_a_python_library_works(run_program, library):
+    if not importlib.util.find_spec(library):
+        pytest.skip('not installed')
+    run_program('python_%s.py' % library)
 
 
 def test_redis_py_works(server):
@@ -66,16 +48,6 @@ def test_redis_py_works(server):
     with pytest.raises(redis.ResponseError):
         client.execute_command('NOSUCH')
     assert client.flushall()
-
-
-def test_redis_py_lock_and_decoding(server):
-    """The lock releases by a script; its acquisition, SET NX PX, needs none."""
-    redis = pytest.importorskip('redis')
-    client = redis.Redis(port=server.port, decode_responses=True)
-    assert client.set('lock', 'token', nx=True, px=10000)
-    assert client.set('lock', 'other', nx=True, px=10000) is None
-    assert client.get('lock') == 'token'
-    client.delete('lock')
 
 
 def test_redis_py_subscribes(server):
