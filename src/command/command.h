@@ -32,6 +32,7 @@ enum command_flags {
     COMMAND_NO_MULTI = 1 << 16,
     COMMAND_ALLOW_BUSY = 1 << 17,
     COMMAND_MOVABLEKEYS = 1 << 18,
+    COMMAND_NO_MANDATORY_KEYS = 1 << 19, /* a call without keys is well-formed */
     /* Not shown to clients: */
     COMMAND_ALL_KEYS = 1 << 24,  /* cannot know its keys: runs with the gate and every partition held */
     COMMAND_IMMEDIATE = 1 << 25, /* runs at once inside MULTI, not queued (EXEC, DISCARD, WATCH, ...) */

@@ -28,9 +28,27 @@ static void reply_flag_names(struct reply *reply, uint64_t flags, const char *co
 
 /* In the order of enum command_flags. Redis does not show may_replicate. */
 static const char *const command_flag_names[] = {
-    "write",    "readonly",     "denyoom",      "admin",  "pubsub", "noscript", "blocking", "loading",
-    "stale",    "skip_monitor", "skip_slowlog", "asking", "fast",   "no_auth",  "",         "no_async_loading",
-    "no_multi", "allow_busy",   "movablekeys",  NULL,
+    "write",
+    "readonly",
+    "denyoom",
+    "admin",
+    "pubsub",
+    "noscript",
+    "blocking",
+    "loading",
+    "stale",
+    "skip_monitor",
+    "skip_slowlog",
+    "asking",
+    "fast",
+    "no_auth",
+    "",
+    "no_async_loading",
+    "no_multi",
+    "allow_busy",
+    "movablekeys",
+    "no_mandatory_keys",
+    NULL,
 };
 
 /* In the order of enum key_flags. */
@@ -503,7 +521,12 @@ static void reply_keys_of_call(struct execution *x, bool with_flags)
     size_t count = 0;
     if (entry == NULL)
         return;
-    if (!command_keys(entry, x->argv + 2, x->argc - 2, count_found_key, &count) || count == 0) {
+    bool well_formed = command_keys(entry, x->argv + 2, x->argc - 2, count_found_key, &count) && count > 0;
+    if (!well_formed && entry->flags & COMMAND_NO_MANDATORY_KEYS) {
+        reply_array(x->reply, 0);
+        return;
+    }
+    if (!well_formed) {
         reply_error(x->reply, "ERR Invalid arguments specified for command");
         return;
     }

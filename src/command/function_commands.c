@@ -252,7 +252,7 @@ static void function_help_command(struct execution *x)
               {.name = "arg", .type = ARGUMENT_STRING, .flags = ARGUMENT_OPTIONAL | ARGUMENT_MULTIPLE})
 #define RUNS_FUNCTION                                                                                                  \
     COMMAND_NOSCRIPT | COMMAND_SKIP_MONITOR | COMMAND_MAY_REPLICATE | COMMAND_STALE | COMMAND_MOVABLEKEYS |            \
-        COMMAND_SCRIPT
+        COMMAND_NO_MANDATORY_KEYS | COMMAND_SCRIPT
 #define FLUSH_TYPE                                                                                                     \
     ARGUMENTS({.name = "flush-type",                                                                                   \
                .type = ARGUMENT_ONEOF,                                                                                 \

@@ -154,7 +154,7 @@ static void script_help_command(struct execution *x)
               {.name = "arg", .type = ARGUMENT_STRING, .flags = ARGUMENT_OPTIONAL | ARGUMENT_MULTIPLE})
 #define RUNS_SCRIPT                                                                                                    \
     COMMAND_NOSCRIPT | COMMAND_SKIP_MONITOR | COMMAND_MAY_REPLICATE | COMMAND_STALE | COMMAND_MOVABLEKEYS |            \
-        COMMAND_SCRIPT
+        COMMAND_NO_MANDATORY_KEYS | COMMAND_SCRIPT
 
 #define KEYS_UNKNOWN(spec_flags, text)                                                                                 \
     {                                                                                                                  \

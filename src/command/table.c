@@ -313,11 +313,14 @@ static const struct {
     const char *name;
     uint64_t categories; /* instead of the group's */
 } category_exceptions[] = {
+    {"asking", ACL_CONNECTION},
     {"command", ACL_CONNECTION},
     {"dbsize", ACL_KEYSPACE},
     {"flushall", ACL_KEYSPACE},
     {"flushdb", ACL_KEYSPACE},
     {"lastsave", ACL_ADMIN | ACL_DANGEROUS},
+    {"readonly", ACL_CONNECTION},
+    {"readwrite", ACL_CONNECTION},
     {"role", ACL_ADMIN | ACL_DANGEROUS},
     {"sort", ACL_SET | ACL_SORTEDSET | ACL_LIST},
     {"sort_ro", ACL_SET | ACL_SORTEDSET | ACL_LIST},

@@ -194,6 +194,33 @@ def test_a_script_may_touch_keys_that_it_did_not_declare(client):
 
 
 @pytest.mark.forebay_only
+def test_what_may_block_answers_scripts_at_once(client):
+    """As 7.2 has it; 7.0 lets no script call these."""
+    def call(*words):
+        return client('EVAL', 'return redis.call(unpack(ARGV))', 0, *words)
+    client('RPUSH', 'l', 'a', 'b', 'c', 'd')
+    client('ZADD', 'z', 1, 'one', 2, 'two')
+    for words in (('BLPOP', 'none', 0), ('BRPOP', 'none', 'no', 0), ('BLMOVE', 'none', 'x', 'LEFT', 'LEFT', 0),
+                  ('BRPOPLPUSH', 'none', 'x', 0), ('BZPOPMIN', 'none', 0), ('BZPOPMAX', 'none', 0),
+                  ('BLMPOP', 0, 1, 'none', 'LEFT'), ('BZMPOP', 0, 1, 'none', 'MIN')):
+        assert call(*words) is None, words
+    assert call('BLPOP', 'none', 'l', 0) == [b'l', b'a']
+    assert call('BRPOP', 'l', 0) == [b'l', b'd']
+    assert call('BLMOVE', 'l', 'x', 'LEFT', 'LEFT', 0) == b'b'
+    assert call('BRPOPLPUSH', 'l', 'x', 0) == b'c'
+    assert client('LRANGE', 'x', 0, -1) == [b'c', b'b']
+    assert call('BZPOPMIN', 'z', 0) == [b'z', b'one', b'1']
+    assert call('BZPOPMAX', 'z', 0) == [b'z', b'two', b'2']
+
+
+def test_a_script_needs_no_keys(client):
+    assert 'no_mandatory_keys' in client('COMMAND', 'INFO', 'EVAL')[0][2]
+    assert client('COMMAND', 'GETKEYS', 'EVAL', 'x', 0) == []
+    assert client('COMMAND', 'GETKEYS', 'FCALL', 'x', 1, 'a') == [b'a']
+    assert client('COMMAND', 'GETKEYS', 'EVAL', 'x', 3, 'a') == []
+
+
+@pytest.mark.forebay_only
 def test_half_a_script_does_not_survive(own_server):
     server = own_server(lua_time_limit=50)
     client, other = server.client(), server.client()
