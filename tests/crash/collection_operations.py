@@ -6,12 +6,13 @@ A collection is kept as a tuple in an order of its own, so that states can be co
     list     elements, as they stand              hash     (field, value, expiry in ms or None), by field
     set      members, sorted                      sorted set    (score, member), as the server sorts them
 
-How each is read back is told by tests/crash/observe.py.
+Streams are told of in tests/crash/stream_operations.py. How each is read back is told by tests/crash/observe.py.
 """
 from tests.crash.model import Operation
+from tests.crash.stream_operations import STREAM
 
 LIST, SET, HASH, ZSET = b'l', b't', b'h', b'z'
-KINDS = (LIST, SET, HASH, ZSET)
+KINDS = (LIST, SET, HASH, ZSET, STREAM)
 MEMBERS = 40
 MANY = 300  # more than stands in any compact encoding
 MEMBERS_MAX = 2000

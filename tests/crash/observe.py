@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What a server holds, as the states of model.py: collections as tests/crash/collection_operations.py keeps them."""
+"""What a server holds, as the states of model.py: collections as tests/crash/collection_operations.py keeps them, streams as
+tests/crash/stream_operations.py does."""
+from tests.crash import stream_operations
 
 
 def pairs(words):
@@ -14,6 +16,7 @@ READERS = {
     'hash': (lambda key: ('HGETALL', key), lambda reply: tuple(sorted((*pair, None) for pair in pairs(reply)))),
     'zset': (lambda key: ('ZRANGE', key, 0, -1, 'WITHSCORES'),
              lambda reply: tuple((float(score), member) for member, score in pairs(reply))),
+    'stream': (lambda key: ('XINFO', 'STREAM', key, 'FULL', 'COUNT', 0), stream_operations.observe),
 }
 
 

@@ -3,7 +3,7 @@
 import threading
 import time
 
-from tests.crash import collection_operations
+from tests.crash import collection_operations, stream_operations
 from tests.crash.model import History, Operation
 from tests.lib import resp
 
@@ -49,7 +49,7 @@ class Writer(threading.Thread):
             self.history.acknowledged += 1
 
     def next_operation(self):
-        operation = self.random.choice(self.random.choice((OPERATIONS, collection_operations.OPERATIONS)))(self)
+        operation = self.random.choice(self.random.choice(FAMILIES))(self)
         self.state.update(operation.after)
         return operation
 
@@ -155,3 +155,5 @@ def rename(w):
 
 OPERATIONS = [set_plain, set_plain, set_until_far, set_until_soon, increment, increment, increment, append, append, delete,
               expire_far, expire_at_once, persist, pair, pair, unpair, set_many, rename]
+
+FAMILIES = (OPERATIONS, collection_operations.OPERATIONS, stream_operations.OPERATIONS)
