@@ -2,7 +2,8 @@
 /* A blocked client has one claim word. Who changes it from WAITING by compare-and-swap decides how the wait ends:
  *
  *   WAITING -> SERVING   the filler of a key; on to SERVED, or back if there was nothing for this client after all
- *           -> AGAIN     the filler, who does not hold all keys of the command: the client runs it again by itself
+ *           -> AGAIN     the filler, who does not hold all keys of the command or finds one cold, or whoever lets a key
+ *                        expire: the client runs it again by itself
  *           -> TIMED_OUT, GONE   the client's own thread
  *           -> UNBLOCKED, UNBLOCKED_ERROR   CLIENT UNBLOCK, on any thread
  *
@@ -228,6 +229,16 @@ void blocked_note_key(struct execution *x, const struct key *key)
     buffer_append_bytes(filled, key->name);
 }
 
+void blocked_note_all(struct execution *x)
+{
+    for (uint16_t slot = 0; slot < PARTITION_COUNT; slot++) {
+        struct key any = {.slot = slot};
+        struct await *await = keyspace_next_await(x->keyspace, &any, NULL);
+        for (; await; await = keyspace_next_await(x->keyspace, &any, await))
+            blocked_note_key(x, &await->key);
+    }
+}
+
 static bool holds_all(const struct holding *holding, const struct blocked *blocked)
 {
     for (size_t i = 0; i < blocked->key_count; i++) {
@@ -275,15 +286,25 @@ static bool serve_by(struct execution *x, struct blocked *blocked, struct await 
     return !y.suspended;
 }
 
+/* Whether the key may be what the client waits for. One that is not in RAM is left to the client, unless it is a reader of
+ * streams, whose request may mean something else when it is read again. */
+static bool suits(struct execution *x, const struct blocked *blocked, const struct key *key, bool *cold)
+{
+    struct entry *entry = keyspace_find(x->keyspace, key);
+    *cold = !entry && !keyspace_is_decided(x->keyspace, key);
+    if (*cold)
+        return blocked->type != OBJECT_STREAM;
+    return blocked->type == BLOCK_ON_ANY_CHANGE || (entry && entry_type(entry) == blocked->type);
+}
+
 static void serve_one(struct execution *x, const struct holding *holding, struct await *await)
 {
     struct blocked *blocked = await->owner;
-    struct entry *entry = keyspace_find(x->keyspace, &await->key);
-    bool suits = blocked->type == BLOCK_ON_ANY_CHANGE || (entry && entry_type(entry) == blocked->type);
-    if (!suits || !claim_win(blocked, SERVING))
+    bool cold;
+    if (!suits(x, blocked, &await->key, &cold) || !claim_win(blocked, SERVING))
         return;
     int claim = AGAIN;
-    if (can_serve(x, holding, blocked))
+    if (!cold && can_serve(x, holding, blocked))
         claim = serve_by(x, blocked, await) ? SERVED : WAITING;
     if (claim != WAITING) {
         atomic_fetch_add(&blocked->references, 1);
@@ -350,6 +371,18 @@ void blocked_send(struct worker *worker, uint64_t offset)
         struct blocked *blocked = list_entry(worker->served.next, struct blocked, served_node);
         list_remove(&blocked->served_node);
         blocked->offset = offset;
+        post_home(blocked);
+    }
+}
+
+void blocked_note_gone(struct keyspace *keyspace, const struct key *key)
+{
+    struct await *await = keyspace_next_await(keyspace, key, NULL);
+    for (; await; await = keyspace_next_await(keyspace, key, await)) {
+        struct blocked *blocked = await->owner;
+        if (blocked->type != BLOCK_ON_ANY_CHANGE || !is_same_key(&await->key, key) || !claim_win(blocked, AGAIN))
+            continue;
+        atomic_fetch_add(&blocked->references, 1);
         post_home(blocked);
     }
 }

@@ -19,13 +19,17 @@ void execution_block(struct execution *x, enum object_type type, bool all_keys, 
 /* Seconds with a fraction, as milliseconds; 0: for ever. False, and replied, if they are none. */
 bool arg_block_timeout(struct execution *x, struct bytes word, int64_t *timeout_ms);
 
-/* (lock) The key has just been given something; for effects.c. */
+/* (lock) The key has just been given something, or was deleted; for effects.c. */
 void blocked_note_key(struct execution *x, const struct key *key);
 static inline void blocked_note(struct execution *x, const struct key *key)
 {
     if (__builtin_expect(keyspace_is_awaited(x->keyspace, key), 0))
         blocked_note_key(x, key);
 }
+/* (all locks) Any key may have been given something, or be gone: a database was flushed or swapped. */
+void blocked_note_all(struct execution *x);
+/* (lock) The key is gone by itself, outside of any execution. Who waits for that runs its command again. */
+void blocked_note_gone(struct keyspace *keyspace, const struct key *key);
 /* At the end of an execution that holds its locks still: serves those who wait for what was noted. */
 void blocked_serve(struct execution *x, const struct holding *holding);
 /* After its effects are appended and its locks released: tells the clients who were served. 'offset': the stream's end. */

@@ -278,17 +278,24 @@ void effect_append_alone(struct engine *engine, const struct key *key, const cha
     effect_batch_deinit(&batch);
 }
 
+static void append_deletion(struct engine *engine, const struct key *key)
+{
+    effect_append_alone(engine, key, "DEL", NULL, 0);
+    if (keyspace_is_awaited(engine->keyspace, key))
+        blocked_note_gone(engine->keyspace, key);
+}
+
 static void append_expiry(void *context, const struct key *key)
 {
     metric_add(METRIC_expired_keys, 1);
-    effect_append_alone(context, key, "DEL", NULL, 0);
+    append_deletion(context, key);
     notify_by_itself(NOTIFY_EXPIRED, "expired", key);
 }
 
 static void append_eviction(void *context, const struct key *key)
 {
     class_note_evicted(key->name);
-    effect_append_alone(context, key, "DEL", NULL, 0);
+    append_deletion(context, key);
     notify_by_itself(NOTIFY_EVICTED, "evicted", key);
 }
 

@@ -2,6 +2,7 @@
 /* Commands on whole databases. They hold every partition, so the offset at which their effect ends is known to be above
  * that of every row captured before; rows below it are dead. */
 #include "command/args.h"
+#include "command/blocked.h"
 #include "command/effects.h"
 #include "command/notify.h"
 #include "command/server_commands.h"
@@ -23,6 +24,7 @@ void flushdb_command(struct execution *x)
     stage_node_effect(x, "FLUSHDB", NULL, 0);
     keyspace_flush(x->keyspace, x->db, stream_end(x->engine->stream) + 1);
     notify_flushed(x);
+    blocked_note_all(x);
     reply_status(x->reply, "OK");
 }
 
@@ -34,6 +36,7 @@ void flushall_command(struct execution *x)
     for (int db = 0; db < DATABASE_COUNT; db++)
         keyspace_flush(x->keyspace, db, stream_end(x->engine->stream) + 1);
     notify_flushed(x);
+    blocked_note_all(x);
     reply_status(x->reply, "OK");
 }
 
@@ -56,6 +59,7 @@ void swapdb_command(struct execution *x)
     if (dbs[0] != dbs[1]) {
         stage_node_effect(x, "SWAPDB", dbs, 2);
         keyspace_swap(x->keyspace, (int)dbs[0], (int)dbs[1]);
+        blocked_note_all(x);
     }
     reply_status(x->reply, "OK");
 }

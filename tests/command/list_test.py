@@ -58,6 +58,16 @@ def test_pushx_needs_a_list(client):
     assert client('RPUSHX', 'l', 'b', 'c') == 3
 
 
+def test_a_swapped_database_serves_those_who_wait(client, waiting):
+    client('SELECT', 9)
+    client('RPUSH', 'l', 'a')
+    client('SELECT', 0)
+    reply = waiting('BLPOP', 'l', 0)
+    client.ok('SWAPDB', 0, 9)
+    wait_until(lambda: reply)
+    assert reply == [[b'l', b'a']]
+
+
 def test_pop_of_nothing_is_null_of_its_kind(client):
     assert client('LPOP', 'l') is None
     assert client.raw() == b'$-1\r\n'

@@ -288,6 +288,9 @@ def test_a_destroyed_group_ends_the_wait(client, waiting):  # noqa: F811
     (['DEL', 's'], 'NOGROUP'),
     (['RENAME', 's', 't'], 'NOGROUP'),
     (['SET', 's', 'x'], 'WRONGTYPE'),
+    (['FLUSHALL'], 'NOGROUP'),
+    (['SWAPDB', 0, 9], 'NOGROUP'),
+    (['PEXPIRE', 's', 5], 'NOGROUP'),
 ])
 @pytest.mark.forebay_only  # 7.2: the command runs again
 def test_a_stream_that_goes_ends_the_wait(client, waiting, words, error):  # noqa: F811
