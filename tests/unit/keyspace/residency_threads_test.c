@@ -10,9 +10,9 @@
 
 #define WORKERS 2
 #define NAMES 300
-#define LOADS 150 /* until so many were needed, */
+#define LOADS 150   /* until so many were needed, */
 #define ROUNDS 4000 /* or so many rounds have passed: locks are not fair, and eviction may starve */
-#define WIDE 100  /* keys of a request that takes turns */
+#define WIDE 100    /* keys of a request that takes turns */
 
 struct stage {
     struct fake_backing *fake;
