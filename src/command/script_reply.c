@@ -265,7 +265,7 @@ static void reply_table(lua_State *lua, struct reply *reply, int resp)
 /* What the reference's processor makes of a number that is no 64-bit integer. */
 static int64_t integer_of(lua_Number number)
 {
-    return number >= -0x1p63 && number < 0x1p63 ? (int64_t)number : INT64_MIN;
+    return number >= -9223372036854775808.0 && number < 9223372036854775808.0 ? (int64_t)number : INT64_MIN;
 }
 
 /* Pops the value. */

@@ -11,7 +11,7 @@
 
 /* ---- ids ---- */
 
-struct bytes stream_id_text(struct stream_id id, char text[STREAM_ID_TEXT_MAX])
+struct bytes stream_id_text(struct stream_id id, char text[STREAM_ID_TEXT_MAX + 1])
 {
     int length = snprintf(text, STREAM_ID_TEXT_MAX + 1, "%" PRIu64 "-%" PRIu64, id.ms, id.seq);
     return bytes_of(text, (size_t)length);

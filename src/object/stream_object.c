@@ -328,7 +328,7 @@ static void cursor_settle(struct xstream_cursor *cursor, bool found, struct xstr
 
 void xstream_seek(const struct xstream *stream, struct stream_id id, bool backward, struct xstream_cursor *cursor)
 {
-    struct xstream_entry entry;
+    struct xstream_entry entry = {0};
     *cursor = (struct xstream_cursor){.is_at_end = true, .node = id_tree_floor(&stream->nodes, id)};
     if (cursor->node.leaf == NULL && !backward)
         cursor->node = id_tree_first(&stream->nodes);

@@ -276,7 +276,8 @@ static void decode_escape(struct decoder *decoder)
     }
     if (!found)
         invalid(decoder, "invalid escape code");
-    buffer_append(decoder->text, &to[found - from], 1);
+    else
+        buffer_append(decoder->text, &to[found - from], 1);
     decoder->at += 2;
 }
 

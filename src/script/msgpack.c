@@ -41,7 +41,7 @@ static void pack_number(struct buffer *out, double number)
     float narrow = (float)number;
     uint32_t narrow_bits;
     uint64_t bits;
-    if (number >= -0x1p63 && number < 0x1p63 && floor(number) == number) {
+    if (number >= -9223372036854775808.0 && number < 9223372036854775808.0 && floor(number) == number) {
         pack_integer(out, (int64_t)number);
     } else if ((double)narrow == number) {
         memcpy(&narrow_bits, &narrow, 4);
