@@ -54,7 +54,7 @@ LINK = $(CC) -Wl,--as-needed -rdynamic $(SANITIZER) $(LDFLAGS)
 
 # The folders of src, each an archive. A folder's unit tests are linked with it and with what stands below it, so
 # that they can be built while something above is broken.
-FOLDERS := base resp net object script keyspace stream tier command metrics server
+FOLDERS := base resp net object script keyspace stream tier command replication metrics server
 below_resp := base
 below_net := base
 below_object := base
@@ -63,8 +63,9 @@ below_keyspace := object base
 below_stream := resp base
 below_tier := keyspace stream object resp base
 below_command := keyspace stream script object resp base
+below_replication := command keyspace stream script net object resp base
 below_metrics := net base
-below_server := command metrics tier keyspace stream net script object resp base
+below_server := replication command metrics tier keyspace stream net script object resp base
 
 present = $(foreach folder,$(1),$(if $(filter-out src/server/main.c,$(wildcard src/$(folder)/*.c)),$(folder)))
 archives = $(foreach folder,$(call present,$(1)),$(BUILD)/lib/$(folder).a)
