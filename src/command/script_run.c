@@ -14,7 +14,6 @@
 #include "base/clock.h"
 #include "base/metric.h"
 #include "command/script_running.h"
-#include "command/scripting.h"
 
 /* Instructions between two looks at the clock and at whether somebody wants to end the script. */
 #define HOOK_INSTRUCTIONS 20000
@@ -211,11 +210,6 @@ bool script_note_write(struct script_run *run)
     if (!run->wrote)
         run->end = SCRIPT_KILLED;
     return run->wrote;
-}
-
-bool scripting_is_session(const struct session *session)
-{
-    return session == &scripting.session;
 }
 
 static void run_begin(struct execution *x, const struct script_call *call)

@@ -33,10 +33,6 @@ void scripting_stop(void);
 /* Frees the interpreter; no script runs. */
 void scripting_teardown(void);
 
-/* Whether it is the one that a script's commands run for. */
-struct session;
-bool scripting_is_session(const struct session *session);
-
 /* Bytes of the interpreter; scripts of EVAL that were forgotten for newer ones. Any thread. */
 size_t scripting_bytes(void);
 uint64_t scripting_evicted(void);

@@ -6,7 +6,6 @@
 #include "command/args.h"
 #include "command/blocked.h"
 #include "command/effects.h"
-#include "command/scripting.h"
 #include "command/stream_commands.h"
 #include "resp/error_text.h"
 
@@ -88,11 +87,6 @@ static bool parse_timeout(struct reading *reading, struct bytes word)
 {
     struct execution *x = reading->x;
     int64_t timeout_ms;
-    if (scripting_is_session(x->session)) {
-        reply_error_format(x->reply, "ERR %.*s command is not allowed with BLOCK option from scripts",
-                           (int)x->argv[0].length, x->argv[0].data);
-        return false;
-    }
     if (!bytes_to_int64(word, &timeout_ms))
         return refuse(x, ERROR_TIMEOUT_NOT_INTEGER);
     if (timeout_ms < 0)
