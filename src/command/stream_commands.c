@@ -167,7 +167,7 @@ static bool choose_id(const struct xstream *stream, const struct wanted_id *want
 static void stage_entry(struct execution *x, const struct key *key, bool creates, struct stream_id id,
                         const struct bytes *words, size_t word_count)
 {
-    char text[STREAM_ID_TEXT_MAX + 1];
+    char text[STREAM_ID_TEXT_MAX];
     const struct bytes head = stream_id_text(id, text);
     if (!x->recording)
         return;
@@ -364,7 +364,7 @@ static const char *xsetid_refusal(const struct xstream *stream, const struct pas
 static void set_past(struct execution *x, struct entry *entry, struct object *value, const struct past *past)
 {
     struct xstream *stream = xstream_edit(value);
-    char last[STREAM_ID_TEXT_MAX + 1], deleted[STREAM_ID_TEXT_MAX + 1], added[BYTES_INTEGER_MAX];
+    char last[STREAM_ID_TEXT_MAX], deleted[STREAM_ID_TEXT_MAX], added[BYTES_INTEGER_MAX];
     xstream_set_last_id(stream, past->last_id);
     if (past->entries_added != -1)
         stream->entries_added = (uint64_t)past->entries_added;

@@ -6,9 +6,9 @@
 
 /* What the files of stream commands share. */
 
-/* The longest text of an id, without the NUL for which there must be room. */
+/* The longest text of an id. */
 #define STREAM_ID_TEXT_MAX (2 * BYTES_INTEGER_MAX + 1)
-struct bytes stream_id_text(struct stream_id id, char text[STREAM_ID_TEXT_MAX + 1]);
+struct bytes stream_id_text(struct stream_id id, char text[STREAM_ID_TEXT_MAX]);
 void reply_stream_id(struct reply *reply, struct stream_id id);
 
 /* ms or ms-seq; false if it is neither. A missing seq is this one. */

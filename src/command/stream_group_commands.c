@@ -102,7 +102,7 @@ static bool parse_position(struct execution *x, bool creates, const struct xstre
 
 static void create_group(struct execution *x, struct subject *subject, struct stream_id id, int64_t entries_read)
 {
-    char text[STREAM_ID_TEXT_MAX + 1], read[BYTES_INTEGER_MAX];
+    char text[STREAM_ID_TEXT_MAX], read[BYTES_INTEGER_MAX];
     struct bytes words[5] = {x->argv[3], stream_id_text(id, text), BYTES("ENTRIESREAD"),
                              bytes_of(read, bytes_from_int64(read, entries_read)), BYTES("MKSTREAM")};
     xstream_group_create(xstream_edit(&subject->value), x->argv[3], id, entries_read);

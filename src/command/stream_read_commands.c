@@ -387,7 +387,7 @@ static void block(struct reading *reading, const struct source *sources)
     struct execution *x = reading->x;
     const struct bytes *argv = x->argv;
     struct bytes *fixed = memory_allocate(x->argc * sizeof(*fixed));
-    char(*texts)[STREAM_ID_TEXT_MAX + 1] = memory_allocate(reading->key_count * sizeof(*texts));
+    char(*texts)[STREAM_ID_TEXT_MAX] = memory_allocate(reading->key_count * sizeof(*texts));
     memcpy(fixed, argv, x->argc * sizeof(*fixed));
     for (size_t i = 0; !reading->is_group && !x->serving && i < reading->key_count; i++)
         fixed[reading->keys_at + reading->key_count + i] = stream_id_text(sources[i].after, texts[i]);

@@ -11,15 +11,26 @@
 
 /* ---- ids ---- */
 
-struct bytes stream_id_text(struct stream_id id, char text[STREAM_ID_TEXT_MAX + 1])
+static size_t write_number(char *text, uint64_t number)
 {
-    int length = snprintf(text, STREAM_ID_TEXT_MAX + 1, "%" PRIu64 "-%" PRIu64, id.ms, id.seq);
-    return bytes_of(text, (size_t)length);
+    if (number <= INT64_MAX)
+        return bytes_from_int64(text, (int64_t)number);
+    size_t length = bytes_from_int64(text, (int64_t)(number / 10));
+    text[length] = (char)('0' + number % 10);
+    return length + 1;
+}
+
+/* Every entry that is added or replied is spelt here. */
+struct bytes stream_id_text(struct stream_id id, char text[STREAM_ID_TEXT_MAX])
+{
+    size_t length = write_number(text, id.ms);
+    text[length++] = '-';
+    return bytes_of(text, length + write_number(text + length, id.seq));
 }
 
 void reply_stream_id(struct reply *reply, struct stream_id id)
 {
-    char text[STREAM_ID_TEXT_MAX + 1];
+    char text[STREAM_ID_TEXT_MAX];
     reply_bulk(reply, stream_id_text(id, text));
 }
 
@@ -150,7 +161,7 @@ static void stage_claim(struct execution *x, const struct key *key, const struct
                         struct bytes consumer, const struct stream_id *ids, size_t count, const char *time,
                         const char *deliveries)
 {
-    char texts[CLAIM_IDS_MAX][STREAM_ID_TEXT_MAX + 1], last[STREAM_ID_TEXT_MAX + 1];
+    char texts[CLAIM_IDS_MAX][STREAM_ID_TEXT_MAX], last[STREAM_ID_TEXT_MAX];
     struct bytes words[CLAIM_IDS_MAX + CLAIM_WORDS] = {group->name, consumer, BYTES("0")};
     size_t at = 3;
     for (size_t i = 0; i < count; i++)
@@ -180,7 +191,7 @@ void stream_stage_claims(struct execution *x, const struct key *key, const struc
 
 void stream_stage_group_position(struct execution *x, const struct key *key, const struct xstream_group *group)
 {
-    char id[STREAM_ID_TEXT_MAX + 1], read[BYTES_INTEGER_MAX];
+    char id[STREAM_ID_TEXT_MAX], read[BYTES_INTEGER_MAX];
     const struct bytes words[] = {group->name, stream_id_text(group->last_id, id), BYTES("ENTRIESREAD"),
                                   bytes_of(read, bytes_from_int64(read, group->entries_read))};
     stage_subcommand(x, key, false, "XGROUP", "SETID", words, sizeof(words) / sizeof(words[0]));
@@ -188,7 +199,7 @@ void stream_stage_group_position(struct execution *x, const struct key *key, con
 
 void stream_stage_acknowledged(struct execution *x, const struct key *key, struct bytes group, struct stream_id id)
 {
-    char text[STREAM_ID_TEXT_MAX + 1];
+    char text[STREAM_ID_TEXT_MAX];
     const struct bytes words[] = {group, stream_id_text(id, text)};
     stage_change(x, key, false, "XACK", words, 2, 2);
 }
