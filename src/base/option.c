@@ -79,8 +79,8 @@ static bool parse_size(struct bytes text, int64_t *value)
 
 static bool set_size(const struct option *option, struct bytes text, char *error, size_t error_size)
 {
-    int64_t value;
-    if (!parse_size(text, &value))
+    int64_t value = 0;
+    if (text.length > 0 && !parse_size(text, &value))
         return refuse(error, error_size, "argument must be a memory value");
     return set_bounded(option, value, error, error_size);
 }

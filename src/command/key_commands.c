@@ -84,8 +84,7 @@ static bool expire_parse_conditions(struct execution *x, struct expire_condition
         conditions->gt |= gt;
         conditions->lt |= lt;
         if (!nx && !xx && !gt && !lt) {
-            int shown = word.length > 128 ? 128 : (int)word.length;
-            reply_error_format(x->reply, "ERR Unsupported option %.*s", shown, word.data);
+            reply_error_format(x->reply, "ERR Unsupported option %.*s", (int)word.length, word.data);
             return false;
         }
     }

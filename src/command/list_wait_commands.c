@@ -152,14 +152,13 @@ static bool move_element(struct execution *x, enum list_end from, enum list_end 
     buffer_append_bytes(&moved, element);
     element = buffer_bytes(&moved);
     reply_bulk(x->reply, element);
-    if (!is_same) {
-        push_to(x, &x->keys[1], target, &other, to, &element, 1);
-        pop_from(x, &x->keys[0], source, &list, from, 1);
-    } else if (list_object_length(&list) > 1) {
-        pop_from(x, &x->keys[0], source, &list, from, 1);
-        list_find(x, &x->keys[0], true, &source, &list);
+    if (is_same) {
         push_to(x, &x->keys[0], source, &list, to, &element, 1);
+        list_find(x, &x->keys[0], true, &source, &list);
+    } else {
+        push_to(x, &x->keys[1], target, &other, to, &element, 1);
     }
+    pop_from(x, &x->keys[0], source, &list, from, 1);
     buffer_deinit(&moved);
     return true;
 }

@@ -233,7 +233,7 @@ static bool notify_parse(const struct option *option, struct bytes text, char *e
     return true;
 }
 
-/* In the order of the table; A stands for its ten. */
+/* In the order of the table; A stands for its ten, and beside it n is not told, as in Redis. */
 static void notify_print(const struct option *option, struct buffer *out)
 {
     (void)option;
@@ -241,7 +241,7 @@ static void notify_print(const struct option *option, struct buffer *out)
     for (size_t i = 0; i < LETTER_COUNT; i++) {
         if ((left & letters[i].classes) != letters[i].classes)
             continue;
-        left &= ~letters[i].classes;
+        left &= ~(letters[i].letter == 'A' ? NOTIFY_ALL | NOTIFY_CREATED : letters[i].classes);
         buffer_append(out, &letters[i].letter, 1);
     }
 }

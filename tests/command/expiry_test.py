@@ -78,6 +78,7 @@ def test_options_that_contradict_are_refused(client):
         'ERR NX and XX, GT or LT options at the same time are not compatible')
     assert client('EXPIRE', 'k', 1, 'GT', 'LT') == Error('ERR GT and LT options at the same time are not compatible')
     assert client('EXPIRE', 'k', 1, 'NOPE') == Error('ERR Unsupported option NOPE')
+    assert client('EXPIRE', 'k', 1, 'x' * 1000) == Error('ERR Unsupported option ' + 'x' * 1000)
 
 
 def test_times_that_cannot_be_are_refused(client):

@@ -154,6 +154,15 @@ def test_blpop_of_a_filled_list_does_not_wait(client):
     assert client('BLPOP', 'nothing', 'l', 0) == [b'l', b'a']
 
 
+def test_a_list_of_another_database_comes_by_swapdb(client, waiting):
+    reply = waiting('BLPOP', 'none', 'l', 0)
+    client('SELECT', 1)
+    client('RPUSH', 'l', 'a')
+    assert client('SWAPDB', 0, 1) == 'OK'
+    wait_until(lambda: reply == [[b'l', b'a']])
+    assert client('SELECT', 0) == 'OK' and client('EXISTS', 'l') == 0
+
+
 def test_blpop_waits_its_time_and_no_longer(client):
     start = time.monotonic()
     assert client('BLPOP', 'l', 0.1) is None

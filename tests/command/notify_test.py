@@ -118,6 +118,9 @@ KEYS = [
      [('new', 'a'), ('set', 'a'), ('new', 'b'), ('copy_to', 'b'), ('new', 'b'), ('copy_to', 'b'), ('keymiss', 'x')]),
     (['SET a 1', 'MOVE a 5', 'MOVE a 5'],
      [('new', 'a'), ('set', 'a'), ('new', 'a'), ('move_from', 'a'), ('move_to', 'a')]),
+    (['RPUSH l a', 'LMOVE l l LEFT RIGHT', 'RPUSH l b', 'LMOVE l l RIGHT LEFT', 'RPOPLPUSH l l'],
+     [('new', 'l'), ('rpush', 'l'), ('rpush', 'l'), ('lpop', 'l'), ('rpush', 'l'), ('lpush', 'l'), ('rpop', 'l'),
+      ('lpush', 'l'), ('rpop', 'l')]),
     (['OBJECT ENCODING nokey', 'FLUSHALL', 'SWAPDB 0 1', 'SWAPDB 0 1'], []),
 ]
 

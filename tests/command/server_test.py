@@ -90,6 +90,8 @@ def test_config_get_takes_patterns(client):
 
 def test_config_set_changes_a_setting(client):
     before = client('CONFIG', 'GET', 'maxmemory')[1]
+    assert client('CONFIG', 'SET', 'maxmemory', '') == 'OK'
+    assert client('CONFIG', 'GET', 'maxmemory') == [b'maxmemory', b'0']
     assert client('CONFIG', 'SET', 'maxmemory', '1gb') == 'OK'
     assert client('CONFIG', 'GET', 'maxmemory') == [b'maxmemory', b'1073741824']
     assert client('CONFIG', 'SET', 'maxmemory', before, 'timeout', 0) == 'OK'

@@ -125,14 +125,14 @@ static void sizes_have_decimal_and_binary_units(void **state)
     static const struct {
         const char *text;
         int64_t bytes;
-    } cases[] = {{"0", 0},           {"100", 100},       {"7b", 7},         {"1k", 1000},
-                 {"1kb", 1024},      {"1K", 1000},       {"2M", 2000000},   {"2Mb", 2 << 20},
-                 {"1g", 1000000000}, {"3GB", 3LL << 30}, {"1tb", 1LL << 40}};
+    } cases[] = {{"", 0},          {"0", 0},           {"100", 100},       {"7b", 7},
+                 {"1k", 1000},     {"1kb", 1024},      {"1K", 1000},       {"2M", 2000000},
+                 {"2Mb", 2 << 20}, {"1g", 1000000000}, {"3GB", 3LL << 30}, {"1tb", 1LL << 40}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         assert_set(MAXMEMORY, cases[i].text);
         assert_true(maxmemory == cases[i].bytes);
     }
-    static const char *const refused[] = {"", "k", "1kib", "1 k", "1.5g", "9999999999999gb", "-", "x1"};
+    static const char *const refused[] = {"k", "1kib", "1 k", "1.5g", "9999999999999gb", "-", "x1"};
     for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
         assert_refused(MAXMEMORY, refused[i], "argument must be a memory value");
     assert_set(MAXMEMORY, "1kb");
