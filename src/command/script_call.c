@@ -68,9 +68,9 @@ static const char *refuse_write(struct script_run *run)
 /* NULL, or why the command cannot be called. */
 static const char *refuse_command(struct script_run *run, const struct command_entry *command, size_t argc)
 {
-    if (!command)
+    if (!command || (command->subcommands && argc > 1 && arity_fits(command, argc)))
         return "ERR Unknown Redis command called from script";
-    if (!arity_fits(command, argc) || (command->subcommands && argc > 1))
+    if (!arity_fits(command, argc))
         return "ERR Wrong number of args calling Redis command from script";
     if (command->flags & COMMAND_NOSCRIPT)
         return "ERR This Redis command is not allowed from script";

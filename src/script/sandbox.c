@@ -20,7 +20,8 @@
 #define REAL_GLOBALS 1
 #define GLOBALS 2
 #define CHUNK_OWN "=sandbox"
-/* More garbage than this is not left to the next scripts. */
+/* More than this is not left to the next scripts, nor is half of what they may use: what is garbage is not told from
+ * what is not when an allocation fails. */
 #define COLLECT_BEYOND (16u << 20)
 
 /* What scripts may use of the standard library. Redis's names for what Lua 5.1 called otherwise are added below. */
@@ -289,7 +290,8 @@ void sandbox_clean(struct sandbox *sandbox)
     for (int proxy = GLOBALS; proxy <= sandbox->base; proxy++)
         proxy_empty(lua, proxy);
     libraries_reset(sandbox);
-    if (__builtin_expect(atomic_load_explicit(&sandbox->used, memory_order_relaxed) > COLLECT_BEYOND, 0))
+    size_t used = atomic_load_explicit(&sandbox->used, memory_order_relaxed);
+    if (__builtin_expect(used > COLLECT_BEYOND || used > sandbox->used_max / 2, 0))
         lua_gc(lua, LUA_GCCOLLECT, 0);
 }
 

@@ -80,6 +80,8 @@ def test_pcall_returns_the_error(client):
 def test_what_cannot_be_called_is_refused(client):
     for words, text in (("'GET'", 'ERR Wrong number of args calling Redis command from script'),
                         ("'NOSUCH'", 'ERR Unknown Redis command called from script'),
+                        ("'OBJECT', 'NOSUCH', 'a'", 'ERR Unknown Redis command called from script'),
+                        ("'OBJECT'", 'ERR Wrong number of args calling Redis command from script'),
                         ("'MULTI'", 'ERR This Redis command is not allowed from script'),
                         ("'EVAL', 'return 1', 0", 'ERR This Redis command is not allowed from script'),
                         ("", 'ERR Please specify at least one argument for this redis lib call'),
