@@ -13,7 +13,9 @@
 #include "base/thread.h"
 #include "command/info.h"
 
-#define TICK_MS 20
+#define TICK_MS 100
+/* Keys often expire in crowds: the next step is not far from one that found some. */
+#define EXPIRY_TICK_MS 20
 #define EXPIRE_STEP_MAX 256
 /* Up to this part of maxmemory, free pages that the allocator still holds are not worth a look; beyond it they are given
  * back first, and only what then remains counts as overhead. */
@@ -86,11 +88,12 @@ static void tick_memory(struct engine *engine, int64_t now_ms)
                        (enum eviction_policy)__atomic_load_n(&engine->eviction, __ATOMIC_RELAXED));
 }
 
-static void tick_expiry(struct engine *engine, int64_t now_ms)
+/* How many keys it expired. */
+static unsigned tick_expiry(struct engine *engine, int64_t now_ms)
 {
-    if (!atomic_load_explicit(&engine->active_expire, memory_order_relaxed))
-        return;
     unsigned expired = 0;
+    if (!atomic_load_explicit(&engine->active_expire, memory_order_relaxed))
+        return 0;
     for (uint32_t i = 0; i < PARTITION_COUNT; i++) {
         bool more = keyspace_next_expiry_ms(engine->keyspace, i) <= now_ms;
         while (more) {
@@ -101,27 +104,30 @@ static void tick_expiry(struct engine *engine, int64_t now_ms)
     }
     if (expired > 0)
         stream_write(engine->stream);
+    return expired;
 }
 
 static const struct job_row {
     void (*run)(struct engine *engine, int64_t now_ms);
-    int every_ticks;
+    int64_t every_ms;
 } jobs[] = {
-    {tick_machine, 250},
-    {tick_memory, 5},
-    {info_sample, 5},
-    {tick_expiry, 1},
+    {tick_machine, 5000},
+    {tick_memory, TICK_MS},
+    {info_sample, TICK_MS},
 };
 
 static void ticker_run(void *argument)
 {
     struct engine *engine = argument;
-    for (uint64_t tick = 0; !atomic_load(&ticker.stopping); tick++) {
+    int64_t elapsed_ms = 0;
+    while (!atomic_load(&ticker.stopping)) {
         int64_t now_ms = clock_now_ms();
         for (size_t i = 0; i < sizeof(jobs) / sizeof(jobs[0]); i++)
-            if (tick % (uint64_t)jobs[i].every_ticks == 0)
+            if (elapsed_ms % jobs[i].every_ms == 0)
                 jobs[i].run(engine, now_ms);
-        nanosleep(&(struct timespec){.tv_nsec = TICK_MS * 1000 * 1000}, NULL);
+        int64_t pause_ms = tick_expiry(engine, now_ms) > 0 ? EXPIRY_TICK_MS : TICK_MS - elapsed_ms % TICK_MS;
+        nanosleep(&(struct timespec){.tv_nsec = pause_ms * 1000 * 1000}, NULL);
+        elapsed_ms += pause_ms;
     }
 }
 
