@@ -234,7 +234,7 @@ static void encode_listpack(const struct object *hash, int64_t first_ms, struct 
     bool strips = hash->encoding == ENCODING_LISTPACK_EXPIRY && first_ms == OBJECT_NEVER_DUE;
     if (strips)
         hash_listpack_strip(hash, &plain);
-    rdb_write_string(out, strips ? buffer_bytes(&plain) : hash->bytes);
+    listpack_dump(out, strips ? buffer_bytes(&plain) : hash->bytes);
     buffer_deinit(&plain);
 }
 
@@ -254,7 +254,7 @@ static void encode(const struct object *hash, struct buffer *out)
         encode_listpack(hash, first_ms, out);
 }
 
-static const char empty_listpack[LISTPACK_EMPTY_BYTES] = {LISTPACK_EMPTY_BYTES, 0, 0, 0, 0, 0, (char)0xff};
+static const char empty_listpack[LISTPACK_EMPTY_BYTES] = {0, 0, (char)0xff};
 
 const struct object_class hash_object_class = {
     .release = release,

@@ -21,10 +21,11 @@
 
 /* ---- nodes ---- */
 
-/* Whether a listpack of these bytes and elements is still within the limit. */
+/* Whether a listpack of these bytes and elements is still within the limit, which counts bytes as dumped. */
 static bool within_limit(size_t bytes, size_t count)
 {
     int64_t size = object_limits.list_max_listpack_size;
+    bytes += LISTPACK_SIZE_BYTES;
     if (size < 0)
         return bytes <= (size_t)4096 << ((size < -5 ? 5 : -size) - 1);
     return count <= (size_t)size && bytes <= 8192;
@@ -512,7 +513,7 @@ static const char *encoding_name(const struct object *list)
     return is_one ? "listpack" : "quicklist";
 }
 
-static const char empty_listpack[LISTPACK_EMPTY_BYTES] = {LISTPACK_EMPTY_BYTES, 0, 0, 0, 0, 0, (char)0xff};
+static const char empty_listpack[LISTPACK_EMPTY_BYTES] = {0, 0, (char)0xff};
 
 const struct object_class list_object_class = {
     .release = release,

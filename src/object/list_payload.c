@@ -17,7 +17,7 @@ enum container { CONTAINER_PLAIN = 1, CONTAINER_PACKED = 2 };
 static void encode_node(struct bytes listpack, struct buffer *out)
 {
     rdb_write_length(out, CONTAINER_PACKED);
-    rdb_write_string(out, listpack);
+    listpack_dump(out, listpack);
 }
 
 void list_object_encode(const struct object *list, struct buffer *out)
@@ -67,9 +67,12 @@ static bool read_string(struct decoding *decoding, struct rdb_reader *reader, ch
     return true;
 }
 
-static bool push_listpack(struct decoding *decoding, struct bytes listpack)
+static bool push_listpack(struct decoding *decoding, struct bytes dumped)
 {
-    if (!listpack_is_valid(listpack, NULL, NULL) || !listpack_first(listpack))
+    if (!listpack_is_valid(dumped, NULL, NULL))
+        return false;
+    struct bytes listpack = listpack_of_dump(dumped);
+    if (!listpack_first(listpack))
         return false;
     char digits[BYTES_INTEGER_MAX];
     for (const uint8_t *position = listpack_first(listpack); position; position = listpack_next(position))

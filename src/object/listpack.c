@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The layout, numbers low byte first unless said otherwise:
  *
- *   total bytes (4)  count (2)  element ...  0xff
+ *   count (2)  element ...  0xff
+ *
+ * and in a dump all bytes (4) in front of it, these included.
  *
  * A count of 65,535 means that there are as many or more, and that they must be counted. An element is
  *
@@ -21,6 +23,7 @@
 #include <endian.h>
 
 #include "base/check.h"
+#include "object/rdb_string.h"
 
 #define COUNT_UNKNOWN UINT16_MAX
 #define END 0xff
@@ -60,7 +63,7 @@ static inline void store_32(void *to, uint32_t value)
 
 static inline unsigned header_count(struct bytes listpack)
 {
-    const uint8_t *at = (const uint8_t *)listpack.data + 4;
+    const uint8_t *at = (const uint8_t *)listpack.data;
     return at[0] | (unsigned)at[1] << 8;
 }
 
@@ -379,9 +382,8 @@ size_t listpack_entry_bytes(struct bytes bytes)
 
 static void header_set(struct buffer *buffer, size_t count)
 {
-    store_32(buffer->data, (uint32_t)buffer->length);
-    buffer->data[4] = (char)count;
-    buffer->data[5] = (char)(count >> 8);
+    buffer->data[0] = (char)count;
+    buffer->data[1] = (char)(count >> 8);
 }
 
 void listpack_init(struct buffer *buffer)
@@ -398,7 +400,7 @@ static bool resize_at(struct buffer *buffer, size_t offset, size_t removed, size
 {
     check(offset >= LISTPACK_HEADER_BYTES && offset + removed < buffer->length);
     size_t kept = buffer->length - removed;
-    if (room > LISTPACK_BYTES_MAX || kept + room > LISTPACK_BYTES_MAX)
+    if (room > LISTPACK_BYTES_MAX || LISTPACK_SIZE_BYTES + kept + room > LISTPACK_BYTES_MAX)
         return false;
     if (room > removed)
         buffer_reserve(buffer, room - removed);
@@ -450,7 +452,6 @@ bool listpack_replace(struct buffer *buffer, size_t offset, struct bytes bytes)
     if (!resize_at(buffer, offset, removed, entry.length))
         return false;
     entry_write(&entry, buffer->data + offset);
-    header_set(buffer, header_count(buffer_bytes(buffer)));
     return true;
 }
 
@@ -480,11 +481,21 @@ static size_t valid_step(const uint8_t *position, size_t left)
     return length + back;
 }
 
-bool listpack_is_valid(struct bytes listpack, bool (*each)(void *context, const uint8_t *position), void *context)
+void listpack_dump(struct buffer *out, struct bytes listpack)
 {
-    if (listpack.length < LISTPACK_EMPTY_BYTES || listpack.length > LISTPACK_BYTES_MAX ||
-        load_32(listpack.data) != listpack.length)
+    size_t length = LISTPACK_SIZE_BYTES + listpack.length;
+    rdb_write_length(out, length);
+    store_32(buffer_reserve(out, length), (uint32_t)length);
+    out->length += LISTPACK_SIZE_BYTES;
+    buffer_append_bytes(out, listpack);
+}
+
+bool listpack_is_valid(struct bytes dumped, bool (*each)(void *context, const uint8_t *position), void *context)
+{
+    if (dumped.length < LISTPACK_SIZE_BYTES + LISTPACK_EMPTY_BYTES || dumped.length > LISTPACK_BYTES_MAX ||
+        load_32(dumped.data) != dumped.length)
         return false;
+    struct bytes listpack = listpack_of_dump(dumped);
     const uint8_t *at = (const uint8_t *)listpack.data + LISTPACK_HEADER_BYTES;
     const uint8_t *end = (const uint8_t *)listpack.data + listpack.length - 1;
     size_t count = 0;

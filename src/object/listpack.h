@@ -8,8 +8,9 @@
 #include "base/bytes.h"
 #include "base/status.h"
 
-/* A compact sequence of strings, byte for byte what Redis 7 keeps and dumps. A string that is the canonical spelling
- * of a 64-bit integer is stored as that integer, and reads as either.
+/* A compact sequence of strings: what Redis 7 dumps, without the four bytes in front that tell its size, which is known
+ * here; "dumped" below means with them. A string that is the canonical spelling of a 64-bit integer is stored as that
+ * integer, and reads as either.
  *
  * Readers take a view of a whole listpack and positions (the first byte of an element) in it. They trust the bytes,
  * so what came from outside passes listpack_is_valid first. Editors take a buffer that holds exactly one listpack, and
@@ -17,7 +18,9 @@
 
 /* No listpack grows beyond this. */
 #define LISTPACK_BYTES_MAX ((size_t)1 << 30)
-#define LISTPACK_HEADER_BYTES 6
+#define LISTPACK_HEADER_BYTES 2
+/* In front of a dumped one. */
+#define LISTPACK_SIZE_BYTES 4
 /* Bytes of one without elements. */
 #define LISTPACK_EMPTY_BYTES (LISTPACK_HEADER_BYTES + 1)
 
@@ -99,7 +102,15 @@ bool listpack_replace(struct buffer *buffer, size_t offset, struct bytes bytes) 
  * The buffer keeps its capacity. */
 size_t listpack_delete(struct buffer *buffer, size_t offset, size_t elements);
 
-/* Looks at every byte that readers and editors rely on, believing none before. 'each' (may be NULL) is called for every
- * element once that one is known to be sound, and ends the walk with false. An empty listpack is valid. */
-bool listpack_is_valid(struct bytes listpack, bool (*each)(void *context, const uint8_t *position),
+/* Appends it as a dump's string has it. */
+void listpack_dump(struct buffer *out, struct bytes listpack);
+
+/* Looks at every byte of a dumped one that readers and editors rely on, believing none before. 'each' (may be NULL) is
+ * called for every element once that one is known to be sound, and ends the walk with false. An empty listpack is valid. */
+bool listpack_is_valid(struct bytes dumped, bool (*each)(void *context, const uint8_t *position),
                        void *context) MUST_USE;
+/* What stands in a valid one. */
+static inline struct bytes listpack_of_dump(struct bytes dumped)
+{
+    return bytes_of(dumped.data + LISTPACK_SIZE_BYTES, dumped.length - LISTPACK_SIZE_BYTES);
+}

@@ -291,11 +291,11 @@ static void examine_entry(struct examination *of, struct node_sums *sums)
     *(flags & XSTREAM_ENTRY_DELETED ? &sums->deleted : &sums->live) += 1;
 }
 
-bool xstream_node_is_valid(struct bytes node, struct stream_id first, struct stream_id *last)
+bool xstream_node_is_valid(struct bytes dumped, struct stream_id first, struct stream_id *last)
 {
-    if (!listpack_is_valid(node, NULL, NULL))
+    if (!listpack_is_valid(dumped, NULL, NULL))
         return false;
-    struct examination of = {.position = listpack_first(node)};
+    struct examination of = {.position = listpack_first(listpack_of_dump(dumped))};
     struct node_sums sums = {.first = first};
     int64_t live = take_integer(&of, false), deleted = take_integer(&of, false);
     sums.fields = take_integer(&of, false);

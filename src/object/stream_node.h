@@ -61,4 +61,4 @@ void xstream_node_mark_deleted(struct xstream_node *node, const struct xstream_e
 void xstream_node_drop_deleted(struct xstream_node *node, const struct xstream_entry *entry);
 
 /* Whether every byte is as told above, ids rise and counts are right; then 'last' is the id of the last entry. */
-bool xstream_node_is_valid(struct bytes node, struct stream_id first, struct stream_id *last) MUST_USE;
+bool xstream_node_is_valid(struct bytes dumped, struct stream_id first, struct stream_id *last) MUST_USE;

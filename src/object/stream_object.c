@@ -121,13 +121,13 @@ void xstream_append_node(struct xstream *stream, struct stream_id first, struct 
     stream->length += xstream_node_live(bytes);
 }
 
-/* Whether the limits let the node take an entry with words of so many bytes. */
+/* Whether the limits, which count bytes as dumped, let the node take an entry with words of so many bytes. */
 static bool node_has_room(const struct xstream_node *node, size_t bytes)
 {
     struct bytes there = xstream_node_bytes(node);
     size_t bytes_max = (size_t)object_limits.stream_node_max_bytes,
            entries_max = (size_t)object_limits.stream_node_max_entries;
-    if (bytes_max > 0 && there.length + bytes >= bytes_max)
+    if (bytes_max > 0 && LISTPACK_SIZE_BYTES + there.length + bytes >= bytes_max)
         return false;
     return entries_max == 0 || xstream_node_live(there) + xstream_node_deleted(there) < entries_max;
 }

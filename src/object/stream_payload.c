@@ -49,7 +49,7 @@ static void write_nodes(struct buffer *out, const struct xstream *stream)
     for (struct id_place place = id_tree_first(&stream->nodes); place.leaf; place = id_place_next(place)) {
         id_to_wire(id_place_id(place), wire);
         rdb_write_string(out, bytes_of(wire, ID_BYTES));
-        rdb_write_string(out, xstream_node_bytes(id_place_value(place)));
+        listpack_dump(out, xstream_node_bytes(id_place_value(place)));
     }
 }
 
@@ -145,8 +145,9 @@ static bool read_node(struct decoding *decoding, bool is_first, struct stream_id
         return false;
     if (!rdb_read_bytes(decoding->reader, &decoding->room, &bytes) || !xstream_node_is_valid(bytes, first, last))
         return false;
-    if (xstream_node_live(bytes) > 0)
-        xstream_append_node(decoding->stream, first, bytes);
+    struct bytes node = listpack_of_dump(bytes);
+    if (xstream_node_live(node) > 0)
+        xstream_append_node(decoding->stream, first, node);
     return true;
 }
 

@@ -275,7 +275,7 @@ static struct object copy(const struct object *object)
     return result;
 }
 
-static const char empty_listpack[LISTPACK_EMPTY_BYTES] = {LISTPACK_EMPTY_BYTES, 0, 0, 0, 0, 0, (char)0xff};
+static const char empty_listpack[LISTPACK_EMPTY_BYTES] = {0, 0, (char)0xff};
 
 static void each(const struct object *zset, bool (*visit)(void *context, struct bytes element), void *context)
 {

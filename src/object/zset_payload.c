@@ -34,7 +34,7 @@ void zset_object_encode(const struct object *zset, struct buffer *out)
     *buffer_reserve(out, 1) = small ? RDB_TYPE_ZSET_LISTPACK : RDB_TYPE_ZSET_2;
     out->length++;
     if (small) {
-        rdb_write_string(out, zset->bytes);
+        listpack_dump(out, zset->bytes);
         return;
     }
     rdb_write_length(out, count);
@@ -128,10 +128,13 @@ static bool read_members(struct decoding *decoding, uint8_t type_byte)
 }
 
 /* A listpack in order is taken as it is; one that nobody who keeps order has made is put in order. */
-static bool take_listpack(struct decoding *decoding, struct bytes listpack)
+static bool take_listpack(struct decoding *decoding, struct bytes dumped)
 {
     const uint8_t *member, *score;
-    if (!listpack_is_valid(listpack, NULL, NULL) || listpack_count(listpack) % 2 != 0)
+    if (!listpack_is_valid(dumped, NULL, NULL))
+        return false;
+    struct bytes listpack = listpack_of_dump(dumped);
+    if (listpack_count(listpack) % 2 != 0)
         return false;
     if (zset_listpack_fits(listpack) && zset_listpack_is_sound(listpack)) {
         decoding->room->length = 0;
