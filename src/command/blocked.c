@@ -436,7 +436,7 @@ bool blocked_finish(struct session *session, const struct command_entry *command
     STATISTIC_ADD(worker->stats[command->id].calls, 1);
     metric_add(METRIC_total_commands_processed, 1);
     session->suspension = SUSPENDED_NOT;
-    session->last_command = command;
+    session->last_command = (int16_t)command->id;
     session->flags &= ~(uint32_t)SESSION_REPLY_SKIP;
     unlist(worker->engine->keyspace, blocked);
     detach(session);

@@ -152,11 +152,11 @@ static struct part_line describe(struct session *session, int64_t now_ms, struct
                          channels_count(session, CHANNEL_PLAIN), channels_count(session, CHANNEL_PATTERN),
                          channels_count(session, CHANNEL_SHARD), transaction_length(session));
     append_sizes(out, session, &measures);
-    buffer_append_format(out, " cmd=%s user=default redir=%lld resp=%d lib-name=%s lib-ver=%s\n",
-                         session->last_command != NULL ? session->last_command->full_name : "NULL",
-                         session->tracking != NULL ? (long long)session->tracking->redirect : -1LL,
-                         session->reply.protocol, text_or_empty(names->library_name),
-                         text_or_empty(names->library_version));
+    buffer_append_format(
+        out, " cmd=%s user=default redir=%lld resp=%d lib-name=%s lib-ver=%s\n",
+        session->last_command >= 0 ? command_by_id((uint32_t)session->last_command)->full_name : "NULL",
+        session->tracking != NULL ? (long long)session->tracking->redirect : -1LL, session->reply.protocol,
+        text_or_empty(names->library_name), text_or_empty(names->library_version));
     line.text.length = out->length - line.text.start;
     return line;
 }

@@ -571,7 +571,7 @@ bool dispatch(struct worker *worker, struct session *session, const struct bytes
         return true;
     enum gate_answer answer = execution_admit(&x);
     if (answer == GATE_PASS) {
-        session->last_command = command;
+        session->last_command = (int16_t)command->id;
         if ((session->flags & SESSION_MULTI) && !(command->flags & COMMAND_IMMEDIATE))
             transaction_queue(&x);
         else {
@@ -604,7 +604,7 @@ bool dispatch_within(struct worker *worker, struct session *session, const struc
         worker->held_up_by = HELD_UP_UNKNOWN;
         execution_suspend(&x, SUSPENDED_LOCK);
     } else if (answer == GATE_PASS) {
-        session->last_command = command;
+        session->last_command = (int16_t)command->id;
         if ((session->flags & SESSION_MULTI) && !(command->flags & COMMAND_IMMEDIATE))
             transaction_queue(&x);
         else

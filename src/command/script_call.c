@@ -192,7 +192,7 @@ static bool run_command(struct script_run *run, const struct command_entry *comm
     if ((command->flags & COMMAND_WRITE) && !script_note_write(run))
         return false;
     take_over_waits(run->x, &inner);
-    scripting.session.last_command = command;
+    scripting.session.last_command = (int16_t)command->id;
     execution_run(&inner);
     return true;
 }

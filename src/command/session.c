@@ -14,7 +14,6 @@
 
 static struct {
     struct lock lock;
-    struct list sessions;
     struct chain_table ids;
     _Atomic uint64_t next_id;
 } registry;
@@ -22,21 +21,18 @@ static struct {
 void session_registry_setup(void)
 {
     lock_init(&registry.lock, LOCK_LEAF, 0);
-    list_init(&registry.sessions);
     atomic_store(&registry.next_id, 1);
 }
 
-/* Two ids never share a hash: the factor is odd. */
-static uint64_t id_hash(uint64_t id)
-{
-    return id * UINT64_C(0x9E3779B97F4A7C15);
-}
+_Static_assert(offsetof(struct session, id) == offsetof(struct session, id_node.hash), "an id is its own hash");
+_Static_assert(sizeof(struct session) <= 224, "an allocator's size class");
 
 struct session *session_create(struct worker *worker, void *connection, const struct transport *transport,
                                struct output *output)
 {
     struct session *session = memory_allocate_zeroed(sizeof(*session));
     session->id = atomic_fetch_add(&registry.next_id, 1);
+    session->last_command = -1;
     session->worker = worker;
     session->connection = connection;
     session->transport = transport;
@@ -48,8 +44,7 @@ struct session *session_create(struct worker *worker, void *connection, const st
         transport->set_trusted(connection, true);
     }
     lock_acquire(&registry.lock);
-    list_append(&registry.sessions, &session->registry_node);
-    chain_table_add(&registry.ids, &session->id_node, id_hash(session->id));
+    chain_table_add(&registry.ids, &session->id_node, session->id);
     lock_release(&registry.lock);
     return session;
 }
@@ -77,7 +72,6 @@ void session_destroy(struct session **taken)
     struct session *session = *taken;
     *taken = NULL;
     lock_acquire(&registry.lock);
-    list_remove(&session->registry_node);
     chain_table_remove(&registry.ids, &session->id_node);
     lock_release(&registry.lock);
 
@@ -127,8 +121,8 @@ void session_reset(struct session *session)
 void session_each(void (*visit)(void *context, struct session *session), void *context)
 {
     lock_acquire(&registry.lock);
-    for (struct list *node = registry.sessions.next; node != &registry.sessions; node = node->next)
-        visit(context, list_entry(node, struct session, registry_node));
+    for (struct chain_node *node = NULL; (node = chain_table_walk(&registry.ids, node)) != NULL;)
+        visit(context, list_entry(node, struct session, id_node));
     lock_release(&registry.lock);
 }
 
@@ -151,7 +145,7 @@ struct session_order {
 
 static struct session *session_find_locked(uint64_t id)
 {
-    struct chain_node *node = chain_table_find(&registry.ids, id_hash(id));
+    struct chain_node *node = chain_table_find(&registry.ids, id);
     return node ? list_entry(node, struct session, id_node) : NULL;
 }
 

@@ -83,9 +83,16 @@ enum suspension {
 };
 
 /* One client's state. Owned by its worker's thread; fields marked (shared) may be read by others under the
- * registry's lock or atomically. Rarely used state hangs off pointers, so that an idle client stays small. */
+ * registry's lock or atomically. Rarely used state hangs off pointers, so that an idle client stays small; session.c
+ * holds it within a class of the allocator's. */
 struct session {
-    uint64_t id;
+    union {
+        struct chain_node id_node; /* (shared) in the registry of all sessions */
+        struct {
+            struct chain_node *next_in_registry;
+            uint64_t id; /* is the node's hash */
+        };
+    };
     struct worker *worker;
     void *connection;
     const struct transport *transport;
@@ -96,17 +103,15 @@ struct session {
     uint8_t retries;
     int16_t db;
     uint32_t created_at_s;
-    uint32_t pause_ms;       /* of one that pauses, after suspended_at_ms; pause.c */
-    uint64_t wait_offset;    /* the reply may leave when the stream has come so far ... */
-    uint8_t wait_level;      /* ... at this level */
-    bool wait_listed;        /* in the worker's list for the log pass */
-    bool retry_wanted;       /* to be put into the retry list once it has left the waiting list */
-    uint8_t load_status;     /* enum status of the fetch it was resumed from */
-    _Atomic bool monitoring; /* (shared) SESSION_MONITOR for others' eyes */
-    _Atomic bool tracks;     /* (shared) SESSION_TRACKING for others' eyes */
-    const struct command_entry *last_command;
-    struct chain_node id_node;           /* (shared) in the registry, by id */
-    struct list registry_node;           /* (shared) in the registry of all sessions */
+    uint32_t pause_ms;                   /* of one that pauses, after suspended_at_ms; pause.c */
+    uint64_t wait_offset;                /* the reply may leave when the stream has come so far ... */
+    uint8_t wait_level;                  /* ... at this level */
+    bool wait_listed;                    /* in the worker's list for the log pass */
+    bool retry_wanted;                   /* to be put into the retry list once it has left the waiting list */
+    uint8_t load_status;                 /* enum status of the fetch it was resumed from */
+    _Atomic bool monitoring;             /* (shared) SESSION_MONITOR for others' eyes */
+    _Atomic bool tracks;                 /* (shared) SESSION_TRACKING for others' eyes */
+    int16_t last_command;                /* its id; -1: none yet */
     struct list worker_node;             /* in a list of its worker's: retry, waiting, stalled, paused */
     struct transaction *transaction;     /* queued commands and watches, or NULL */
     struct subscriptions *subscriptions; /* channels.c; NULL while there are none */

@@ -324,7 +324,7 @@ static void exec_run_one(struct execution *x, struct queued *queued)
     execution_add_keys(x->worker, inner.db, queued->command, queued->argv, queued->argc);
     inner.keys = x->worker->keys;
     inner.key_count = x->worker->key_count;
-    x->session->last_command = queued->command;
+    x->session->last_command = (int16_t)queued->command->id;
     execution_run(&inner);
 }
 
