@@ -43,7 +43,7 @@ struct pending_query {
     struct bytes consumer; /* NULL data: all */
 };
 
-/* [IDLE ms] start end count [consumer], from argument 3 on. */
+/* [IDLE ms] start end count [consumer], from argument 3 on; what comes behind is not looked at. */
 static bool xpending_parse(struct execution *x, struct pending_query *query)
 {
     size_t at = 3;
@@ -54,14 +54,14 @@ static bool xpending_parse(struct execution *x, struct pending_query *query)
             return false;
         at += 2;
     }
-    if (x->argc < at + 3 || x->argc > at + 4) {
+    if (x->argc < at + 3) {
         reply_syntax_error(x);
         return false;
     }
     if (!arg_int64(x, x->argv[at + 2], &query->count) || !arg_stream_start(x, x->argv[at], &query->first) ||
         !arg_stream_end(x, x->argv[at + 1], &query->last))
         return false;
-    if (x->argc == at + 4)
+    if (x->argc > at + 3)
         query->consumer = x->argv[at + 3];
     return true;
 }
@@ -155,7 +155,7 @@ static void claiming_begin(struct claiming *claiming)
 
 static void claiming_end(struct claiming *claiming)
 {
-    keyspace_written(claiming->x->keyspace, &claiming->x->keys[0], claiming->entry);
+    keyspace_written_unwatched(claiming->x->keyspace, &claiming->x->keys[0], claiming->entry);
 }
 
 /* An entry that was deleted from the stream is pending no more. */

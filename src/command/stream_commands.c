@@ -370,7 +370,7 @@ static void set_past(struct execution *x, struct entry *entry, struct object *va
         stream->entries_added = (uint64_t)past->entries_added;
     if (stream_id_compare(past->max_deleted_id, STREAM_ID_MIN) != 0)
         stream->max_deleted_id = past->max_deleted_id;
-    store_changed(x, &x->keys[0], entry, value);
+    keyspace_written_unwatched(x->keyspace, &x->keys[0], entry);
     const struct bytes words[] = {stream_id_text(stream->last_id, last), BYTES("ENTRIESADDED"),
                                   bytes_of(added, bytes_from_int64(added, (int64_t)stream->entries_added)),
                                   BYTES("MAXDELETEDID"), stream_id_text(stream->max_deleted_id, deleted)};

@@ -40,12 +40,22 @@ static bool subject_find_group(struct execution *x, struct subject *subject)
     return subject->group != NULL;
 }
 
+/* Who waits for the group is to hear of it; WATCH is about entries. */
+static void subject_written(struct execution *x, struct subject *subject)
+{
+    keyspace_written_unwatched(x->keyspace, &x->keys[0], subject->entry);
+    blocked_note(x, &x->keys[0]);
+}
+
 /* Puts back what has changed; 'sub' with these words is the effect, and xgroup-sub the event. */
 static void subject_store(struct execution *x, struct subject *subject, const char *sub, const char *event,
                           const struct bytes *words, size_t count)
 {
     const struct key *key = &x->keys[0];
-    store_changed(x, key, subject->entry, &subject->value);
+    if (subject->entry)
+        subject_written(x, subject);
+    else
+        store_changed(x, key, NULL, &subject->value);
     stage_subcommand(x, key, !subject->entry, "XGROUP", sub, words, count);
     notify(x, NOTIFY_STREAM, event, key);
 }
@@ -134,7 +144,7 @@ static void xgroup_setid_command(struct execution *x)
         return;
     subject.group->last_id = id;
     subject.group->entries_read = options.entries_read;
-    store_changed(x, &x->keys[0], subject.entry, &subject.value);
+    subject_written(x, &subject);
     stream_stage_group_position(x, &x->keys[0], subject.group);
     notify(x, NOTIFY_STREAM, "xgroup-setid", &x->keys[0]);
     reply_status(x->reply, "OK");
@@ -218,7 +228,7 @@ static void xack_command(struct execution *x)
     for (size_t i = 3; group && i < x->argc; i++)
         acknowledged += stream_id_parse(x->argv[i], 0, &id) && xstream_pending_remove(xstream_edit(&value), group, id);
     if (acknowledged > 0) {
-        keyspace_written(x->keyspace, key, entry);
+        keyspace_written_unwatched(x->keyspace, key, entry);
         stage_change_with(x, key, false, "XACK", &group->name, 1, x->argv + 3, x->argc - 3, 1);
     }
     reply_integer(x->reply, acknowledged);

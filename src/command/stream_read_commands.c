@@ -344,7 +344,7 @@ static struct xstream_consumer *source_consumer(struct reading *reading, struct 
     struct xstream_consumer *consumer =
         stream_consumer_required(reading->x, source->key, stream, source->group, reading->consumer);
     if (source->group->consumer_count > consumers)
-        keyspace_written(reading->x->keyspace, source->key, source->entry);
+        keyspace_written_unwatched(reading->x->keyspace, source->key, source->entry);
     return consumer;
 }
 
@@ -356,7 +356,7 @@ static void reply_to_consumer(struct reading *reading, struct source *source, st
         consumer->active_ms = reading->x->now_ms;
         reply_new(reading, source, consumer);
     }
-    keyspace_written(reading->x->keyspace, source->key, source->entry);
+    keyspace_written_unwatched(reading->x->keyspace, source->key, source->entry);
 }
 
 /* ---- both ---- */

@@ -346,8 +346,13 @@ struct entry *keyspace_set_expire(struct keyspace *keyspace, const struct key *k
 
 void keyspace_written(struct keyspace *keyspace, const struct key *key, struct entry *entry)
 {
+    partition_key_changed(keyspace_partition_of(keyspace, key->slot), key);
+    keyspace_written_unwatched(keyspace, key, entry);
+}
+
+void keyspace_written_unwatched(struct keyspace *keyspace, const struct key *key, struct entry *entry)
+{
     struct place place = place_make(keyspace, keyspace_physical(keyspace, key->db), key->slot);
-    partition_key_changed(place.partition, key);
     if (entry_parts_due_ms(entry) != OBJECT_NEVER_DUE)
         place_note_expiry(&place, key->hash, entry);
     if (entry_state(entry) == ENTRY_DIRTY)

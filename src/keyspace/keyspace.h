@@ -120,6 +120,8 @@ struct entry *keyspace_set_expire(struct keyspace *keyspace, const struct key *k
                                   int64_t expire_at_ms);
 /* After the value was changed in place through entry_value_field or its block: dirty, watchers told. */
 void keyspace_written(struct keyspace *keyspace, const struct key *key, struct entry *entry);
+/* The same for a change that no watcher is told: of a stream's groups, which are not its entries. */
+void keyspace_written_unwatched(struct keyspace *keyspace, const struct key *key, struct entry *entry);
 /* As keyspace_remove, but the value's block or body is not released: it has become another key's. */
 void keyspace_remove_shell(struct keyspace *keyspace, const struct key *key, struct entry *entry);
 /* Removes a live entry: freed, or a tombstone if a row exists or may. Watchers told. */

@@ -124,8 +124,19 @@ KEYS = [
     (['OBJECT ENCODING nokey', 'FLUSHALL', 'SWAPDB 0 1', 'SWAPDB 0 1'], []),
 ]
 
+STREAMS = [
+    (['XADD s 1 f v', 'XADD s MAXLEN 1 2 f v', 'XADD s MAXLEN ~ 9 3 f v', 'XDEL s 3 99', 'XDEL s 99', 'XTRIM s MAXLEN 0',
+      'XTRIM s MAXLEN 0', 'XSETID s 9', 'XADD t NOMKSTREAM 1 f v'],
+     [('new', 's'), ('xadd', 's'), ('xadd', 's'), ('xtrim', 's'), ('xadd', 's'), ('xdel', 's'), ('xtrim', 's'), ('xsetid', 's')]),
+    (['XGROUP CREATE s g 0 MKSTREAM', 'XADD s 1 f v', 'XREADGROUP GROUP g a STREAMS s >', 'XREADGROUP GROUP g a STREAMS s 0',
+      'XGROUP CREATECONSUMER s g b', 'XGROUP CREATECONSUMER s g b', 'XCLAIM s g b 0 1', 'XACK s g 1', 'XGROUP SETID s g 0',
+      'XGROUP DELCONSUMER s g b', 'XGROUP DELCONSUMER s g b', 'XGROUP DESTROY s g', 'XGROUP DESTROY s g'],
+     [('new', 's'), ('xgroup-create', 's'), ('xadd', 's'), ('xgroup-createconsumer', 's'), ('xgroup-createconsumer', 's'),
+      ('xgroup-setid', 's'), ('xgroup-delconsumer', 's'), ('xgroup-destroy', 's')]),
+]
 
-@pytest.mark.parametrize('commands, expected', STRINGS + KEYS, ids=lambda value: value[0] if value else 'none')
+
+@pytest.mark.parametrize('commands, expected', STRINGS + KEYS + STREAMS, ids=lambda value: value[0] if value else 'none')
 def test_commands_tell_what_they_did(events, commands, expected):
     assert events(*commands) == expected
 

@@ -180,6 +180,19 @@ def test_other_types_are_refused(client):
         assert client(*words) == WRONG_TYPE, words
 
 
+@pytest.mark.parametrize('words, told', [
+    (['XADD', 's', 9, 'f', 'v'], True), (['XDEL', 's', 1], True), (['XTRIM', 's', 'MAXLEN', 1], True), (['XSETID', 's', 9], False),
+    (['XGROUP', 'CREATE', 's', 'h', 0], False), (['XGROUP', 'SETID', 's', 'g', 0], False), (['XGROUP', 'DESTROY', 's', 'g'], False),
+    (['XREADGROUP', 'GROUP', 'g', 'c', 'STREAMS', 's', '>'], False), (['XCLAIM', 's', 'g', 'c', 0, 1, 'FORCE'], False)])
+def test_a_watch_is_about_entries_and_not_about_groups(connect, client, group, words, told):
+    other = connect()
+    client.ok('WATCH', 's')
+    other(*words)
+    client.ok('MULTI')
+    client('PING')
+    assert client('EXEC') == (None if told else ['PONG'])
+
+
 # What is pending
 
 
@@ -192,6 +205,7 @@ def test_xpending_sums_up_and_tells_of_each(client, group):
     assert len(client('XPENDING', 's', 'g', '-', '+', 2)) == 2
     assert client('XPENDING', 's', 'g', 'IDLE', 10000000, '-', '+', 10) == []
     assert client('XPENDING', 's', 'g', '-', '+', 10, 'nobody') == []
+    assert len(client('XPENDING', 's', 'g', '-', '+', 10, 'b', 'more')) == 2
     assert client('XPENDING', 's', 'h') == no_group('s', 'h')
     assert client('XPENDING', 's', 'g', '-', '+') == Error('ERR syntax error')
 
