@@ -47,6 +47,7 @@ static const struct command *const families[] = {
     zset_store_commands,
     zset_scan_commands,
     geo_commands,
+    geo_search_commands,
     string_commands,
     bitmap_commands,
     hyperloglog_commands,
@@ -68,6 +69,9 @@ static const struct command *const families[] = {
     script_commands,
     function_commands,
     hash_commands,
+    hash_walk_commands,
+    hash_expiry_commands,
+    hash_getex_commands,
 };
 /* clang-format on */
 #define FAMILY_COUNT (sizeof(families) / sizeof(families[0]))

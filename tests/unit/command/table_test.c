@@ -37,6 +37,7 @@ const struct command zset_pop_commands[] = {{.name = NULL}};
 const struct command zset_store_commands[] = {{.name = NULL}};
 const struct command zset_scan_commands[] = {{.name = NULL}};
 const struct command geo_commands[] = {{.name = NULL}};
+const struct command geo_search_commands[] = {{.name = NULL}};
 const struct command stream_commands[] = {{.name = NULL}};
 const struct command stream_read_commands[] = {{.name = NULL}};
 const struct command stream_group_commands[] = {{.name = NULL}};
@@ -109,6 +110,9 @@ const struct command set_commands[] = {{.name = NULL}};
 const struct command script_commands[] = {{.name = NULL}};
 const struct command function_commands[] = {{.name = NULL}};
 const struct command hash_commands[] = {{.name = NULL}};
+const struct command hash_walk_commands[] = {{.name = NULL}};
+const struct command hash_expiry_commands[] = {{.name = NULL}};
+const struct command hash_getex_commands[] = {{.name = NULL}};
 const struct command command_commands[] = {
     {ROW("COMMAND", -1, "server"), .subcommands = command_subcommands},
     END,
