@@ -16,3 +16,5 @@ void pop_from(struct execution *x, const struct key *key, struct entry *entry, s
               size_t count);
 /* Replies elements from an end on, as bulks without a header. */
 void reply_from_end(struct execution *x, const struct object *list, enum list_end end, size_t count);
+/* A range of indexes as Redis takes it, counted from the front then; false if it names nothing. */
+bool list_clamp_range(int64_t length, int64_t *start, int64_t *stop);

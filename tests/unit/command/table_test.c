@@ -105,8 +105,11 @@ static const struct command command_subcommands[] = {
 };
 const struct command standalone_commands[] = {{.name = NULL}};
 const struct command list_commands[] = {{.name = NULL}};
+const struct command list_index_commands[] = {{.name = NULL}};
 const struct command list_wait_commands[] = {{.name = NULL}};
 const struct command set_commands[] = {{.name = NULL}};
+const struct command set_walk_commands[] = {{.name = NULL}};
+const struct command set_algebra_commands[] = {{.name = NULL}};
 const struct command script_commands[] = {{.name = NULL}};
 const struct command function_commands[] = {{.name = NULL}};
 const struct command hash_commands[] = {{.name = NULL}};

@@ -5,7 +5,6 @@
 #include "command/args.h"
 #include "command/effects.h"
 #include "command/notify.h"
-#include "command/set_commands.h"
 #include "object/set_object.h"
 #include "resp/error_text.h"
 
@@ -183,32 +182,32 @@ static void store_operation(struct execution *x, void (*operation)(struct source
     store_result(x, &result, event);
 }
 
-void sinter_command(struct execution *x)
+static void sinter_command(struct execution *x)
 {
     reply_operation(x, inter);
 }
 
-void sinterstore_command(struct execution *x)
+static void sinterstore_command(struct execution *x)
 {
     store_operation(x, inter, "sinterstore");
 }
 
-void sunion_command(struct execution *x)
+static void sunion_command(struct execution *x)
 {
     reply_operation(x, unite);
 }
 
-void sunionstore_command(struct execution *x)
+static void sunionstore_command(struct execution *x)
 {
     store_operation(x, unite, "sunionstore");
 }
 
-void sdiff_command(struct execution *x)
+static void sdiff_command(struct execution *x)
 {
     reply_operation(x, subtract);
 }
 
-void sdiffstore_command(struct execution *x)
+static void sdiffstore_command(struct execution *x)
 {
     store_operation(x, subtract, "sdiffstore");
 }
@@ -247,7 +246,7 @@ static bool sintercard_parse(struct execution *x, int64_t *keys, int64_t *limit)
     return true;
 }
 
-void sintercard_command(struct execution *x)
+static void sintercard_command(struct execution *x)
 {
     struct sources sources;
     int64_t keys, limit;
@@ -258,3 +257,98 @@ void sintercard_command(struct execution *x)
     sources_close(&sources);
     reply_integer(x->reply, (int64_t)counted.count);
 }
+
+/* ---- the rows ---- */
+
+const struct command set_algebra_commands[] = {
+    {
+        .name = "SDIFF",
+        .run = sdiff_command,
+        .arity = -2,
+        .flags = COMMAND_READONLY,
+        .keys = {KEY_RANGE(1, -1, 1, KEY_RO | KEY_ACCESS)},
+        .group = "set",
+        .since = "1.0.0",
+        .complexity = "O(N)",
+        .summary = "Returns the members of the first set that no other set has.",
+        .arguments = ARGUMENTS({.name = "key", .type = ARGUMENT_KEY, .flags = ARGUMENT_MULTIPLE}),
+    },
+    {
+        .name = "SDIFFSTORE",
+        .run = sdiffstore_command,
+        .arity = -3,
+        .flags = COMMAND_WRITE | COMMAND_DENYOOM,
+        .keys = {KEY_ONE(1, KEY_OW | KEY_UPDATE), KEY_RANGE(2, -1, 1, KEY_RO | KEY_ACCESS)},
+        .group = "set",
+        .since = "1.0.0",
+        .complexity = "O(N)",
+        .summary = "Stores the members of the first source that no other source has.",
+        .arguments = ARGUMENTS(ARG_KEY("destination"),
+                               {.name = "key", .type = ARGUMENT_KEY, .flags = ARGUMENT_MULTIPLE, .key_spec = 1}),
+    },
+    {
+        .name = "SINTER",
+        .run = sinter_command,
+        .arity = -2,
+        .flags = COMMAND_READONLY,
+        .keys = {KEY_RANGE(1, -1, 1, KEY_RO | KEY_ACCESS)},
+        .group = "set",
+        .since = "1.0.0",
+        .complexity = "O(N*M)",
+        .summary = "Returns the members that all sets have.",
+        .arguments = ARGUMENTS({.name = "key", .type = ARGUMENT_KEY, .flags = ARGUMENT_MULTIPLE}),
+    },
+    {
+        .name = "SINTERCARD",
+        .run = sintercard_command,
+        .arity = -3,
+        .flags = COMMAND_READONLY | COMMAND_MOVABLEKEYS,
+        .keys = {KEY_NUMBERED(1, KEY_RO | KEY_ACCESS)},
+        .group = "set",
+        .since = "7.0.0",
+        .complexity = "O(N*M)",
+        .summary = "Returns how many members all sets have in common, up to a limit.",
+        .arguments =
+            ARGUMENTS(ARG_INTEGER("numkeys"), {.name = "key", .type = ARGUMENT_KEY, .flags = ARGUMENT_MULTIPLE},
+                      {.name = "limit", .type = ARGUMENT_INTEGER, .token = "LIMIT", .flags = ARGUMENT_OPTIONAL}),
+    },
+    {
+        .name = "SINTERSTORE",
+        .run = sinterstore_command,
+        .arity = -3,
+        .flags = COMMAND_WRITE | COMMAND_DENYOOM,
+        .keys = {KEY_ONE(1, KEY_RW | KEY_UPDATE), KEY_RANGE(2, -1, 1, KEY_RO | KEY_ACCESS)},
+        .group = "set",
+        .since = "1.0.0",
+        .complexity = "O(N*M)",
+        .summary = "Stores the members that all sources have.",
+        .arguments = ARGUMENTS(ARG_KEY("destination"),
+                               {.name = "key", .type = ARGUMENT_KEY, .flags = ARGUMENT_MULTIPLE, .key_spec = 1}),
+    },
+    {
+        .name = "SUNION",
+        .run = sunion_command,
+        .arity = -2,
+        .flags = COMMAND_READONLY,
+        .keys = {KEY_RANGE(1, -1, 1, KEY_RO | KEY_ACCESS)},
+        .group = "set",
+        .since = "1.0.0",
+        .complexity = "O(N)",
+        .summary = "Returns the members that any of the sets has.",
+        .arguments = ARGUMENTS({.name = "key", .type = ARGUMENT_KEY, .flags = ARGUMENT_MULTIPLE}),
+    },
+    {
+        .name = "SUNIONSTORE",
+        .run = sunionstore_command,
+        .arity = -3,
+        .flags = COMMAND_WRITE | COMMAND_DENYOOM,
+        .keys = {KEY_ONE(1, KEY_OW | KEY_UPDATE), KEY_RANGE(2, -1, 1, KEY_RO | KEY_ACCESS)},
+        .group = "set",
+        .since = "1.0.0",
+        .complexity = "O(N)",
+        .summary = "Stores the members that any of the sources has.",
+        .arguments = ARGUMENTS(ARG_KEY("destination"),
+                               {.name = "key", .type = ARGUMENT_KEY, .flags = ARGUMENT_MULTIPLE, .key_spec = 1}),
+    },
+    {.name = NULL},
+};
