@@ -234,6 +234,13 @@ void listpack_get(const uint8_t *position, struct listpack_value *value)
     value->integer = 0;
 }
 
+int64_t listpack_integer_long(const uint8_t *position)
+{
+    int64_t integer = 0;
+    read_integer(position, &integer);
+    return integer;
+}
+
 struct bytes listpack_value_bytes(const struct listpack_value *value, char digits[BYTES_INTEGER_MAX])
 {
     if (value->data != NULL)
@@ -444,15 +451,76 @@ bool listpack_append_integer(struct buffer *buffer, int64_t integer)
     return insert_entry(buffer, buffer->length - 1, &entry);
 }
 
+static bool replace_entry(struct buffer *buffer, size_t offset, const struct entry *entry)
+{
+    size_t removed = listpack_step((const uint8_t *)buffer->data + offset);
+    if (!resize_at(buffer, offset, removed, entry->length))
+        return false;
+    entry_write(entry, buffer->data + offset);
+    return true;
+}
+
 bool listpack_replace(struct buffer *buffer, size_t offset, struct bytes bytes)
 {
     struct entry entry;
     entry_of_bytes(&entry, bytes);
-    size_t removed = listpack_step((const uint8_t *)buffer->data + offset);
-    if (!resize_at(buffer, offset, removed, entry.length))
+    return replace_entry(buffer, offset, &entry);
+}
+
+bool listpack_replace_integer(struct buffer *buffer, size_t offset, int64_t integer)
+{
+    struct entry entry;
+    if ((uint8_t)buffer->data[offset] < FORM_STRING_6 && integer >= 0 && integer < FORM_STRING_6) {
+        buffer->data[offset] = (char)integer;
+        return true;
+    }
+    entry_of_integer(&entry, integer);
+    return replace_entry(buffer, offset, &entry);
+}
+
+bool listpack_run_begin(struct listpack_run *run, struct buffer *buffer, size_t bytes)
+{
+    if (bytes > LISTPACK_BYTES_MAX || LISTPACK_SIZE_BYTES + buffer->length + bytes > LISTPACK_BYTES_MAX)
         return false;
-    entry_write(&entry, buffer->data + offset);
+    /* The first element takes the place of the end mark. */
+    *run = (struct listpack_run){.buffer = buffer, .at = (uint8_t *)buffer_reserve(buffer, bytes) - 1};
     return true;
+}
+
+static void run_add_entry(struct listpack_run *run, const struct entry *entry)
+{
+    entry_write(entry, (char *)run->at);
+    run->at += entry->length;
+    run->count++;
+}
+
+void listpack_run_add(struct listpack_run *run, struct bytes bytes)
+{
+    struct entry entry;
+    entry_of_bytes(&entry, bytes);
+    run_add_entry(run, &entry);
+}
+
+void listpack_run_add_integer(struct listpack_run *run, int64_t integer)
+{
+    struct entry entry;
+    if (integer < 0 || integer >= FORM_STRING_6) {
+        entry_of_integer(&entry, integer);
+        run_add_entry(run, &entry);
+        return;
+    }
+    *run->at++ = (uint8_t)integer;
+    *run->at++ = 1;
+    run->count++;
+}
+
+void listpack_run_end(struct listpack_run *run)
+{
+    size_t count = header_count(buffer_bytes(run->buffer)) + run->count;
+    *run->at++ = END;
+    run->buffer->length = (size_t)(run->at - (uint8_t *)run->buffer->data);
+    check(run->buffer->length <= run->buffer->capacity);
+    header_set(run->buffer, count < COUNT_UNKNOWN ? count : COUNT_UNKNOWN);
 }
 
 size_t listpack_delete(struct buffer *buffer, size_t offset, size_t elements)

@@ -75,6 +75,12 @@ const uint8_t *listpack_seek(struct bytes listpack, int64_t index);
 size_t listpack_count(struct bytes listpack);
 
 void listpack_get(const uint8_t *position, struct listpack_value *value);
+/* An element that is known to be an integer. */
+int64_t listpack_integer_long(const uint8_t *position);
+static inline int64_t listpack_integer(const uint8_t *position)
+{
+    return *position < 0x80 ? *position : listpack_integer_long(position);
+}
 /* A value as bytes: those in the listpack, or an integer's digits, which are written to 'digits'. */
 struct bytes listpack_value_bytes(const struct listpack_value *value, char digits[BYTES_INTEGER_MAX]);
 struct bytes listpack_get_bytes(const uint8_t *position, char digits[BYTES_INTEGER_MAX]);
@@ -97,6 +103,24 @@ bool listpack_append_integer(struct buffer *buffer, int64_t integer) MUST_USE;
 bool listpack_prepend(struct buffer *buffer, struct bytes bytes) MUST_USE;
 bool listpack_insert(struct buffer *buffer, size_t offset, struct bytes bytes) MUST_USE;
 bool listpack_replace(struct buffer *buffer, size_t offset, struct bytes bytes) MUST_USE;
+
+/* Sets an element that is an integer. As above. */
+bool listpack_replace_integer(struct buffer *buffer, size_t offset, int64_t integer) MUST_USE;
+
+/* Many elements at the end at once: 'begin' makes room for so many bytes, false if the listpack would exceed
+ * LISTPACK_BYTES_MAX; elements take their LISTPACK_ELEMENT_MAX at most; 'end' makes them part of the listpack, which is
+ * none in between. */
+#define LISTPACK_INTEGER_MAX 10
+#define LISTPACK_ELEMENT_MAX(bytes) ((bytes) + 14)
+struct listpack_run {
+    struct buffer *buffer;
+    uint8_t *at; /* of the next element */
+    size_t count;
+};
+bool listpack_run_begin(struct listpack_run *run, struct buffer *buffer, size_t bytes) MUST_USE;
+void listpack_run_add(struct listpack_run *run, struct bytes bytes);
+void listpack_run_add_integer(struct listpack_run *run, int64_t integer);
+void listpack_run_end(struct listpack_run *run);
 
 /* Deletes this many elements or all there are from the offset on, where the next one stands then. Returns how many.
  * The buffer keeps its capacity. */

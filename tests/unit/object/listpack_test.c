@@ -511,6 +511,45 @@ static void random_edits_match_an_array(void **state)
     }
 }
 
+static void a_run_writes_what_single_appends_write(void **state)
+{
+    (void)state;
+    struct random random;
+    random_init(&random, 21);
+    struct buffer buffer = listpack_of(NULL, 0), single = listpack_of(NULL, 0);
+    for (int i = 0; i < 2000; i++) {
+        struct text text = random_text(&random);
+        struct bytes bytes = bytes_of(text.data, text.length);
+        int64_t integer = (int64_t)(random_next(&random) >> random_below(&random, 64)) * (i % 2 ? 1 : -1);
+        struct listpack_run run;
+        assert_true(listpack_run_begin(&run, &buffer, LISTPACK_ELEMENT_MAX(text.length) + LISTPACK_INTEGER_MAX));
+        listpack_run_add(&run, bytes);
+        listpack_run_add_integer(&run, integer);
+        listpack_run_end(&run);
+        assert_true(listpack_append(&single, bytes) && listpack_append_integer(&single, integer));
+    }
+    assert_true(bytes_equal(buffer_bytes(&buffer), buffer_bytes(&single)));
+    struct listpack_run run;
+    assert_false(listpack_run_begin(&run, &buffer, LISTPACK_BYTES_MAX));
+    buffer_deinit(&buffer);
+    buffer_deinit(&single);
+}
+
+static void an_integer_can_be_set_in_place(void **state)
+{
+    (void)state;
+    static const int64_t integers[] = {0, 1, 127, 128, -1, 4095, 5000, INT64_MAX, INT64_MIN, 3};
+    struct buffer buffer = listpack_of(NULL, 0);
+    assert_true(listpack_append_integer(&buffer, 7) && listpack_append(&buffer, BYTES("behind")));
+    for (size_t i = 0; i < sizeof(integers) / sizeof(integers[0]); i++) {
+        assert_true(listpack_replace_integer(&buffer, LISTPACK_HEADER_BYTES, integers[i]));
+        assert_true(is_valid(buffer_bytes(&buffer)));
+        assert_int_equal(listpack_integer(listpack_first(buffer_bytes(&buffer))), integers[i]);
+        assert_reads(listpack_last(buffer_bytes(&buffer)), BYTES("behind"));
+    }
+    buffer_deinit(&buffer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -529,6 +568,8 @@ int main(void)
         cmocka_unit_test(forms_that_are_longer_than_needed_read_alike),
         cmocka_unit_test(validation_ends_when_the_caller_says_so),
         cmocka_unit_test(random_edits_match_an_array),
+        cmocka_unit_test(a_run_writes_what_single_appends_write),
+        cmocka_unit_test(an_integer_can_be_set_in_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
