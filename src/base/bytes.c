@@ -166,26 +166,31 @@ static const char digit_pairs[201] = "0001020304050607080910111213141516171819"
                                      "6061626364656667686970717273747576777879"
                                      "8081828384858687888990919293949596979899";
 
-size_t bytes_from_int64(char *text, int64_t value)
+size_t bytes_from_uint64(char *text, uint64_t value)
 {
     char reversed[BYTES_INTEGER_MAX], *first = reversed + sizeof(reversed);
-    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
-    while (rest >= 100) {
+    while (value >= 100) {
         first -= 2;
-        memcpy(first, digit_pairs + rest % 100 * 2, 2);
-        rest /= 100;
+        memcpy(first, digit_pairs + value % 100 * 2, 2);
+        value /= 100;
     }
-    if (rest >= 10) {
+    if (value >= 10) {
         first -= 2;
-        memcpy(first, digit_pairs + rest * 2, 2);
+        memcpy(first, digit_pairs + value * 2, 2);
     } else {
-        *--first = (char)('0' + rest);
+        *--first = (char)('0' + value);
     }
-    if (value < 0)
-        *--first = '-';
     size_t length = (size_t)(reversed + sizeof(reversed) - first);
     memcpy(text, first, length);
     return length;
+}
+
+size_t bytes_from_int64(char *text, int64_t value)
+{
+    if (value >= 0)
+        return bytes_from_uint64(text, (uint64_t)value);
+    *text = '-';
+    return 1 + bytes_from_uint64(text + 1, 0 - (uint64_t)value);
 }
 
 size_t bytes_from_long_double(char *text, size_t size, long double value)

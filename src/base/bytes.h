@@ -56,6 +56,7 @@ bool bytes_to_long_double(struct bytes text, long double *value);
 
 /* Writes decimal digits to text (BYTES_INTEGER_MAX bytes of room) and returns how many. */
 size_t bytes_from_int64(char *text, int64_t value);
+size_t bytes_from_uint64(char *text, uint64_t value);
 
 /* Room for the longest finite one as bytes_from_long_double writes it. */
 #define BYTES_LONG_DOUBLE_MAX (5 * 1024)

@@ -81,6 +81,8 @@ static void integers_survive_their_text(void **state)
     char text[BYTES_INTEGER_MAX];
     assert_int_equal(bytes_from_int64(text, INT64_MIN), 20);
     assert_memory_equal(text, "-9223372036854775808", 20);
+    assert_int_equal(bytes_from_uint64(text, UINT64_MAX), 20);
+    assert_memory_equal(text, "18446744073709551615", 20);
 }
 
 static void floats_are_read_as_strtod_reads_them(void **state)
