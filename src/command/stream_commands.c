@@ -168,9 +168,9 @@ static void stage_entry(struct execution *x, const struct key *key, bool creates
                         const struct bytes *words, size_t word_count)
 {
     char text[STREAM_ID_TEXT_MAX];
-    const struct bytes head = stream_id_text(id, text);
     if (!x->recording)
         return;
+    const struct bytes head = stream_id_text(id, text);
     if (word_count + 3 <= EFFECT_WORDS_MAX) {
         stage_change_with(x, key, creates, "XADD", &head, 1, words, word_count, word_count);
         return;

@@ -6,26 +6,15 @@
 #include "command/stream_commands.h"
 #include "resp/error_text.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
 /* ---- ids ---- */
-
-static size_t write_number(char *text, uint64_t number)
-{
-    if (number <= INT64_MAX)
-        return bytes_from_int64(text, (int64_t)number);
-    size_t length = bytes_from_int64(text, (int64_t)(number / 10));
-    text[length] = (char)('0' + number % 10);
-    return length + 1;
-}
 
 /* Every entry that is added or replied is spelt here. */
 struct bytes stream_id_text(struct stream_id id, char text[STREAM_ID_TEXT_MAX])
 {
-    size_t length = write_number(text, id.ms);
+    size_t length = bytes_from_uint64(text, id.ms);
     text[length++] = '-';
-    return bytes_of(text, length + write_number(text + length, id.seq));
+    length += bytes_from_uint64(text + length, id.seq);
+    return bytes_of(text, length);
 }
 
 void reply_stream_id(struct reply *reply, struct stream_id id)
@@ -158,17 +147,18 @@ void reply_stream_range(struct reply *reply, const struct xstream *stream, struc
 #define CLAIM_IDS_MAX 100
 
 static void stage_claim(struct execution *x, const struct key *key, const struct xstream_group *group,
-                        struct bytes consumer, const struct stream_id *ids, size_t count, const char *time,
-                        const char *deliveries)
+                        struct bytes consumer, const struct stream_id *ids, size_t count, struct bytes time,
+                        struct bytes deliveries)
 {
     char texts[CLAIM_IDS_MAX][STREAM_ID_TEXT_MAX], last[STREAM_ID_TEXT_MAX];
     struct bytes words[CLAIM_IDS_MAX + CLAIM_WORDS] = {group->name, consumer, BYTES("0")};
     size_t at = 3;
     for (size_t i = 0; i < count; i++)
         words[at++] = stream_id_text(ids[i], texts[i]);
-    const struct bytes tail[] = {
-        BYTES("TIME"),  bytes_of_text(time), BYTES("RETRYCOUNT"), bytes_of_text(deliveries),
-        BYTES("FORCE"), BYTES("JUSTID"),     BYTES("LASTID"),     stream_id_text(group->last_id, last)};
+    const struct bytes tail[] = {BYTES("TIME"),       time,
+                                 BYTES("RETRYCOUNT"), deliveries,
+                                 BYTES("FORCE"),      BYTES("JUSTID"),
+                                 BYTES("LASTID"),     stream_id_text(group->last_id, last)};
     memcpy(&words[at], tail, sizeof(tail));
     at += sizeof(tail) / sizeof(tail[0]);
     stage_change(x, key, false, "XCLAIM", words, at, at);
@@ -178,20 +168,22 @@ void stream_stage_claims(struct execution *x, const struct key *key, const struc
                          struct bytes consumer, const struct stream_id *ids, size_t count, int64_t delivered_ms,
                          uint64_t deliveries)
 {
-    char time[BYTES_INTEGER_MAX + 1], number[BYTES_INTEGER_MAX + 1];
+    char time[BYTES_INTEGER_MAX], number[BYTES_INTEGER_MAX];
     if (!x->recording)
         return;
-    snprintf(time, sizeof(time), "%" PRId64, delivered_ms);
-    snprintf(number, sizeof(number), "%" PRIu64, deliveries);
+    const struct bytes time_word = bytes_of(time, bytes_from_int64(time, delivered_ms));
+    const struct bytes count_word = bytes_of(number, bytes_from_uint64(number, deliveries));
     for (size_t at = 0, some; at < count; at += some) {
         some = count - at < CLAIM_IDS_MAX ? count - at : CLAIM_IDS_MAX;
-        stage_claim(x, key, group, consumer, ids + at, some, time, number);
+        stage_claim(x, key, group, consumer, ids + at, some, time_word, count_word);
     }
 }
 
 void stream_stage_group_position(struct execution *x, const struct key *key, const struct xstream_group *group)
 {
     char id[STREAM_ID_TEXT_MAX], read[BYTES_INTEGER_MAX];
+    if (!x->recording)
+        return;
     const struct bytes words[] = {group->name, stream_id_text(group->last_id, id), BYTES("ENTRIESREAD"),
                                   bytes_of(read, bytes_from_int64(read, group->entries_read))};
     stage_subcommand(x, key, false, "XGROUP", "SETID", words, sizeof(words) / sizeof(words[0]));
