@@ -5,19 +5,12 @@
 #include "base/check.h"
 #include "base/memory.h"
 
-/* What stands around the words of an entry: six integers, the end mark. */
-#define ENTRY_OVERHEAD 64
 /* Elements of an entry besides its fields and values and their count: flags, ms, seq. */
 #define ENTRY_HEAD 3
+/* Integers around the words of an entry: its head, two counts. */
+#define ENTRY_INTEGERS_MAX (ENTRY_HEAD + 2)
 
-static int64_t integer_at(const uint8_t *position)
-{
-    struct listpack_value value;
-    listpack_get(position, &value);
-    return value.data ? -1 : value.integer;
-}
-
-static const uint8_t *skip(const uint8_t *position, size_t elements)
+static inline const uint8_t *skip(const uint8_t *position, size_t elements)
 {
     while (elements-- > 0)
         position += listpack_step(position);
@@ -28,43 +21,40 @@ static const uint8_t *skip(const uint8_t *position, size_t elements)
 
 size_t xstream_node_live(struct bytes node)
 {
-    return (size_t)integer_at(listpack_first(node));
+    return (size_t)listpack_integer(listpack_first(node));
 }
 
 size_t xstream_node_deleted(struct bytes node)
 {
-    return (size_t)integer_at(skip(listpack_first(node), 1));
+    return (size_t)listpack_integer(skip(listpack_first(node), 1));
 }
 
-const uint8_t *xstream_node_fields(struct bytes node, size_t *count)
+struct xstream_view xstream_view_of(struct bytes node, struct stream_id first)
 {
-    const uint8_t *position = skip(listpack_first(node), 2);
-    *count = (size_t)integer_at(position);
-    return skip(position, 1);
-}
-
-static void append_integer(struct buffer *listpack, int64_t integer)
-{
-    bool fits = listpack_append_integer(listpack, integer);
-    check(fits);
-}
-
-static void append(struct buffer *listpack, struct bytes bytes)
-{
-    bool fits = listpack_append(listpack, bytes);
-    check(fits);
+    const uint8_t *field_count = skip(listpack_first(node), 2);
+    struct xstream_view view = {.node = node, .first = first, .field_count = (size_t)listpack_integer(field_count)};
+    view.fields = skip(field_count, 1);
+    view.entries = skip(view.fields, view.field_count + 1);
+    return view;
 }
 
 struct xstream_node *xstream_node_create(const struct bytes *words, size_t word_count)
 {
     struct xstream_node *node = memory_allocate_zeroed(sizeof(*node));
-    listpack_init(&node->listpack);
-    append_integer(&node->listpack, 0);
-    append_integer(&node->listpack, 0);
-    append_integer(&node->listpack, (int64_t)(word_count / 2));
+    struct listpack_run run;
+    size_t bytes = 4 * LISTPACK_INTEGER_MAX;
     for (size_t i = 0; i < word_count; i += 2)
-        append(&node->listpack, words[i]);
-    append_integer(&node->listpack, 0);
+        bytes += LISTPACK_ELEMENT_MAX(words[i].length);
+    listpack_init(&node->listpack);
+    bool fits = listpack_run_begin(&run, &node->listpack, bytes);
+    check(fits);
+    listpack_run_add_integer(&run, 0);
+    listpack_run_add_integer(&run, 0);
+    listpack_run_add_integer(&run, (int64_t)(word_count / 2));
+    for (size_t i = 0; i < word_count; i += 2)
+        listpack_run_add(&run, words[i]);
+    listpack_run_add_integer(&run, 0);
+    listpack_run_end(&run);
     return node;
 }
 
@@ -77,99 +67,129 @@ void xstream_node_destroy(void *node)
 /* The first two elements. */
 static void set_counts(struct xstream_node *node, size_t live, size_t deleted)
 {
-    char digits[BYTES_INTEGER_MAX];
     size_t offset = LISTPACK_HEADER_BYTES;
-    bool fits = listpack_replace(&node->listpack, offset, bytes_of(digits, bytes_from_int64(digits, (int64_t)live)));
+    bool fits = listpack_replace_integer(&node->listpack, offset, (int64_t)live);
     offset += listpack_step((const uint8_t *)node->listpack.data + offset);
-    fits =
-        fits && listpack_replace(&node->listpack, offset, bytes_of(digits, bytes_from_int64(digits, (int64_t)deleted)));
+    fits = fits && listpack_replace_integer(&node->listpack, offset, (int64_t)deleted);
     check(fits);
 }
 
 /* ---- entries ---- */
 
-void xstream_entry_at(struct bytes node, struct stream_id first, const uint8_t *position, struct xstream_entry *entry)
+/* The one whose flags stand at the position. */
+static void entry_at(const struct xstream_view *view, const uint8_t *position, struct xstream_entry *entry)
 {
-    int64_t flags = integer_at(position);
+    int64_t flags = listpack_integer(position);
     const uint8_t *ms = skip(position, 1), *seq = skip(ms, 1);
     entry->position = position;
     entry->content = skip(seq, 1);
-    entry->id.ms = first.ms + (uint64_t)integer_at(ms);
-    entry->id.seq = first.seq + (uint64_t)integer_at(seq);
+    entry->id.ms = view->first.ms + (uint64_t)listpack_integer(ms);
+    entry->id.seq = view->first.seq + (uint64_t)listpack_integer(seq);
     entry->is_deleted = flags & XSTREAM_ENTRY_DELETED;
     entry->has_own_fields = !(flags & XSTREAM_ENTRY_SAME_FIELDS);
+    entry->fields = view->field_count;
     if (entry->has_own_fields) {
-        entry->fields = (size_t)integer_at(entry->content);
+        entry->fields = (size_t)listpack_integer(entry->content);
         entry->content = skip(entry->content, 1);
-    } else {
-        xstream_node_fields(node, &entry->fields);
     }
-}
-
-static const uint8_t *entries_begin(struct bytes node)
-{
-    size_t count;
-    const uint8_t *fields = xstream_node_fields(node, &count);
-    return skip(fields, count + 1);
-}
-
-bool xstream_node_first(struct bytes node, struct stream_id first, struct xstream_entry *entry)
-{
-    const uint8_t *position = entries_begin(node);
-    if (*position == 0xff)
-        return false;
-    xstream_entry_at(node, first, position, entry);
-    return true;
-}
-
-/* From the count of elements at the end of an entry. */
-static void entry_read_back(struct bytes node, struct stream_id first, const uint8_t *count,
-                            struct xstream_entry *entry)
-{
-    const uint8_t *position = count;
-    for (int64_t i = integer_at(count); i > 0; i--)
-        position = listpack_prev(node, position);
-    xstream_entry_at(node, first, position, entry);
-}
-
-bool xstream_node_last(struct bytes node, struct stream_id first, struct xstream_entry *entry)
-{
-    const uint8_t *begin = entries_begin(node);
-    if (*begin == 0xff)
-        return false;
-    entry_read_back(node, first, listpack_last(node), entry);
-    return true;
 }
 
 const uint8_t *xstream_entry_end(const struct xstream_entry *entry)
 {
-    return skip(entry->content, entry->has_own_fields ? entry->fields * 2 : entry->fields);
+    return skip(entry->content, (entry->has_own_fields ? entry->fields * 2 : entry->fields) + 1);
 }
 
-bool xstream_entry_next(struct bytes node, struct stream_id first, struct xstream_entry *entry)
+static const uint8_t *view_end(const struct xstream_view *view)
 {
-    const uint8_t *next = skip(xstream_entry_end(entry), 1);
-    if (*next == 0xff)
+    return (const uint8_t *)view->node.data + view->node.length - 1;
+}
+
+/* The entry before the position, which is not the first one's. */
+static void entry_before(const struct xstream_view *view, const uint8_t *position, struct xstream_entry *entry)
+{
+    position = listpack_prev(view->node, position);
+    for (int64_t i = listpack_integer(position); i > 0; i--)
+        position = listpack_prev(view->node, position);
+    entry_at(view, position, entry);
+}
+
+bool xstream_view_first(const struct xstream_view *view, struct xstream_entry *entry)
+{
+    if (view->entries == view_end(view))
         return false;
-    xstream_entry_at(node, first, next, entry);
+    entry_at(view, view->entries, entry);
     return true;
 }
 
-bool xstream_entry_previous(struct bytes node, struct stream_id first, struct xstream_entry *entry)
+bool xstream_view_last(const struct xstream_view *view, struct xstream_entry *entry)
 {
-    if (entry->position == entries_begin(node))
+    if (view->entries == view_end(view))
         return false;
-    entry_read_back(node, first, listpack_prev(node, entry->position), entry);
+    entry_before(view, view_end(view), entry);
     return true;
+}
+
+bool xstream_view_next(const struct xstream_view *view, struct xstream_entry *entry)
+{
+    const uint8_t *next = xstream_entry_end(entry);
+    if (next == view_end(view))
+        return false;
+    entry_at(view, next, entry);
+    return true;
+}
+
+bool xstream_view_previous(const struct xstream_view *view, struct xstream_entry *entry)
+{
+    if (entry->position == view->entries)
+        return false;
+    entry_before(view, entry->position, entry);
+    return true;
+}
+
+/* Whether the id is nearer to the last than to the first. */
+static bool is_nearer_to_last(struct stream_id first, struct stream_id last, struct stream_id id)
+{
+    if (stream_id_compare(id, first) <= 0 || stream_id_compare(id, last) >= 0)
+        return stream_id_compare(id, first) > 0;
+    if (first.ms == last.ms)
+        return id.seq - first.seq > last.seq - id.seq;
+    return id.ms - first.ms > last.ms - id.ms;
+}
+
+static bool seek_from_first(const struct xstream_view *view, struct stream_id id, bool backward,
+                            struct xstream_entry *entry)
+{
+    bool found = xstream_view_first(view, entry);
+    while (found && stream_id_compare(entry->id, id) < (backward ? 1 : 0))
+        found = xstream_view_next(view, entry);
+    if (!backward)
+        return found;
+    return found ? xstream_view_previous(view, entry) : xstream_view_last(view, entry);
+}
+
+static bool seek_from_last(const struct xstream_view *view, struct stream_id id, bool backward,
+                           struct xstream_entry *entry)
+{
+    bool found = xstream_view_last(view, entry);
+    while (found && stream_id_compare(entry->id, id) > (backward ? 0 : -1))
+        found = xstream_view_previous(view, entry);
+    if (backward)
+        return found;
+    return found ? xstream_view_next(view, entry) : xstream_view_first(view, entry);
+}
+
+bool xstream_view_seek(const struct xstream_view *view, struct stream_id id, bool backward, struct xstream_entry *entry)
+{
+    bool from_last = xstream_view_last(view, entry) && is_nearer_to_last(view->first, entry->id, id);
+    return (from_last ? seek_from_last : seek_from_first)(view, id, backward, entry);
 }
 
 /* ---- changes ---- */
 
-static bool has_fields_of_node(struct bytes node, const struct bytes *words, size_t word_count)
+static bool has_fields_of_node(const struct xstream_view *view, const struct bytes *words, size_t word_count)
 {
-    size_t count;
-    const uint8_t *field = xstream_node_fields(node, &count);
-    if (count != word_count / 2)
+    const uint8_t *field = view->fields;
+    if (view->field_count != word_count / 2)
         return false;
     for (size_t i = 0; i < word_count; i += 2, field = skip(field, 1))
         if (!listpack_equals(field, words[i]))
@@ -177,54 +197,48 @@ static bool has_fields_of_node(struct bytes node, const struct bytes *words, siz
     return true;
 }
 
-static size_t words_bytes(const struct bytes *words, size_t word_count)
+static size_t entry_bytes_max(const struct bytes *words, size_t word_count)
 {
-    size_t bytes = 0;
+    size_t bytes = ENTRY_INTEGERS_MAX * LISTPACK_INTEGER_MAX;
     for (size_t i = 0; i < word_count; i++)
-        bytes += listpack_entry_bytes(words[i]);
+        bytes += LISTPACK_ELEMENT_MAX(words[i].length);
     return bytes;
 }
 
 bool xstream_node_append(struct xstream_node *node, struct stream_id first, struct stream_id id,
                          const struct bytes *words, size_t word_count)
 {
-    struct buffer *listpack = &node->listpack;
-    size_t bytes = words_bytes(words, word_count) + ENTRY_OVERHEAD, live = xstream_node_live(xstream_node_bytes(node));
-    bool same = has_fields_of_node(xstream_node_bytes(node), words, word_count);
-    if (listpack->length + bytes > LISTPACK_BYTES_MAX)
+    struct xstream_view view = xstream_view_of(xstream_node_bytes(node), first);
+    bool same = has_fields_of_node(&view, words, word_count);
+    struct listpack_run run;
+    if (!listpack_run_begin(&run, &node->listpack, entry_bytes_max(words, word_count)))
         return false;
-    buffer_reserve(listpack, bytes);
-    set_counts(node, live + 1, xstream_node_deleted(xstream_node_bytes(node)));
-    append_integer(listpack, same ? XSTREAM_ENTRY_SAME_FIELDS : 0);
-    append_integer(listpack, (int64_t)(id.ms - first.ms));
-    append_integer(listpack, (int64_t)(id.seq - first.seq));
+    listpack_run_add_integer(&run, same ? XSTREAM_ENTRY_SAME_FIELDS : 0);
+    listpack_run_add_integer(&run, (int64_t)(id.ms - first.ms));
+    listpack_run_add_integer(&run, (int64_t)(id.seq - first.seq));
     if (!same)
-        append_integer(listpack, (int64_t)(word_count / 2));
+        listpack_run_add_integer(&run, (int64_t)(word_count / 2));
     for (size_t i = same ? 1 : 0; i < word_count; i += same ? 2 : 1)
-        append(listpack, words[i]);
-    append_integer(listpack, (int64_t)(same ? ENTRY_HEAD + word_count / 2 : ENTRY_HEAD + 1 + word_count));
+        listpack_run_add(&run, words[i]);
+    listpack_run_add_integer(&run, (int64_t)(same ? ENTRY_HEAD + word_count / 2 : ENTRY_HEAD + 1 + word_count));
+    listpack_run_end(&run);
+    set_counts(node, xstream_node_live(xstream_node_bytes(node)) + 1, xstream_node_deleted(xstream_node_bytes(node)));
     return true;
 }
 
-void xstream_node_mark_deleted(struct xstream_node *node, const struct xstream_entry *entry)
+void xstream_node_cut(struct xstream_node *node, const uint8_t *from, const uint8_t *to)
 {
     struct bytes bytes = xstream_node_bytes(node);
-    size_t live = xstream_node_live(bytes), deleted = xstream_node_deleted(bytes);
-    char flags = (char)('0' + (XSTREAM_ENTRY_DELETED | (entry->has_own_fields ? 0 : XSTREAM_ENTRY_SAME_FIELDS)));
-    bool fits = listpack_replace(&node->listpack, listpack_offset(bytes, entry->position), bytes_of(&flags, 1));
-    check(fits);
-    set_counts(node, live - 1, deleted + 1);
-}
-
-void xstream_node_drop_deleted(struct xstream_node *node, const struct xstream_entry *entry)
-{
-    struct bytes bytes = xstream_node_bytes(node);
-    size_t dropped = 1, live = xstream_node_live(bytes), deleted = xstream_node_deleted(bytes);
-    struct stream_id first = {0, 0};
-    for (struct xstream_entry next = *entry; xstream_entry_next(bytes, first, &next);)
-        dropped++;
-    listpack_delete(&node->listpack, listpack_offset(bytes, entry->position), SIZE_MAX);
-    set_counts(node, live, deleted - dropped);
+    struct xstream_view view = xstream_view_of(bytes, STREAM_ID_MIN);
+    struct xstream_entry entry;
+    size_t live = xstream_node_live(bytes), deleted = xstream_node_deleted(bytes), elements = 0;
+    for (const uint8_t *position = from; position < to; position = xstream_entry_end(&entry)) {
+        entry_at(&view, position, &entry);
+        *(entry.is_deleted ? &deleted : &live) -= 1;
+        elements += (size_t)listpack_integer(listpack_prev(bytes, xstream_entry_end(&entry))) + 1;
+    }
+    listpack_delete(&node->listpack, listpack_offset(bytes, from), elements);
+    set_counts(node, live, deleted);
 }
 
 /* ---- bytes from outside ---- */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #pragma once
 
+#include "object/id_tree.h"
 #include "object/listpack.h"
-#include "object/stream_object.h"
 
 /* A run of entries of a stream as one listpack, byte for byte what Redis 5 and later keep and dump:
  *
@@ -10,13 +10,22 @@
  *   entry:  flags | ms | seq | value ...                          | elements          with the node's fields
  *           flags | ms | seq | fields | field | value ...         | elements          with its own
  *
- * ms and seq are differences to the node's id, which is that of its first entry; the count of elements leads back from an
- * entry to the one before. Bytes from outside pass xstream_node_is_valid before anything else reads them. */
+ * ms and seq are differences to the node's id, which no entry is before; the count of elements leads back from an entry to
+ * the one before. What is deleted here is taken out; elsewhere it is only marked, and counted. Bytes from outside pass xstream_node_is_valid before anything else reads them. */
 struct xstream_node {
     struct buffer listpack;
 };
 
 enum xstream_entry_flag { XSTREAM_ENTRY_DELETED = 1, XSTREAM_ENTRY_SAME_FIELDS = 2 };
+
+/* A node to be read, with what its head tells; good until the node changes. */
+struct xstream_view {
+    struct bytes node;
+    struct stream_id first; /* the node's id */
+    size_t field_count;     /* of the node */
+    const uint8_t *fields;  /* where these stand */
+    const uint8_t *entries; /* the first, or the end */
+};
 
 /* One entry, as it stands in a node. */
 struct xstream_entry {
@@ -38,27 +47,26 @@ static inline struct bytes xstream_node_bytes(const struct xstream_node *node)
 
 size_t xstream_node_live(struct bytes node);
 size_t xstream_node_deleted(struct bytes node);
-/* Where its fields stand: 'count' elements. */
-const uint8_t *xstream_node_fields(struct bytes node, size_t *count);
 
-/* The first entry or the last, deleted ones included; false if there is none. 'first' is the node's id. */
-bool xstream_node_first(struct bytes node, struct stream_id first, struct xstream_entry *entry);
-bool xstream_node_last(struct bytes node, struct stream_id first, struct xstream_entry *entry);
-/* The entry whose flags stand at the position. */
-void xstream_entry_at(struct bytes node, struct stream_id first, const uint8_t *position, struct xstream_entry *entry);
-bool xstream_entry_next(struct bytes node, struct stream_id first, struct xstream_entry *entry);
-bool xstream_entry_previous(struct bytes node, struct stream_id first, struct xstream_entry *entry);
-/* The element behind its last value, which is its count of elements. */
+struct xstream_view xstream_view_of(struct bytes node, struct stream_id first);
+/* The first entry or the last, deleted ones included; false if there is none. */
+bool xstream_view_first(const struct xstream_view *view, struct xstream_entry *entry);
+bool xstream_view_last(const struct xstream_view *view, struct xstream_entry *entry);
+/* The neighbours of an entry; false, and it stays what it is, if there is none. */
+bool xstream_view_next(const struct xstream_view *view, struct xstream_entry *entry);
+bool xstream_view_previous(const struct xstream_view *view, struct xstream_entry *entry);
+/* The first entry that is not before the id, or, backward, the last that is not after it; deleted ones included. Walks from
+ * the end of the node that is nearer by time. */
+bool xstream_view_seek(const struct xstream_view *view, struct stream_id id, bool backward,
+                       struct xstream_entry *entry);
+/* Where the entry behind this one stands, or the end. */
 const uint8_t *xstream_entry_end(const struct xstream_entry *entry);
 
 /* False, with nothing changed, if the node would exceed LISTPACK_BYTES_MAX. */
 bool xstream_node_append(struct xstream_node *node, struct stream_id first, struct stream_id id,
                          const struct bytes *words, size_t word_count) MUST_USE;
-/* Ends all positions. */
-void xstream_node_mark_deleted(struct xstream_node *node, const struct xstream_entry *entry);
-
-/* Takes out this entry and all behind it, which are deleted ones. Ends all positions. */
-void xstream_node_drop_deleted(struct xstream_node *node, const struct xstream_entry *entry);
+/* Takes out the entries that stand from 'from' up to 'to'. Ends all positions. */
+void xstream_node_cut(struct xstream_node *node, const uint8_t *from, const uint8_t *to);
 
 /* Whether every byte is as told above, ids rise and counts are right; then 'last' is the id of the last entry. */
 bool xstream_node_is_valid(struct bytes dumped, struct stream_id first, struct stream_id *last) MUST_USE;

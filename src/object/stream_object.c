@@ -175,17 +175,25 @@ bool xstream_append(struct xstream *stream, struct stream_id id, const struct by
 
 /* ---- deleting ---- */
 
-static void delete_entry(struct xstream *stream, struct id_place place, const struct xstream_entry *entry)
+static struct xstream_view view_at(struct id_place place)
+{
+    return xstream_view_of(xstream_node_bytes(id_place_value(place)), id_place_id(place));
+}
+
+/* Takes entries out of a node, and the node with its last live one. Returns how many were live. */
+static size_t node_cut(struct xstream *stream, struct id_place place, const uint8_t *from, const uint8_t *to)
 {
     struct xstream_node *node = id_place_value(place);
-    stream->length--;
-    if (xstream_node_live(xstream_node_bytes(node)) == 1) {
-        node_remove(stream, id_place_id(place));
-        return;
-    }
-    size_t before = node_size(node);
-    xstream_node_mark_deleted(node, entry);
+    size_t before = node_size(node), live = xstream_node_live(xstream_node_bytes(node));
+    xstream_node_cut(node, from, to);
     stream->bytes += node_size(node) - before;
+    size_t left = xstream_node_live(xstream_node_bytes(node));
+    stream->length -= live - left;
+    if (left == 0)
+        node_remove(stream, id_place_id(place));
+    else if (node->listpack.length < node->listpack.capacity / 4)
+        node_seal(stream, node);
+    return live - left;
 }
 
 /* The live entry with this id. */
@@ -195,11 +203,8 @@ static bool find_entry(const struct xstream *stream, struct stream_id id, struct
     *place = id_tree_floor(&stream->nodes, id);
     if (place->leaf == NULL)
         return false;
-    struct bytes node = xstream_node_bytes(id_place_value(*place));
-    bool found = xstream_node_first(node, id_place_id(*place), entry);
-    while (found && stream_id_compare(entry->id, id) < 0)
-        found = xstream_entry_next(node, id_place_id(*place), entry);
-    return found && !entry->is_deleted && stream_id_compare(entry->id, id) == 0;
+    struct xstream_view view = view_at(*place);
+    return xstream_view_seek(&view, id, false, entry) && !entry->is_deleted && stream_id_compare(entry->id, id) == 0;
 }
 
 bool xstream_has(const struct xstream *stream, struct stream_id id)
@@ -215,7 +220,7 @@ bool xstream_delete(struct xstream *stream, struct stream_id id)
     struct xstream_entry entry;
     if (!find_entry(stream, id, &place, &entry))
         return false;
-    delete_entry(stream, place, &entry);
+    node_cut(stream, place, entry.position, xstream_entry_end(&entry));
     if (stream_id_compare(id, stream->max_deleted_id) > 0)
         stream->max_deleted_id = id;
     return true;
@@ -224,17 +229,15 @@ bool xstream_delete(struct xstream *stream, struct stream_id id)
 void xstream_set_last_id(struct xstream *stream, struct stream_id id)
 {
     struct id_place place = id_tree_last(&stream->nodes);
-    struct xstream_entry entry;
+    struct xstream_entry entry, last;
     stream->last_id = id;
     if (place.leaf == NULL)
         return;
-    struct xstream_node *node = id_place_value(place);
-    struct bytes bytes = xstream_node_bytes(node);
-    bool found = xstream_node_first(bytes, id_place_id(place), &entry);
-    while (found && stream_id_compare(entry.id, id) <= 0)
-        found = xstream_entry_next(bytes, id_place_id(place), &entry);
-    if (found)
-        xstream_node_drop_deleted(node, &entry);
+    struct xstream_view view = view_at(place);
+    if (!xstream_view_last(&view, &last) || stream_id_compare(last.id, id) <= 0)
+        return;
+    if (stream_id_increment(&id) && xstream_view_seek(&view, id, false, &entry))
+        node_cut(stream, place, entry.position, xstream_entry_end(&last));
 }
 
 static bool node_is_trimmed(const struct xstream *stream, const struct xstream_trim *trim, struct id_place place)
@@ -242,8 +245,9 @@ static bool node_is_trimmed(const struct xstream *stream, const struct xstream_t
     struct bytes node = xstream_node_bytes(id_place_value(place));
     if (trim->by == XSTREAM_TRIM_LENGTH)
         return stream->length - xstream_node_live(node) >= trim->length;
+    struct xstream_view view = view_at(place);
     struct xstream_entry last;
-    return xstream_node_last(node, id_place_id(place), &last) && stream_id_compare(last.id, trim->id) < 0;
+    return xstream_view_last(&view, &last) && stream_id_compare(last.id, trim->id) < 0;
 }
 
 /* Whole nodes at the beginning. */
@@ -261,25 +265,23 @@ static size_t trim_nodes(struct xstream *stream, const struct xstream_trim *trim
     return trimmed;
 }
 
-static bool entry_is_trimmed(const struct xstream *stream, const struct xstream_trim *trim, struct stream_id id)
-{
-    return trim->by == XSTREAM_TRIM_LENGTH ? stream->length > trim->length : stream_id_compare(id, trim->id) < 0;
-}
-
-/* Entries of the first node, some of which stay. */
+/* What whole nodes did not make up for: entries of the first one. */
 static size_t trim_entries(struct xstream *stream, const struct xstream_trim *trim)
 {
-    size_t trimmed = 0;
-    struct stream_id id;
-    struct id_place place;
+    struct id_place place = id_tree_first(&stream->nodes);
     struct xstream_entry entry;
-    while (xstream_first_id(stream, &id) && entry_is_trimmed(stream, trim, id)) {
-        bool found = find_entry(stream, id, &place, &entry);
-        check(found);
-        delete_entry(stream, place, &entry);
-        trimmed++;
+    if (place.leaf == NULL)
+        return 0;
+    struct xstream_view view = view_at(place);
+    const uint8_t *end = view.entries;
+    size_t excess = trim->by == XSTREAM_TRIM_LENGTH ? stream->length - (size_t)trim->length : 0;
+    for (bool found = xstream_view_first(&view, &entry); found; found = xstream_view_next(&view, &entry)) {
+        if (trim->by == XSTREAM_TRIM_LENGTH ? excess == 0 : stream_id_compare(entry.id, trim->id) >= 0)
+            break;
+        excess -= trim->by == XSTREAM_TRIM_LENGTH && !entry.is_deleted;
+        end = xstream_entry_end(&entry);
     }
-    return trimmed;
+    return end == view.entries ? 0 : node_cut(stream, place, view.entries, end);
 }
 
 size_t xstream_trim(struct xstream *stream, const struct xstream_trim *trim)
@@ -292,69 +294,51 @@ size_t xstream_trim(struct xstream *stream, const struct xstream_trim *trim)
 
 /* ---- reading ---- */
 
-static void cursor_set(struct xstream_cursor *cursor, const struct xstream_entry *entry)
+static void cursor_set(struct xstream_cursor *cursor)
 {
+    const struct xstream_entry *entry = &cursor->entry;
     cursor->id = entry->id;
     cursor->fields = cursor->fields_left = entry->fields;
-    cursor->entry = entry->position;
-    cursor->has_own_fields = entry->has_own_fields;
     cursor->value = entry->content;
-    cursor->field = entry->content;
-    if (!entry->has_own_fields) {
-        size_t count;
-        cursor->field = xstream_node_fields(xstream_node_bytes(id_place_value(cursor->node)), &count);
-    }
+    cursor->field = entry->has_own_fields ? entry->content : cursor->view.fields;
 }
 
 /* From an entry of the cursor's node, which may be missing, to the nearest live one in the direction. */
-static void cursor_settle(struct xstream_cursor *cursor, bool found, struct xstream_entry *entry, bool backward)
+static void cursor_settle(struct xstream_cursor *cursor, bool found, bool backward)
 {
-    while (!found || entry->is_deleted) {
-        struct bytes node = xstream_node_bytes(id_place_value(cursor->node));
-        if (found)
-            found = (backward ? xstream_entry_previous : xstream_entry_next)(node, id_place_id(cursor->node), entry);
-        if (found)
-            continue;
+    struct xstream_entry *entry = &cursor->entry;
+    while (found && entry->is_deleted)
+        found = (backward ? xstream_view_previous : xstream_view_next)(&cursor->view, entry);
+    while (!found) {
         cursor->node = (backward ? id_place_previous : id_place_next)(cursor->node);
-        if (cursor->node.leaf == NULL)
-            break;
-        node = xstream_node_bytes(id_place_value(cursor->node));
-        found = (backward ? xstream_node_last : xstream_node_first)(node, id_place_id(cursor->node), entry);
+        if (cursor->node.leaf == NULL) {
+            cursor->is_at_end = true;
+            return;
+        }
+        cursor->view = view_at(cursor->node);
+        found = (backward ? xstream_view_last : xstream_view_first)(&cursor->view, entry);
+        while (found && entry->is_deleted)
+            found = (backward ? xstream_view_previous : xstream_view_next)(&cursor->view, entry);
     }
-    cursor->is_at_end = cursor->node.leaf == NULL;
-    if (!cursor->is_at_end)
-        cursor_set(cursor, entry);
+    cursor_set(cursor);
 }
 
 void xstream_seek(const struct xstream *stream, struct stream_id id, bool backward, struct xstream_cursor *cursor)
 {
-    struct xstream_entry entry = {0};
-    *cursor = (struct xstream_cursor){.is_at_end = true, .node = id_tree_floor(&stream->nodes, id)};
+    cursor->node = id_tree_floor(&stream->nodes, id);
     if (cursor->node.leaf == NULL && !backward)
         cursor->node = id_tree_first(&stream->nodes);
-    if (cursor->node.leaf == NULL)
+    cursor->is_at_end = cursor->node.leaf == NULL;
+    if (cursor->is_at_end)
         return;
-    struct bytes node = xstream_node_bytes(id_place_value(cursor->node));
-    struct stream_id first = id_place_id(cursor->node);
-    bool found = (backward ? xstream_node_last : xstream_node_first)(node, first, &entry);
-    while (found && (backward ? stream_id_compare(entry.id, id) > 0 : stream_id_compare(entry.id, id) < 0))
-        found = (backward ? xstream_entry_previous : xstream_entry_next)(node, first, &entry);
-    cursor_settle(cursor, found, &entry, backward);
+    cursor->view = view_at(cursor->node);
+    cursor_settle(cursor, xstream_view_seek(&cursor->view, id, backward, &cursor->entry), backward);
 }
 
 void xstream_step(struct xstream_cursor *cursor, bool backward)
 {
-    struct bytes node = xstream_node_bytes(id_place_value(cursor->node));
-    struct stream_id first = id_place_id(cursor->node);
-    struct xstream_entry entry = {.position = cursor->entry};
-    bool found;
-    if (backward) {
-        found = xstream_entry_previous(node, first, &entry);
-    } else {
-        xstream_entry_at(node, first, cursor->entry, &entry);
-        found = xstream_entry_next(node, first, &entry);
-    }
-    cursor_settle(cursor, found, &entry, backward);
+    cursor_settle(cursor, (backward ? xstream_view_previous : xstream_view_next)(&cursor->view, &cursor->entry),
+                  backward);
 }
 
 bool xstream_next_field(struct xstream_cursor *cursor, struct bytes *field, struct bytes *value,
@@ -364,10 +348,10 @@ bool xstream_next_field(struct xstream_cursor *cursor, struct bytes *field, stru
         return false;
     cursor->fields_left--;
     *field = listpack_get_bytes(cursor->field, digits);
-    if (cursor->has_own_fields)
+    if (cursor->entry.has_own_fields)
         cursor->value = cursor->field + listpack_step(cursor->field);
     *value = listpack_get_bytes(cursor->value, digits + BYTES_INTEGER_MAX);
-    if (cursor->has_own_fields) {
+    if (cursor->entry.has_own_fields) {
         cursor->field = cursor->value + listpack_step(cursor->value);
     } else {
         cursor->field += listpack_step(cursor->field);

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "base/status.h"
-#include "object/id_tree.h"
 #include "object/object.h"
+#include "object/stream_node.h"
 
 /* Streams: entries of field and value pairs in order of their ids, and groups of consumers that share them. They are called
  * xstreams here, as their commands begin with an x and a stream is that of effects elsewhere. A stream without entries is
@@ -62,10 +62,10 @@ struct xstream_cursor {
     bool is_at_end;      /* there is no present one */
     /* private */
     struct id_place node;
-    const uint8_t *entry;
+    struct xstream_view view;
+    struct xstream_entry entry;
     const uint8_t *field, *value;
     size_t fields_left;
-    bool has_own_fields;
 };
 /* To the first entry whose id is not before this one, or, backward, the last that is not after it. */
 void xstream_seek(const struct xstream *stream, struct stream_id id, bool backward, struct xstream_cursor *cursor);

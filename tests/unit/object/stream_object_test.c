@@ -186,10 +186,9 @@ static void check_all(struct story *story, const struct object *object)
     assert_int_equal(xstream_of(object)->entries_added, model->count);
 }
 
-static void random_edits_do_as_the_model(void **state)
+static void edit_at_random(struct story *story, size_t entries_max)
 {
-    struct story *story = *state;
-    for (unsigned step = 0; story->model.count < ENTRIES_MAX; step++) {
+    for (unsigned step = 0; story->model.count < entries_max; step++) {
         unsigned kind = (unsigned)random_below(&story->random, 100);
         if (kind < (step / 1000 % 2 ? 40 : 70) || story->model.count == 0)
             append(story);
@@ -203,6 +202,76 @@ static void random_edits_do_as_the_model(void **state)
             check_all(story, &story->object);
     }
     check_all(story, &story->object);
+}
+
+static void random_edits_do_as_the_model(void **state)
+{
+    edit_at_random(*state, ENTRIES_MAX);
+}
+
+/* Marks an entry as Redis does, which leaves it where it is. False if it is the last live one of its node. */
+static bool mark_deleted(struct xstream *stream, struct stream_id id)
+{
+    struct id_place place = id_tree_floor(&stream->nodes, id);
+    struct xstream_view view = xstream_view_of(xstream_node_bytes(id_place_value(place)), id_place_id(place));
+    struct xstream_entry entry;
+    uint8_t *counts = (uint8_t *)view.node.data + LISTPACK_HEADER_BYTES;
+    assert_true(xstream_view_seek(&view, id, false, &entry));
+    assert_int_equal(stream_id_compare(entry.id, id), 0);
+    if (entry.is_deleted || counts[0] == 1)
+        return false;
+    counts[0]--;
+    counts[2]++;
+    *(uint8_t *)entry.position |= XSTREAM_ENTRY_DELETED;
+    stream->length--;
+    return true;
+}
+
+static void mark_some_deleted(struct story *story, size_t begin)
+{
+    for (size_t i = begin; i < story->model.count; i++) {
+        struct model_entry *entry = &story->model.entries[i];
+        if (entry->is_live && random_below(&story->random, 2) &&
+            mark_deleted(xstream_edit(&story->object), entry->id)) {
+            entry->is_live = false;
+            story->model.live--;
+        }
+    }
+}
+
+static void entries_that_are_only_marked_are_passed_over(void **state)
+{
+    struct story *story = *state;
+    struct buffer payload = {0}, scratch = {0};
+    for (unsigned round = 1; round <= 10; round++) {
+        size_t begin = story->model.count;
+        edit_at_random(story, round * 100);
+        mark_some_deleted(story, begin);
+        check_all(story, &story->object);
+    }
+    codec_encode(&story->object, &payload);
+    object_release(&story->object);
+    assert_int_equal(codec_decode(buffer_bytes(&payload), &scratch, &story->object), STATUS_OK);
+    edit_at_random(story, 1500);
+    buffer_deinit(&payload);
+    buffer_deinit(&scratch);
+}
+
+/* An entry may follow where a deleted one stood, once the last id goes back. */
+static void going_back_forgets_what_was_deleted_behind(void **state)
+{
+    struct story *story = *state;
+    struct xstream *stream = xstream_edit(&story->object);
+    const struct bytes words[] = {BYTES("f"), BYTES("v")};
+    for (uint64_t i = 1; i <= 5; i++)
+        assert_true(xstream_append(stream, (struct stream_id){i, 0}, words, 2));
+    assert_true(mark_deleted(stream, (struct stream_id){4, 0}));
+    assert_true(mark_deleted(stream, (struct stream_id){5, 0}));
+    xstream_set_last_id(stream, (struct stream_id){3, 0});
+    assert_true(xstream_append(stream, (struct stream_id){4, 0}, words, 2));
+    assert_true(xstream_has(stream, (struct stream_id){4, 0}));
+    assert_false(xstream_has(stream, (struct stream_id){5, 0}));
+    assert_int_equal(stream->length, 4);
 }
 
 /* ---- groups ---- */
@@ -405,6 +474,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(random_edits_do_as_the_model, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(entries_that_are_only_marked_are_passed_over, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(going_back_forgets_what_was_deleted_behind, set_up, tear_down),
         cmocka_unit_test_setup_teardown(pending_entries_have_one_holder, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_copy_is_equal_and_its_own, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_payload_reads_back, set_up, tear_down),
