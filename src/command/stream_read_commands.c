@@ -258,7 +258,7 @@ static void group_advance(const struct xstream *stream, struct xstream_group *gr
     if (stream_id_compare(id, group->last_id) <= 0)
         return;
     if (group->entries_read != XSTREAM_ENTRIES_READ_UNKNOWN && !xstream_has_gap_after(stream, id))
-        group->entries_read++;
+        group->entries_read += group->entries_read < INT64_MAX;
     else if (stream->entries_added > 0)
         group->entries_read = xstream_estimate_read(stream, id);
     group->last_id = id;

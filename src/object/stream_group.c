@@ -7,6 +7,8 @@
 #include "base/memory.h"
 #include "object/stream_private.h"
 
+#include <stdlib.h>
+
 /* ---- arrays in order of name ---- */
 
 /* Groups and consumers begin with their name. */
@@ -39,6 +41,25 @@ static void *insert_at(void *items, size_t *count, size_t at, void *item)
     return grown;
 }
 
+static int compare_names(const void *a, const void *b)
+{
+    return bytes_compare(name_of(*(void *const *)a), name_of(*(void *const *)b));
+}
+
+bool xstream_names_sort(void *items, size_t count)
+{
+    void **named = items;
+    bool is_sorted = true, is_good = true;
+    for (size_t i = 1; i < count && is_sorted; i++)
+        is_sorted = compare_names(&named[i - 1], &named[i]) < 0;
+    if (is_sorted)
+        return true;
+    qsort(named, count, sizeof(*named), compare_names);
+    for (size_t i = 1; i < count && is_good; i++)
+        is_good = compare_names(&named[i - 1], &named[i]) < 0;
+    return is_good;
+}
+
 static void remove_at(void **items, size_t *count, size_t at)
 {
     --*count;
@@ -67,13 +88,9 @@ struct xstream_group *xstream_group_find(const struct xstream *stream, struct by
     return found ? stream->groups[at] : NULL;
 }
 
-struct xstream_group *xstream_group_create(struct xstream *stream, struct bytes name, struct stream_id last_id,
-                                           int64_t entries_read)
+static struct xstream_group *group_insert(struct xstream *stream, size_t at, struct bytes name,
+                                          struct stream_id last_id, int64_t entries_read)
 {
-    bool found;
-    size_t at = find_name((void *const *)stream->groups, stream->group_count, name, &found);
-    if (found)
-        return NULL;
     struct xstream_group *group = memory_allocate_zeroed(sizeof(*group));
     group->name = name_copy(name);
     group->last_id = last_id;
@@ -82,6 +99,19 @@ struct xstream_group *xstream_group_create(struct xstream *stream, struct bytes 
     stream->groups = insert_at(stream->groups, &stream->group_count, at, group);
     stream->bytes += named_bytes(sizeof(*group), name);
     return group;
+}
+
+struct xstream_group *xstream_group_create(struct xstream *stream, struct bytes name, struct stream_id last_id,
+                                           int64_t entries_read)
+{
+    bool found;
+    size_t at = find_name((void *const *)stream->groups, stream->group_count, name, &found);
+    return found ? NULL : group_insert(stream, at, name, last_id, entries_read);
+}
+
+struct xstream_group *xstream_group_append(struct xstream *stream, struct bytes name)
+{
+    return group_insert(stream, stream->group_count, name, STREAM_ID_MIN, XSTREAM_ENTRIES_READ_UNKNOWN);
 }
 
 static void consumer_free(struct xstream *stream, struct xstream_consumer *consumer)
@@ -134,13 +164,9 @@ struct xstream_consumer *xstream_consumer_find(const struct xstream_group *group
     return found ? group->consumers[at] : NULL;
 }
 
-struct xstream_consumer *xstream_consumer_create(struct xstream *stream, struct xstream_group *group, struct bytes name,
-                                                 int64_t now_ms)
+static struct xstream_consumer *consumer_insert(struct xstream *stream, struct xstream_group *group, size_t at,
+                                                struct bytes name, int64_t now_ms)
 {
-    bool found;
-    size_t at = find_name((void *const *)group->consumers, group->consumer_count, name, &found);
-    if (found)
-        return NULL;
     struct xstream_consumer *consumer = memory_allocate_zeroed(sizeof(*consumer));
     consumer->name = name_copy(name);
     consumer->seen_ms = now_ms;
@@ -149,6 +175,20 @@ struct xstream_consumer *xstream_consumer_create(struct xstream *stream, struct 
     group->consumers = insert_at(group->consumers, &group->consumer_count, at, consumer);
     stream->bytes += named_bytes(sizeof(*consumer), name);
     return consumer;
+}
+
+struct xstream_consumer *xstream_consumer_create(struct xstream *stream, struct xstream_group *group, struct bytes name,
+                                                 int64_t now_ms)
+{
+    bool found;
+    size_t at = find_name((void *const *)group->consumers, group->consumer_count, name, &found);
+    return found ? NULL : consumer_insert(stream, group, at, name, now_ms);
+}
+
+struct xstream_consumer *xstream_consumer_append(struct xstream *stream, struct xstream_group *group, struct bytes name,
+                                                 int64_t seen_ms)
+{
+    return consumer_insert(stream, group, group->consumer_count, name, seen_ms);
 }
 
 void xstream_consumer_destroy(struct xstream *stream, struct xstream_group *group, struct xstream_consumer *consumer)

@@ -291,9 +291,11 @@ static void examine_entry(struct examination *of, struct node_sums *sums)
     id.seq += (uint64_t)take_integer(of, true);
     bool same = flags & XSTREAM_ENTRY_SAME_FIELDS;
     int64_t fields = same ? sums->fields : take_integer(of, false);
-    int64_t words = same ? fields : fields * 2;
-    if (fields < 1 || fields > (int64_t)LISTPACK_BYTES_MAX) /* no element is less than a byte */
+    if (fields < 1 || fields > (int64_t)LISTPACK_BYTES_MAX) { /* no element is less than a byte */
         of->failed = true;
+        return;
+    }
+    int64_t words = same ? fields : fields * 2;
     take_words(of, words);
     if (take_integer(of, false) != ENTRY_HEAD + words + !same || flags > 3)
         of->failed = true;

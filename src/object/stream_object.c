@@ -168,7 +168,7 @@ bool xstream_append(struct xstream *stream, struct stream_id id, const struct by
         append_node_with(stream, id, words, word_count);
     }
     stream->length++;
-    stream->entries_added++;
+    stream->entries_added += stream->entries_added < INT64_MAX;
     stream->last_id = id;
     return true;
 }

@@ -12,7 +12,7 @@ struct xstream {
     size_t length;                   /* entries */
     struct stream_id last_id;        /* of whatever was appended last, deleted or not */
     struct stream_id max_deleted_id; /* of what was deleted one by one; trimming does not count */
-    uint64_t entries_added;          /* ever */
+    uint64_t entries_added;          /* ever; stays at INT64_MAX once it is there */
     struct xstream_group **groups;   /* in order of their names */
     size_t group_count;
     /* private */

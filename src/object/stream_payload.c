@@ -122,6 +122,7 @@ static bool read_id(struct rdb_reader *reader, struct stream_id *id)
     return rdb_read_length(reader, &id->ms) && rdb_read_length(reader, &id->seq);
 }
 
+/* Whatever is before 1970 is -1, "never", so that ages can be counted. */
 static bool read_time(struct rdb_reader *reader, int64_t *ms)
 {
     uint64_t wire;
@@ -129,7 +130,7 @@ static bool read_time(struct rdb_reader *reader, int64_t *ms)
         return false;
     memcpy(&wire, reader->at, sizeof(wire));
     reader->at += sizeof(wire);
-    *ms = (int64_t)le64toh(wire);
+    *ms = (int64_t)le64toh(wire) < -1 ? -1 : (int64_t)le64toh(wire);
     return true;
 }
 
@@ -176,7 +177,8 @@ static bool read_counts(struct decoding *decoding)
     if (decoding->type_byte == RDB_TYPE_STREAM_LISTPACKS)
         return true;
     return read_id(decoding->reader, &first) && read_id(decoding->reader, &stream->max_deleted_id) &&
-           rdb_read_length(decoding->reader, &stream->entries_added) && stream->entries_added >= length;
+           rdb_read_length(decoding->reader, &stream->entries_added) && stream->entries_added >= length &&
+           stream->entries_added <= INT64_MAX;
 }
 
 /* Its consumer is not known yet. */
@@ -204,9 +206,9 @@ static bool read_consumer(struct decoding *decoding, struct xstream_group *group
     uint64_t count;
     if (!rdb_read_bytes(decoding->reader, &decoding->room, &name) || !read_time(decoding->reader, &seen_ms))
         return false;
-    struct xstream_consumer *consumer = xstream_consumer_create(decoding->stream, group, name, seen_ms);
+    struct xstream_consumer *consumer = xstream_consumer_append(decoding->stream, group, name, seen_ms);
     active_ms = seen_ms;
-    if (!consumer || (decoding->type_byte >= RDB_TYPE_STREAM_LISTPACKS_3 && !read_time(decoding->reader, &active_ms)) ||
+    if ((decoding->type_byte >= RDB_TYPE_STREAM_LISTPACKS_3 && !read_time(decoding->reader, &active_ms)) ||
         !rdb_read_length(decoding->reader, &count))
         return false;
     consumer->active_ms = active_ms;
@@ -226,23 +228,22 @@ static bool read_group(struct decoding *decoding)
     size_t held = 0;
     if (!rdb_read_bytes(decoding->reader, &decoding->room, &name))
         return false;
-    struct xstream_group *group =
-        xstream_group_create(decoding->stream, name, STREAM_ID_MIN, XSTREAM_ENTRIES_READ_UNKNOWN);
-    if (!group || !read_id(decoding->reader, &last_id))
+    struct xstream_group *group = xstream_group_append(decoding->stream, name);
+    if (!read_id(decoding->reader, &last_id))
         return false;
     group->last_id = last_id;
     group->entries_read = xstream_estimate_read(decoding->stream, last_id);
     if (decoding->type_byte > RDB_TYPE_STREAM_LISTPACKS) {
         if (!rdb_read_length(decoding->reader, &read))
             return false;
-        group->entries_read = (int64_t)read;
+        group->entries_read = (int64_t)read < 0 ? XSTREAM_ENTRIES_READ_UNKNOWN : (int64_t)read;
     }
     if (!read_pending(decoding, group) || !rdb_read_length(decoding->reader, &consumers))
         return false;
     for (uint64_t i = 0; i < consumers; i++)
         if (!read_consumer(decoding, group, &held))
             return false;
-    return held == group->pending.count;
+    return held == group->pending.count && xstream_names_sort(group->consumers, group->consumer_count);
 }
 
 static bool read_groups(struct decoding *decoding)
@@ -253,7 +254,7 @@ static bool read_groups(struct decoding *decoding)
     for (uint64_t i = 0; i < count; i++)
         if (!read_group(decoding))
             return false;
-    return true;
+    return xstream_names_sort(decoding->stream->groups, decoding->stream->group_count);
 }
 
 enum status stream_object_decode(uint8_t type_byte, struct rdb_reader *reader, struct buffer *scratch,

@@ -11,6 +11,13 @@ void xstream_free(struct xstream *stream);
 /* A node of these bytes at the end, which have passed xstream_node_is_valid and are behind all there are. */
 void xstream_append_node(struct xstream *stream, struct stream_id first, struct bytes node);
 
+/* For decoding, where names may come in any order: behind all there are, and then, once and for all, sorted. False if a name
+ * is there twice. */
+struct xstream_group *xstream_group_append(struct xstream *stream, struct bytes name);
+struct xstream_consumer *xstream_consumer_append(struct xstream *stream, struct xstream_group *group, struct bytes name,
+                                                 int64_t seen_ms);
+bool xstream_names_sort(void *items, size_t count) MUST_USE;
+
 /* For decoding, where pending entries come before those who hold them. False if it is pending already. */
 bool xstream_pending_put(struct xstream *stream, struct xstream_group *group, struct stream_id id, int64_t delivered_ms,
                          uint64_t deliveries) MUST_USE;

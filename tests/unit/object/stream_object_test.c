@@ -409,6 +409,44 @@ static void a_payload_reads_back(void **state)
     buffer_deinit(&scratch);
 }
 
+static enum status decode_with(struct bytes payload, char from, char to, struct object *object)
+{
+    struct buffer changed = {0}, scratch = {0};
+    buffer_append_bytes(&changed, payload);
+    for (size_t i = 1; i < changed.length; i++)
+        if (changed.data[i] == from && changed.data[i - 1] == 1)
+            changed.data[i] = to;
+    enum status status = codec_decode(buffer_bytes(&changed), &scratch, object);
+    buffer_deinit(&changed);
+    buffer_deinit(&scratch);
+    return status;
+}
+
+static void names_in_a_payload_may_come_in_any_order_but_once(void **state)
+{
+    struct story *story = *state;
+    struct buffer payload = {0};
+    struct object object;
+    struct xstream *stream = xstream_edit(&story->object);
+    xstream_group_create(stream, BYTES("P"), STREAM_ID_MIN, 0);
+    struct xstream_group *group = xstream_group_create(stream, BYTES("Q"), STREAM_ID_MIN, 0);
+    xstream_consumer_create(stream, group, BYTES("X"), 5);
+    xstream_consumer_create(stream, group, BYTES("Y"), 6);
+    codec_encode(&story->object, &payload);
+    assert_int_equal(decode_with(buffer_bytes(&payload), 'P', 'Q', &object), STATUS_CORRUPT);
+    assert_int_equal(decode_with(buffer_bytes(&payload), 'Y', 'X', &object), STATUS_CORRUPT);
+    assert_int_equal(decode_with(buffer_bytes(&payload), 'P', 'R', &object), STATUS_OK);
+    assert_non_null(xstream_group_find(xstream_of(&object), BYTES("Q")));
+    assert_non_null(xstream_group_find(xstream_of(&object), BYTES("R")));
+    object_release(&object);
+    assert_int_equal(decode_with(buffer_bytes(&payload), 'X', 'Z', &object), STATUS_OK);
+    group = xstream_group_find(xstream_of(&object), BYTES("Q"));
+    assert_int_equal(xstream_consumer_find(group, BYTES("Z"))->seen_ms, 5);
+    assert_int_equal(xstream_consumer_find(group, BYTES("Y"))->seen_ms, 6);
+    object_release(&object);
+    buffer_deinit(&payload);
+}
+
 static void an_empty_stream_is_a_value(void **state)
 {
     struct story *story = *state;
@@ -479,6 +517,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(pending_entries_have_one_holder, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_copy_is_equal_and_its_own, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_payload_reads_back, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(names_in_a_payload_may_come_in_any_order_but_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_empty_stream_is_a_value, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_damaged_payload_does_no_harm, set_up, tear_down),
     };
