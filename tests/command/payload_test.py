@@ -41,6 +41,15 @@ VALUES = {
     'a hash of long values': ([('HSET', 'k', *pairs(words(3), words(3, 100)))], b'hashtable'),
     'a large hash': ([('HSET', 'k', *pairs(words(1000), range(1000)))], b'hashtable'),
     'an estimate': ([('PFADD', 'k', *words(500))], b'raw'),
+    'a short stream': ([('XADD', 'k', '1-1', 'f', 'v'), ('XADD', 'k', '1-2', 'other', -5, 'f', 1 << 40)], b'stream'),
+    'a stream without entries': ([('XGROUP', 'CREATE', 'k', 'group', '$', 'MKSTREAM')], b'stream'),
+    'a stream with groups': (
+        [('XADD', 'k', '%d-0' % n, *pairs(words(1 + n % 7 // 6), ('v%d' % n, n * 77))[:4]) for n in range(1, 251)]
+        + [('XDEL', 'k', *range(3, 240, 5)), ('XTRIM', 'k', 'MAXLEN', 190)]
+        + [('XGROUP', 'CREATE', 'k', name, start) for name, start in (('early', 0), ('late', '$'), ('middle', 99))]
+        + [('XREADGROUP', 'GROUP', group, consumer, 'COUNT', 20, 'STREAMS', 'k', '>')
+           for group in ('early', 'middle') for consumer in ('ann', 'ben', 'ann')]
+        + [('XACK', 'k', 'early', *range(50, 70)), ('XGROUP', 'CREATECONSUMER', 'k', 'late', 'idle one')], b'stream'),
     'places': ([('GEOADD', 'k', 13.361389, 38.115556, 'Palermo', 15.087269, 37.502669, 'Catania')], b'listpack'),
 }
 
@@ -54,6 +63,17 @@ def reference():
         yield client
 
 
+def stream_contents(client, key):
+    """All but times and the shape of the index."""
+    info = client('XINFO', 'STREAM', key)
+    info = dict(zip(info[::2], info[1::2]))
+    groups = [(group, [[entry[0], entry[1], entry[3]] for entry in client('XPENDING', key, group[1], '-', '+', 1000)],
+               [consumer[:4] for consumer in client('XINFO', 'CONSUMERS', key, group[1])])
+              for group in client('XINFO', 'GROUPS', key)]
+    past = [info[name] for name in (b'length', b'last-generated-id', b'max-deleted-entry-id', b'entries-added')]
+    return past, client('XRANGE', key, '-', '+'), groups
+
+
 def contents(client, key):
     kind = client('TYPE', key)
     kind = kind.decode() if isinstance(kind, bytes) else str(kind)
@@ -63,6 +83,8 @@ def contents(client, key):
         return client('LRANGE', key, 0, -1)
     if kind == 'set':
         return sorted(client('SMEMBERS', key))
+    if kind == 'stream':
+        return stream_contents(client, key)
     if kind == 'zset':
         return client('ZRANGE', key, 0, -1, 'WITHSCORES')
     found = client('HGETALL', key)
