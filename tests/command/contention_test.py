@@ -42,7 +42,7 @@ def swap(client):
 
 def test_no_raise_is_lost_among_those_who_take_several_keys_or_all(connect):
     results = together(connect, raise_watched, raise_watched, raise_watched, set_several, set_several, swap, swap)
-    assert connect()('GET', 'counter') == b'%d' % sum(map(sum, results[:3]))
+    assert int(connect()('GET', 'counter') or 0) == sum(map(sum, results[:3]))
     assert all(len(result) > 10 for result in results)
 
 
