@@ -19,6 +19,7 @@
  * F3 'directory' has 1 << depth places; a segment of depth s stands in 1 << (depth - s) neighbouring ones. */
 #include "keyspace/cold_filter.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -36,7 +37,7 @@
 
 /* Percent of a segment's slots: what a new segment is filled to; from where the lack of a place is the segment's
  * fullness and not many equal hashes; where removals begin to give slots back. */
-#define LOAD_FRESH 88
+#define LOAD_FRESH 84
 #define LOAD_FULL 80
 #define LOAD_SPARSE 50
 
@@ -65,15 +66,19 @@ struct homeless {
     uint16_t fingerprint;
 };
 
+static _Atomic size_t bytes_of_all;
+
 static void *filter_allocate(struct cold_filter *filter, size_t size)
 {
     filter->bytes += memory_size_class(size);
+    atomic_fetch_add_explicit(&bytes_of_all, memory_size_class(size), memory_order_relaxed);
     return memory_allocate_zeroed(size);
 }
 
 static void filter_free(struct cold_filter *filter, void *part, size_t size)
 {
     filter->bytes -= memory_size_class(size);
+    atomic_fetch_sub_explicit(&bytes_of_all, memory_size_class(size), memory_order_relaxed);
     memory_free(part);
 }
 
@@ -452,6 +457,7 @@ struct cold_filter *cold_filter_create(void)
 {
     struct cold_filter *filter = memory_allocate_zeroed(sizeof(*filter));
     filter->bytes = memory_size_class(sizeof(*filter));
+    atomic_fetch_add_explicit(&bytes_of_all, filter->bytes, memory_order_relaxed);
     return filter;
 }
 
@@ -476,6 +482,7 @@ void cold_filter_destroy(struct cold_filter **filter)
     if (*filter == NULL)
         return;
     filter_clear(*filter);
+    atomic_fetch_sub_explicit(&bytes_of_all, (*filter)->bytes, memory_order_relaxed);
     memory_free(*filter);
     *filter = NULL;
 }
@@ -538,6 +545,11 @@ void cold_filter_remove(struct cold_filter *filter, uint64_t hash)
 size_t cold_filter_bytes(const struct cold_filter *filter)
 {
     return filter->bytes;
+}
+
+size_t cold_filter_bytes_of_all(void)
+{
+    return atomic_load_explicit(&bytes_of_all, memory_order_relaxed);
 }
 
 size_t cold_filter_count(const struct cold_filter *filter)

@@ -23,5 +23,7 @@ bool cold_filter_maybe(const struct cold_filter *filter, uint64_t hash);
 
 /* Bytes that the allocator set aside. */
 size_t cold_filter_bytes(const struct cold_filter *filter);
+/* The same of all filters of the process; any thread. */
+size_t cold_filter_bytes_of_all(void);
 /* Hashes added and not removed. */
 size_t cold_filter_count(const struct cold_filter *filter);

@@ -224,6 +224,10 @@ void keyspace_run_on_reader(struct keyspace *keyspace, struct job *job);
 /* A cursor at a random place, weighted by the slots' keys; 0 if the db is empty. */
 uint64_t keyspace_random_cursor(struct keyspace *keyspace, int db, uint64_t random);
 
+/* Keys that are in the tier only, and bytes of the filters that tell which keys have a row; any thread. */
+uint64_t keyspace_cold_count(const struct keyspace *keyspace);
+size_t keyspace_filter_bytes(void);
+
 /* ---- expiry and eviction: called by workers and the control thread between commands ---- */
 
 /* Removes keys and parts of values due at now_ms, at most 'max', telling the sink; takes the partition's lock (or gives up if it is
