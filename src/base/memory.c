@@ -32,7 +32,7 @@
 #include "base/thread.h"
 
 static _Atomic int64_t allocated_correction; /* without jemalloc: the count itself */
-static _Atomic size_t resident;
+static _Atomic size_t resident, sparse_bytes;
 
 _Noreturn static void out_of_memory(size_t size)
 {
@@ -74,6 +74,12 @@ size_t memory_size_class(size_t size)
 
 void memory_purge(void)
 {
+}
+
+void *memory_move_if_sparse(void *block, size_t size)
+{
+    (void)block, (void)size;
+    return NULL;
 }
 
 #else
@@ -187,6 +193,7 @@ static void refresh_allocated(void)
     int64_t sum = sum_locked();
     summing_release();
     atomic_store_explicit(&allocated_correction, (int64_t)(allocated - cached) - sum, memory_order_relaxed);
+    atomic_store_explicit(&sparse_bytes, allocator_statistic("stats.active") - allocated, memory_order_relaxed);
 }
 
 size_t memory_size_class(size_t size)
@@ -197,6 +204,70 @@ size_t memory_size_class(size_t size)
 void memory_purge(void)
 {
     mallctl("arena." ALL_ARENAS ".purge", NULL, NULL, NULL, 0);
+}
+
+/* Moving blocks out of sparse pages: when blocks are freed here and there, as eviction does, slabs stay resident for the
+ * few that are left in them. A new block goes to the slab in use, and then to the oldest one with room; so if blocks of
+ * the sparsest slabs are allocated again, the others fill up and these become free. The thread's cache is passed by: it
+ * would return the very block that was given up before. */
+
+/* A class with less than this part of its blocks free is dense enough. */
+#define FREE_PART_DENSE 16
+#define NUMBERS_MAX 4
+
+struct slab {
+    void *current; /* the slab that new blocks come from */
+    size_t free, blocks, bytes;
+    size_t class_free, class_blocks;
+};
+
+/* A name of mallctl's, as numbers. */
+struct question {
+    size_t numbers[NUMBERS_MAX], count;
+};
+
+static struct question question_of(const char *name)
+{
+    struct question question = {.count = NUMBERS_MAX};
+    if (mallctlnametomib(name, question.numbers, &question.count) != 0)
+        question.count = 0;
+    return question;
+}
+
+static bool question_ask(const struct question *question, const void *block, void *answer, size_t answer_size)
+{
+    size_t size = answer_size;
+    return question->count > 0 &&
+           mallctlbymib(question->numbers, question->count, answer, &size, (void *)&block, sizeof(block)) == 0;
+}
+
+static bool slab_is_sparse(const struct slab *slab, const char *block)
+{
+    if (slab->free == 0 || slab->class_free * FREE_PART_DENSE < slab->class_blocks)
+        return false;
+    const char *current = slab->current;
+    bool is_current = current && block >= current && block < current + slab->bytes;
+    return !is_current && slab->free * slab->class_blocks >= slab->class_free * slab->blocks;
+}
+
+void *memory_move_if_sparse(void *block, size_t size)
+{
+    static _Thread_local struct question about_slab, about_arena;
+    struct slab slab;
+    unsigned arena;
+    if (about_slab.count == 0) {
+        about_slab = question_of("experimental.utilization.query");
+        about_arena = question_of("arenas.lookup");
+    }
+    if (!question_ask(&about_slab, block, &slab, sizeof(slab)) || !slab_is_sparse(&slab, block) ||
+        !question_ask(&about_arena, block, &arena, sizeof(arena)))
+        return NULL;
+    void *moved = mallocx(size, MALLOCX_ARENA(arena) | MALLOCX_TCACHE_NONE);
+    if (moved) {
+        memcpy(moved, block, size);
+        dallocx(block, MALLOCX_TCACHE_NONE);
+    }
+    return moved;
 }
 
 #endif
@@ -273,6 +344,11 @@ size_t memory_resident(void)
 {
     size_t bytes = atomic_load_explicit(&resident, memory_order_relaxed);
     return bytes ? bytes : read_resident();
+}
+
+size_t memory_sparse_bytes(void)
+{
+    return atomic_load_explicit(&sparse_bytes, memory_order_relaxed);
 }
 
 /* A limit as a number in a file; UINT64_MAX for "max" or if there is none. */

@@ -35,6 +35,11 @@ void memory_refresh(void);
 size_t memory_resident(void);
 /* Gives free pages back to the system. */
 void memory_purge(void);
+/* Bytes of the pages in use that no block fills, at the last memory_refresh. */
+size_t memory_sparse_bytes(void);
+/* If the pages around the block hold fewer blocks than others of its class, moves its 'size' bytes elsewhere, frees it,
+ * and returns where they are now; else NULL, and it stays. Some hundred nanoseconds. */
+void *memory_move_if_sparse(void *block, size_t size);
 /* Memory of the machine, or of its cgroup where that is less. */
 uint64_t memory_of_machine(void);
 

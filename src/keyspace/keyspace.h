@@ -255,6 +255,14 @@ enum eviction_reach { EVICT_CLEAN, EVICT_OPTIONAL, EVICT_ANY };
  * because they are not clean. */
 size_t keyspace_evict_step(struct keyspace *keyspace, uint32_t partition, size_t bytes, enum eviction_policy policy,
                            enum eviction_reach reach, int64_t now_ms, size_t *dirty_seen);
+
+struct gather_step {
+    unsigned looked, moved; /* entries */
+    bool is_round_over;     /* the partition was gone through since it began at its first table */
+};
+/* Moves entries of one partition out of sparse pages, going on where the last call for it ended, until some hundred were
+ * looked at. Takes the partition's lock or gives up. */
+struct gather_step keyspace_gather_step(struct keyspace *keyspace, uint32_t partition);
 /* Called about ten times a second: the clock that touch stamps. Policy decides what access bits mean. */
 void keyspace_set_clock(struct keyspace *keyspace, int64_t now_ms, enum eviction_policy policy);
 /* (lock) OBJECT IDLETIME's seconds and OBJECT FREQ's counter. */

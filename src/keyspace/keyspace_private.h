@@ -45,6 +45,7 @@ struct partition {
     bool is_expiring;         /* expire_hand is inside a table whose bound is being found */
     struct partition_hand expire_hand;
     struct partition_hand evict_hand;
+    struct partition_hand gather_hand;
     struct list watches; /* struct watch */
     struct list awaits;  /* struct await */
     struct list fetches; /* struct fetch whose markers stand */
