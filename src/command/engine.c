@@ -19,6 +19,16 @@ static size_t engine_excess(struct engine *engine)
     return allocated > limit ? allocated - limit : 0;
 }
 
+const char *engine_write_failure(const struct engine *engine)
+{
+    const char *failure = stream_failure(engine->stream);
+    if (failure || !stream_is_full(engine->stream) || !engine_hooks.failure || !engine_hooks.failure())
+        return failure;
+    return "MISCONF the log is full (durability-log-max), since the tier cannot be written: see tier_failure of INFO "
+           "tier; "
+           "writes resume by themselves";
+}
+
 bool engine_make_room(struct engine *engine, struct worker *worker)
 {
     size_t excess = engine_excess(engine);

@@ -61,5 +61,8 @@ struct engine_hooks {
 };
 extern struct engine_hooks engine_hooks;
 
+/* NULL, or why writes to a log are refused now, as an error for clients: the log has failed, or it is full while the tier
+ * cannot take over what it holds. */
+const char *engine_write_failure(const struct engine *engine);
 /* Tries to bring allocation under the limit by evicting; true if it is. Cheap when it already is. */
 bool engine_make_room(struct engine *engine, struct worker *worker);

@@ -70,13 +70,14 @@ static enum gate_answer check_memory(struct execution *x)
     return GATE_SUSPEND;
 }
 
-/* With the log full or failing, writes are refused before they change anything. */
+/* With the log failing, writes are refused before they change anything. One that is full makes them wait for the
+ * checkpoint, or refuses them while that cannot move. */
 static enum gate_answer check_stream(struct execution *x)
 {
     bool writes = flags_of(x) & COMMAND_WRITE;
     if ((!writes && !may_write(x)) || !stream_must_wait(x->engine->stream))
         return GATE_PASS;
-    const char *failure = stream_failure(x->engine->stream);
+    const char *failure = engine_write_failure(x->engine);
     if (failure)
         return writes ? refuse(x, failure) : GATE_PASS;
     execution_suspend(x, SUSPENDED_MEMORY);

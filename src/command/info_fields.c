@@ -167,7 +167,7 @@ static void print_persistence(struct engine *engine, struct buffer *out)
     info_text(out, "aof_last_bgrewrite_status", "ok");
     info_integer(out, "aof_rewrites", 0);
     info_integer(out, "aof_rewrites_consecutive_failures", 0);
-    info_text(out, "aof_last_write_status", log && stream_failure(engine->stream) ? "err" : "ok");
+    info_text(out, "aof_last_write_status", log && engine_write_failure(engine) ? "err" : "ok");
     info_integer(out, "aof_last_cow_size", 0);
     info_integer(out, "module_fork_in_progress", 0);
     info_integer(out, "module_fork_last_cow_size", 0);

@@ -62,7 +62,7 @@ static const char *refuse_write(struct script_run *run)
 {
     if (run->call->read_only || (run->call->flags & SCRIPT_NO_WRITES))
         return "ERR Write commands are not allowed from read-only scripts.";
-    return stream_failure(run->x->engine->stream);
+    return engine_write_failure(run->x->engine);
 }
 
 /* NULL, or why the command cannot be called. */

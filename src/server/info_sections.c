@@ -151,6 +151,8 @@ static void print_tier(struct engine *engine, struct buffer *out)
     info_integer(out, "tier_pending_compaction_bytes", (int64_t)tier.pending_compaction_bytes);
     print_tier_cycles(&tier, out);
     print_tier_reads(&tier, out);
+    info_integer(out, "tier_cold_keys", (int64_t)keyspace_cold_count(engine->keyspace));
+    info_integer(out, "tier_filter_bytes", (int64_t)keyspace_filter_bytes());
     info_integer(out, "tier_cache_bytes", (int64_t)tier.cache_bytes);
     info_integer(out, "tier_cache_bytes_max", (int64_t)tier.cache_bytes_max);
     info_integer(out, "tier_table_reader_bytes", (int64_t)tier.table_reader_bytes);
@@ -167,7 +169,7 @@ static void print_tier(struct engine *engine, struct buffer *out)
 static void print_log(struct engine *engine, struct buffer *out)
 {
     struct stream_info stream;
-    const char *failure = stream_failure(engine->stream);
+    const char *failure = engine_write_failure(engine);
     stream_read_info(engine->stream, &stream);
     info_setting(out, "durability");
     info_integer(out, "log_end_offset", (int64_t)stream.end);
@@ -175,6 +177,8 @@ static void print_log(struct engine *engine, struct buffer *out)
     info_integer(out, "log_synced_offset", (int64_t)stream.synced);
     info_integer(out, "log_first_offset", (int64_t)stream.first);
     info_size(out, "log_bytes", stream.log_bytes);
+    info_integer(out, "log_needed_bytes", (int64_t)stream.needed_bytes);
+    info_integer(out, "log_needed_bytes_max", (int64_t)stream.needed_bytes_max);
     info_integer(out, "log_ring_bytes", (int64_t)stream.ring_bytes);
     info_integer(out, "log_last_sync_usec", stream.last_sync_us);
     info_integer(out, "log_sync_max_usec", stream.sync_us_max);

@@ -154,7 +154,8 @@ static bool open_stream(char *error, size_t error_size)
         .durability = (enum durability)config.durability,
         .interval_ms = &config.durability_interval_ms,
         .segment_bytes = node.log_bytes_max / 8 < SEGMENT_BYTES_MAX ? node.log_bytes_max / 8 : SEGMENT_BYTES_MAX,
-        .unwritten_bytes_max = node.unwritten_bytes_max};
+        .unwritten_bytes_max = node.unwritten_bytes_max,
+        .log_bytes_max = &node.log_bytes_max};
     uint64_t row_offset_max = node.tier ? tier_row_offset_max(node.tier) : 0;
     return stream_open(&config.engine.stream, &options, row_offset_max, error, error_size) == STATUS_OK;
 }

@@ -219,10 +219,29 @@ uint64_t stream_reached(const struct stream *stream, enum stream_level level)
 
 /* Waiting. */
 
+static uint64_t stream_needed_max(const struct stream *stream)
+{
+    const int64_t *bytes_max = stream->options.log_bytes_max;
+    return bytes_max ? (uint64_t)__atomic_load_n(bytes_max, __ATOMIC_RELAXED) : UINT64_MAX;
+}
+
+static uint64_t stream_needed(const struct stream *stream)
+{
+    uint64_t from = atomic_load(&stream->needed_from); /* before the end, which may only grow meanwhile */
+    return atomic_load(&stream->end) - from;
+}
+
+bool stream_is_full(const struct stream *stream)
+{
+    return stream->recording && stream_needed(stream) > stream_needed_max(stream);
+}
+
 bool stream_must_wait(const struct stream *stream)
 {
     if (!stream->recording)
         return false;
+    if (stream_is_full(stream))
+        return true;
     uint64_t synced = atomic_load(&stream->synced); /* before the end, which may only grow meanwhile */
     return atomic_load(&stream->end) - synced > (uint64_t)stream->options.unwritten_bytes_max ||
            atomic_load(&stream->state) == LOG_FAILED;
@@ -285,6 +304,7 @@ enum status stream_sync_wait(struct stream *stream, uint64_t offset)
 void stream_drop_before(struct stream *stream, uint64_t offset)
 {
     char name[SEGMENT_NAME_MAX];
+    atomic_store(&stream->needed_from, offset);
     for (;;) {
         struct log_segment *segment = NULL;
         lock_acquire(&stream->log_lock);
@@ -311,6 +331,10 @@ void stream_read_info(struct stream *stream, struct stream_info *info)
         .last_sync_us = atomic_load(&stream->last_sync_us),
         .sync_us_max = atomic_load(&stream->sync_us_max),
     };
+    if (stream->recording && stream->options.log_bytes_max) {
+        info->needed_bytes = stream_needed(stream);
+        info->needed_bytes_max = stream_needed_max(stream);
+    }
     memcpy(info->replication_id, stream->identity.id, sizeof(info->replication_id));
     memcpy(info->replication_id2, stream->identity.id2, sizeof(info->replication_id2));
     /* In this order, so that synced <= written <= end holds in what is told as well. */

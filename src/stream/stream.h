@@ -22,9 +22,10 @@ enum stream_level { STREAM_APPENDED, STREAM_WRITTEN, STREAM_SYNCED };
 struct stream_options {
     const char *directory; /* of the log's segments; not used with DURABILITY_NONE */
     enum durability durability;
-    const int64_t *interval_ms;  /* of syncs in DURABILITY_BEHIND */
-    int64_t segment_bytes;       /* a new segment begins beyond it */
-    int64_t unwritten_bytes_max; /* of what is not yet on the device; beyond it stream_must_wait is true */
+    const int64_t *interval_ms;   /* of syncs in DURABILITY_BEHIND */
+    int64_t segment_bytes;        /* a new segment begins beyond it */
+    int64_t unwritten_bytes_max;  /* of what is not yet on the device; beyond it stream_must_wait is true */
+    const int64_t *log_bytes_max; /* of what may not be dropped yet; beyond it stream_is_full; NULL: no bound */
 };
 
 /* Opens the log: cuts a torn tail off, begins a new replication id after an unclean end. 'row_offset_max' is the
@@ -63,9 +64,11 @@ uint64_t stream_reached(const struct stream *stream, enum stream_level level);
  * goes on until nothing is pending. No partition lock may be held. */
 void stream_write(struct stream *stream);
 
-/* True while too much is not yet synced (and so kept in memory) or the log has failed; writers are then suspended by
- * stream_wait_room, or refused with stream_failure. */
+/* True while too much is not yet synced (and so kept in memory), the log is full, or it has failed; writers are then
+ * suspended by stream_wait_room, or refused with stream_failure. */
 bool stream_must_wait(const struct stream *stream);
+/* Whether the log since the last stream_drop_before (or where replay began) exceeds its bound. */
+bool stream_is_full(const struct stream *stream);
 /* NULL, or why durable writes are refused now (disk full, failed sync), as an error text for clients. */
 const char *stream_failure(const struct stream *stream);
 
@@ -88,14 +91,15 @@ void stream_request_sync(struct stream *stream);
 /* Blocks a background thread until the offset is synced (or written with no log); error if the log fails. */
 enum status stream_sync_wait(struct stream *stream, uint64_t offset) MUST_USE;
 
-/* Segments that end at or below the offset may go. */
+/* What is below the offset is not needed any more: segments that end at or below it go. */
 void stream_drop_before(struct stream *stream, uint64_t offset);
 
 struct stream_info {
     char replication_id[41], replication_id2[41];
-    uint64_t id2_offset;                  /* up to which the second id is valid */
-    uint64_t end, written, synced, first; /* first: the oldest offset still in the log */
-    uint64_t log_bytes;                   /* of all segments */
+    uint64_t id2_offset;                     /* up to which the second id is valid */
+    uint64_t end, written, synced, first;    /* first: the oldest offset still in the log */
+    uint64_t log_bytes;                      /* of all segments */
+    uint64_t needed_bytes, needed_bytes_max; /* what may not be dropped, and its bound; 0: none */
     int64_t last_sync_us, sync_us_max;
     uint64_t ring_bytes;
 };

@@ -112,6 +112,8 @@ struct stream {
     struct buffer taken;      /* swaps with pending */
     _Atomic uint64_t written; /* read by all */
 
+    _Atomic uint64_t needed_from; /* what is below it may be dropped; written by whoever drops */
+
     /* log thread (or, when it does not run, whoever calls stream_log_turn); atomics read by all */
     char band2[64];
     _Atomic uint64_t synced;

@@ -224,6 +224,7 @@ enum status stream_replay(struct stream *stream, uint64_t from,
                  stream->directory, stream_end(stream), from);
         return STATUS_CORRUPT;
     }
+    atomic_store(&stream->needed_from, from);
     enum status status = replay_all(&replay);
     if (status == STATUS_OK)
         replay_tell(&replay, true);

@@ -185,6 +185,29 @@ static void writers_wait_for_room_until_the_log_is_synced(void **state)
     assert_false(stream_must_wait(story->stream));
 }
 
+static void writers_wait_while_more_of_the_log_is_needed_than_its_bound(void **state)
+{
+    struct story *story = *state;
+    const int64_t bytes_max = 500;
+    story->options.log_bytes_max = &bytes_max;
+    story_open(story);
+    uint64_t end = 0;
+    while (end <= 500) {
+        assert_false(stream_is_full(story->stream));
+        end = story_append(story, "key", 1);
+    }
+    assert_int_equal(stream_sync_wait(story->stream, end), STATUS_OK);
+    assert_true(stream_is_full(story->stream));
+    assert_true(stream_must_wait(story->stream));
+    assert_null(stream_failure(story->stream));
+    stream_drop_before(story->stream, end - 500);
+    assert_false(stream_must_wait(story->stream));
+    struct stream_info info;
+    stream_read_info(story->stream, &info);
+    assert_int_equal(info.needed_bytes, 500);
+    assert_int_equal(info.needed_bytes_max, 500);
+}
+
 /* Several threads append, write and wait as workers do; then every thread's brackets are whole and in its order. */
 
 #define APPENDERS 4
@@ -306,6 +329,7 @@ int main(void)
         test(waits_are_mailed_at_their_level_and_not_before),
         test(what_nobody_waits_for_is_synced_at_the_interval),
         test(writers_wait_for_room_until_the_log_is_synced),
+        test(writers_wait_while_more_of_the_log_is_needed_than_its_bound),
         test(appends_of_many_threads_keep_their_order_and_their_brackets),
         test(what_is_appended_is_written_without_anyone_waiting),
     };
