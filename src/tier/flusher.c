@@ -39,9 +39,10 @@
 #define TICK_NS 100000000
 #define SECOND_US 1000000
 #define CYCLE_INTERVAL_US (300 * INT64_C(1000000))
-#define UNSORTED_FILES_MAX 20
-#define UNSORTED_WAITS_MAX 500 /* of 20 ms: then go on and let RocksDB say what is wrong */
+#define UNSORTED_FILES_MAX 24
+#define UNSORTED_WAITS_MAX 50 /* of 20 ms: then go on, or writers that wait for room are refused it */
 #define FAILURES_TO_REOPEN 3
+#define REOPEN_FREE_BYTES (UINT64_C(4) << 20)
 
 static const char failure_space[] = "the device of the tier is almost full: keys cannot be spilled; free some space";
 static const char failure_log[] = "the log cannot be synced: keys cannot be spilled until it can";
@@ -271,7 +272,9 @@ static void run_failed(struct tier *tier, const struct place *from, uint32_t slo
     atomic_fetch_add_explicit(&flusher->run_failures, 1, memory_order_relaxed);
     metric_add(METRIC_tier_run_failures, 1);
     failure_set(flusher, failure, error);
-    if (flusher->failures >= FAILURES_TO_REOPEN) {
+    /* Opening writes, and what cannot be opened cannot be read, either: not on a device that is full. */
+    if (flusher->failures >= FAILURES_TO_REOPEN &&
+        atomic_load_explicit(&flusher->free_bytes, memory_order_relaxed) >= REOPEN_FREE_BYTES) {
         flusher->failures = 0;
         atomic_fetch_add_explicit(&flusher->reopened, 1, memory_order_relaxed);
         if (rocks_reopen(tier->rocks) != STATUS_OK)
@@ -400,8 +403,8 @@ static bool saves_wait(struct flusher *flusher)
 }
 
 /* Why rows should be written now. Somebody who waits for a save is told of a failure at once, others are not helped by
- * more than one attempt a second. A log that is kept shorter than its half leaves the other
- * half for what is written while the cycle runs. */
+ * more than one attempt a second, which is made though nothing else asks for it: whoever is refused meanwhile need not
+ * wait for it. A log that is kept shorter than its half leaves the other half for what is written while the cycle runs. */
 static bool reason_to_write(struct tier *tier, int64_t now_us)
 {
     struct flusher *flusher = &tier->flusher;
@@ -409,6 +412,8 @@ static bool reason_to_write(struct tier *tier, int64_t now_us)
         return true;
     if (now_us < flusher->retry_us)
         return false;
+    if (atomic_load_explicit(&flusher->failure, memory_order_relaxed))
+        return true;
     if (atomic_exchange(&flusher->clean_wanted, false) && keyspace_dirty_count(tier->keyspace) > 0)
         return true;
     if (!tier->options.keep)

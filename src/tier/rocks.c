@@ -9,6 +9,8 @@
  *    (which abandons) after each run.
  *  - There is no Resume after a background error that it does not recover from by itself. rocks_reopen is ours:
  *    'lock' is held shared by every call on 'database' and exclusively while that is replaced.
+ *  - Its own log aborts the process when it is written to again after a write that failed, as on a full device; it
+ *    cannot be turned off, nor be given. So it stands in memory, without a name, and nearly nothing goes into it.
  *  - The default column family's handle, which the batched read wants, is had only by opening with named families.
  *
  * The block cache is not strict: what is pinned at once (blocks being read, the tops of open files' indexes) may exceed
@@ -40,10 +42,12 @@
 #define FILTER_BITS 10
 #define CACHE_BYTES_MIN MIB
 #define PATH_BYTES 4096
+#define LOG_DIRECTORY "/dev/shm/forebay-XXXXXX"
 
 struct rocks {
     /* immutable after open */
     char directory[PATH_BYTES], run_path[PATH_BYTES];
+    char log_directory[sizeof(LOG_DIRECTORY)]; /* empty: it stays among the rows */
     rocksdb_options_t *options;
     rocksdb_cache_t *cache;
     rocksdb_compactionfilter_t *filter;
@@ -158,10 +162,17 @@ static void options_set_frugal(rocksdb_options_t *options)
     rocksdb_options_set_skip_checking_sst_file_sizes_on_db_open(options, 1);
     rocksdb_options_set_stats_dump_period_sec(options, 0);
     rocksdb_options_set_stats_persist_period_sec(options, 0);
-    rocksdb_options_set_info_log_level(options, 2); /* warnings */
-    rocksdb_options_set_keep_log_file_num(options, 2);
-    rocksdb_options_set_max_log_file_size(options, MIB);
+    rocksdb_options_set_info_log_level(options, 5); /* what it says when it opens, which cannot be turned off */
     rocksdb_options_set_max_manifest_file_size(options, 8 * MIB);
+}
+
+static void log_directory_make(struct rocks *rocks)
+{
+    snprintf(rocks->log_directory, sizeof(rocks->log_directory), LOG_DIRECTORY);
+    if (mkdtemp(rocks->log_directory))
+        rocksdb_options_set_db_log_dir(rocks->options, rocks->log_directory);
+    else
+        rocks->log_directory[0] = '\0';
 }
 
 static void options_create(struct rocks *rocks, size_t cache_bytes)
@@ -173,6 +184,7 @@ static void options_create(struct rocks *rocks, size_t cache_bytes)
     rocksdb_options_set_create_if_missing(rocks->options, 1);
     options_set_levels(rocks->options);
     options_set_frugal(rocks->options);
+    log_directory_make(rocks);
     rocksdb_block_based_table_options_t *table = table_options_create(rocks->cache);
     rocksdb_options_set_block_based_table_factory(rocks->options, table);
     rocksdb_block_based_options_destroy(table);
@@ -196,6 +208,17 @@ static void options_destroy(struct rocks *rocks)
         rocksdb_compactionfilter_destroy(rocks->filter);
 }
 
+static void directory_remove(const char *path)
+{
+    DIR *directory = opendir(path);
+    if (directory == NULL)
+        return;
+    for (struct dirent *file; (file = readdir(directory)) != NULL;)
+        unlinkat(dirfd(directory), file->d_name, 0);
+    closedir(directory);
+    rmdir(path);
+}
+
 static enum status database_open(struct rocks *rocks)
 {
     const char *names[] = {"default"};
@@ -205,6 +228,8 @@ static enum status database_open(struct rocks *rocks)
         rocksdb_open_column_families(rocks->options, rocks->directory, 1, names, options, &rocks->family, &text);
     if (text)
         rocks->database = NULL;
+    if (rocks->log_directory[0])
+        directory_remove(rocks->log_directory);
     return status_take(text, rocks->error, sizeof(rocks->error));
 }
 
@@ -270,17 +295,6 @@ enum status rocks_reopen(struct rocks *rocks)
     enum status status = database_open(rocks);
     pthread_rwlock_unlock(&rocks->lock);
     return status;
-}
-
-static void directory_remove(const char *path)
-{
-    DIR *directory = opendir(path);
-    if (directory == NULL)
-        return;
-    for (struct dirent *file; (file = readdir(directory)) != NULL;)
-        unlinkat(dirfd(directory), file->d_name, 0);
-    closedir(directory);
-    rmdir(path);
 }
 
 void rocks_remove(const char *directory, const char *run_directory)

@@ -79,7 +79,7 @@ def reads(claims):
 
 
 def latency(claims):
-    """The best of three pairs: other work on the machine can only make a ratio worse or, beside 'alone', meaningless."""
+    """The median of three pairs: other work on the machine makes one ratio worse, and another, where it met 'alone', better."""
     ratios = []
     for _ in range(3):
         alone = claims.generate('open', 8, HOT_RATE, HOT_KEYS, 0, claims.keys)['hot_p99_ms']
