@@ -205,3 +205,15 @@ size_t keyspace_dirty_count(const struct keyspace *keyspace)
 {
     return sum(keyspace, offsetof(struct database_part, dirty_count));
 }
+
+uint64_t keyspace_cold_count(const struct keyspace *keyspace)
+{
+    size_t resident = sum(keyspace, offsetof(struct database_part, resident));
+    size_t keys = sum(keyspace, offsetof(struct database_part, keys));
+    return keys > resident ? keys - resident : 0;
+}
+
+size_t keyspace_filter_bytes(void)
+{
+    return cold_filter_bytes_of_all();
+}

@@ -106,24 +106,6 @@ bool keyspace_is_decided(struct keyspace *keyspace, const struct key *key)
     return entry ? entry_state(entry) != ENTRY_LOADING : place_row_flags(&place, key->hash) == 0;
 }
 
-uint64_t keyspace_cold_count(const struct keyspace *keyspace)
-{
-    uint64_t count = 0;
-    for (unsigned i = 0; i < PARTITION_COUNT; i++)
-        for (unsigned db = 0; db < DATABASE_COUNT; db++) {
-            const struct database_part *part = partition_database(&keyspace->partitions[i], db);
-            if (part)
-                count += atomic_load_explicit(&part->keys, memory_order_relaxed) -
-                         atomic_load_explicit(&part->resident, memory_order_relaxed);
-        }
-    return (int64_t)count > 0 ? count : 0;
-}
-
-size_t keyspace_filter_bytes(void)
-{
-    return cold_filter_bytes_of_all();
-}
-
 /* ---- a load's life ---- */
 
 static void load_deliver(struct mail *mail);

@@ -40,7 +40,9 @@
 #define SECOND_US 1000000
 #define CYCLE_INTERVAL_US (300 * INT64_C(1000000))
 #define UNSORTED_FILES_MAX 24
-#define UNSORTED_WAITS_MAX 50 /* of 20 ms: then go on, or writers that wait for room are refused it */
+#define UNSORTED_WAIT_NS 20000000
+#define UNSORTED_WAITS_PER_FILE 5
+#define UNSORTED_WAITS_MAX 250
 #define FAILURES_TO_REOPEN 3
 #define REOPEN_FREE_BYTES (UINT64_C(4) << 20)
 
@@ -173,10 +175,13 @@ static void run_capture(struct tier *tier, size_t bytes_max)
                           memory_order_relaxed);
 }
 
+/* The more files wait, the longer this does, so that compactions keep up; but less than a writer waits for room. */
 static void compaction_await(struct tier *tier)
 {
-    struct timespec pause = {.tv_nsec = 20000000};
-    for (int i = 0; i < UNSORTED_WAITS_MAX && rocks_unsorted_files(tier->rocks) >= UNSORTED_FILES_MAX; i++) {
+    struct timespec pause = {.tv_nsec = UNSORTED_WAIT_NS};
+    for (unsigned i = 0; i < UNSORTED_WAITS_MAX; i++) {
+        if (rocks_unsorted_files(tier->rocks) < UNSORTED_FILES_MAX + i / UNSORTED_WAITS_PER_FILE)
+            break;
         atomic_store(&tier->flusher.stalled, stalled_compaction);
         nanosleep(&pause, NULL);
     }
