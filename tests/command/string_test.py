@@ -325,3 +325,18 @@ def test_delifeq_works_on_numbers(client):
                                    ('GETRANGE', 'a', 1), ('SETRANGE', 'a', 1), ('STRLEN',), ('GETEX',), ('INCRBYFLOAT', 'a')])
 def test_a_wrong_number_of_arguments_is_told(client, words):
     assert client(*words) == Error("ERR wrong number of arguments for '%s' command" % words[0].lower())
+
+
+def test_a_reply_under_way_keeps_the_value_that_it_tells(client, connect):
+    """The reader is slow and the value long, so most of it is not sent yet when it is changed and freed."""
+    value = b'x' * 16000000
+    client('SET', 'k', value)
+    slow = connect()
+    slow.send('GET', 'k')
+    assert slow.reader.file.peek(1)[:1] == b'$'
+    assert client('SETRANGE', 'k', 0, 'y' * 100) == len(value)
+    assert client('SETRANGE', 'k', len(value) - 100, 'y' * 100) == len(value)
+    assert client('APPEND', 'k', 'z') == len(value) + 1
+    assert client('DEL', 'k') == 1
+    client('SET', 'k', b'w' * len(value))
+    assert slow.read() == value
