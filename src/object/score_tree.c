@@ -77,9 +77,9 @@ static unsigned leaf_rank(const struct score_leaf *leaf, const struct score_cut 
 {
     unsigned low = 0, high = leaf->count;
     while (low < high) {
-        unsigned middle = (low + high) / 2;
+        unsigned middle = (low + high) / 2, behind = (middle + 1 + high) / 2;
         __builtin_prefetch(leaf->members[(low + middle) / 2]);
-        __builtin_prefetch(leaf->members[(middle + 1 + high) / 2]);
+        __builtin_prefetch(leaf->members[behind < high ? behind : middle]);
         if (follows(cut, member_score(leaf->members[middle]), leaf->members[middle]))
             low = middle + 1;
         else
