@@ -167,7 +167,7 @@ def test_blpop_waits_its_time_and_no_longer(client):
     start = time.monotonic()
     assert client('BLPOP', 'l', 0.1) is None
     assert client.raw() == b'*-1\r\n'
-    assert 0.09 < time.monotonic() - start < 5
+    assert 0.09 < time.monotonic() - start < 20
 
 
 def test_those_who_wait_are_served_in_their_order(client, waiting):
