@@ -258,6 +258,15 @@ static int compare_items(const void *left, const void *right, void *context)
     return sorting->descending ? -order : order;
 }
 
+static void turn_items(struct sorting *sorting)
+{
+    for (size_t i = 0, j = sorting->item_count; i + 1 < j; i++) {
+        struct sort_item item = sorting->items[i];
+        sorting->items[i] = sorting->items[--j];
+        sorting->items[j] = item;
+    }
+}
+
 /* Gathers and sorts; false, and replied, if they cannot be compared. */
 static bool sort_items(struct sorting *sorting, const struct object *collection)
 {
@@ -269,11 +278,8 @@ static bool sort_items(struct sorting *sorting, const struct object *collection)
         sorting->has_by = false;
     }
     if (sorting->keeps_order && !must_order) {
-        for (size_t i = 0; sorting->descending && collection->type == OBJECT_ZSET && i < sorting->item_count / 2; i++) {
-            struct sort_item item = sorting->items[i];
-            sorting->items[i] = sorting->items[sorting->item_count - 1 - i];
-            sorting->items[sorting->item_count - 1 - i] = item;
-        }
+        if (sorting->descending && collection->type != OBJECT_SET)
+            turn_items(sorting);
         return true;
     }
     if (sorting->has_by)

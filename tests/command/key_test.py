@@ -255,6 +255,8 @@ def test_sort_orders_by_number_by_text_and_by_other_keys(client):
     client('MSET', 'w9', 1, 'w10', 0, 'w100', -1, 'n9', 'nine')
     assert client('SORT', 'l', 'BY', 'w*') == [b'100', b'1.5', b'10', b'9']
     assert client('SORT', 'l', 'BY', 'nosort', 'GET', '#', 'GET', 'n*') == [b'10', None, b'9', b'nine', b'1.5', None, b'100', None]
+    assert client('SORT', 'l', 'BY', 'nosort', 'DESC') == [b'100', b'1.5', b'9', b'10']
+    assert client('SORT', 'l', 'BY', 'nosort', 'DESC', 'LIMIT', 1, 2) == [b'1.5', b'9']
     client('RPUSH', 'l', 'x')
     assert client('SORT', 'l') == Error("ERR One or more scores can't be converted into double")
 
