@@ -124,7 +124,14 @@ def ids_begin_with_a_digit(words, reference, ours):
     return words[0].startswith(b'X') and any(word[:1] == b' ' for word in words) and is_error(ours, 'ERR Invalid stream ID')
 
 
+def numbers_are_judged_alone(words, reference, ours):
+    """The reference takes a number for one out of range if an earlier one, in whatever command, was."""
+    return words[0] in (b'SORT', b'SORT_RO') and is_error(reference, "ERR One or more scores can't be converted") \
+        and not isinstance(ours, Error)
+
+
 DEVIATIONS = [
+    ('SORT of numbers', 'each is judged alone', numbers_are_judged_alone),
     ('XPENDING', 'words behind the consumer are refused', words_behind_the_consumer),
     ('blank ids', 'an id begins with a digit', ids_begin_with_a_digit),
     ('idle integers', 'no value is shared between keys', shared_integers_are_idle),

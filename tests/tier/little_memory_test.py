@@ -16,7 +16,7 @@ COUNT, BYTES = 15000, 3000
 @pytest.fixture(scope='module')
 def full():
     """More keys than fit; no timer syncs the log, although rows may be written only behind it."""
-    with servers.start('forebay', maxmemory=servers.memory_of(32), tier='yes', threads=4,
+    with servers.start('forebay', maxmemory=servers.memory_of(32), tier='yes', threads=4, maxmemory_wait_ms=60000,
                        durability_interval_ms=3600000) as server:
         with server.client() as client:
             write(client, range(COUNT), BYTES)
