@@ -323,22 +323,30 @@ static void *client_run(void *argument)
     return NULL;
 }
 
-static void clients_that_come_back_soon_share_syncs(void **state)
+static bool two_clients_share_syncs(struct stream *stream)
 {
-    struct story *story = *state;
     struct client clients[2];
-    stream_io.sync = device_sync_slowly;
-    story_open(story);
-    stream_start(story->stream);
     device_syncs = 0;
     for (int i = 0; i < 2; i++) {
-        clients[i].stream = story->stream;
+        clients[i].stream = stream;
         mailbox_init(&clients[i].home, wake_nobody, NULL);
         pthread_create(&clients[i].id, NULL, client_run, &clients[i]);
     }
     for (int i = 0; i < 2; i++)
         pthread_join(clients[i].id, NULL);
-    assert_true(device_syncs < 2 * CLIENT_ROUNDS - CLIENT_ROUNDS / 2);
+    return device_syncs < 2 * CLIENT_ROUNDS - CLIENT_ROUNDS / 2;
+}
+
+/* On a busy machine they may not come back soon. */
+static void clients_that_come_back_soon_share_syncs(void **state)
+{
+    struct story *story = *state;
+    int tries = 20;
+    stream_io.sync = device_sync_slowly;
+    story_open(story);
+    stream_start(story->stream);
+    while (!two_clients_share_syncs(story->stream))
+        assert_true(--tries > 0);
 }
 
 static void segments_are_begun_beyond_their_size_and_dropped_below_an_offset(void **state)
