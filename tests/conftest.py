@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Fixtures of the protocol stories. `pytest --against redis` tells them to redis-server instead, which shows that a
 story holds for the reference and not only for us; stories of later features are marked forebay_only."""
-import gc
 import signal
 
 import pytest
@@ -63,26 +62,11 @@ def shared_server(kind):
         yield server
 
 
-def forget_earlier_clients(client):
-    """What earlier stories closed, the server may not have noticed yet: it would be counted, and be subscribed. What they
-    left to the collector of garbage goes now."""
-    def are_gone():
-        if client.info('clients')['connected_clients'] == '1':
-            return True
-        gc.collect()
-        return False
-    try:
-        servers.wait_until(are_gone, 5)
-    except AssertionError:
-        pass  # somebody keeps one for the whole run
-
-
 @pytest.fixture
 def server(shared_server):
     if not shared_server.is_alive():
         pytest.fail('the server died in an earlier story:\n' + shared_server.log_tail(), pytrace=False)
     with shared_server.client() as client:
-        forget_earlier_clients(client)
         client.ok('FLUSHALL')
     yield shared_server
     assert shared_server.is_alive(), 'the server died in this story:\n' + shared_server.log_tail()
