@@ -80,6 +80,13 @@ static unsigned gather_round(struct keyspace *keyspace)
     return moved;
 }
 
+/* The sanitizers have an allocator of their own, which does not tell how its pages are used. */
+#ifdef FOREBAY_NO_JEMALLOC
+#define ALLOCATOR_TELLS false
+#else
+#define ALLOCATOR_TELLS true
+#endif
+
 static size_t sparse_bytes(void)
 {
     memory_refresh();
@@ -99,13 +106,14 @@ static void scattered_entries_are_gathered_and_stay_what_they_are(void **state)
     size_t scattered = sparse_bytes();
     unsigned moved = gather_round(keyspace);
     gather_round(keyspace);
-#ifndef FOREBAY_NO_JEMALLOC
-    assert_true(scattered > before + KEYS / 2 * 80);
-    assert_true(moved > 0);
-    assert_true(sparse_bytes() - before < (scattered - before) / 3);
-#else
-    assert_int_equal(moved, 0);
-#endif
+    size_t gathered = sparse_bytes();
+    if (ALLOCATOR_TELLS) {
+        assert_true(scattered > before + KEYS / 2 * 80);
+        assert_true(moved > 0);
+        assert_true(gathered - before < (scattered - before) / 3);
+    } else {
+        assert_int_equal(moved, 0);
+    }
     for (unsigned i = 0; i < KEYS; i += KEPT_EVERY)
         assert_stands(keyspace, i);
     keyspace_destroy(&keyspace);
