@@ -93,7 +93,7 @@ static void reply_pending_range(struct execution *x, const struct id_tree *tree,
 
 static void xpending_command(struct execution *x)
 {
-    struct pending_query query;
+    struct pending_query query = {0};
     struct entry *entry;
     struct object value;
     if (x->argc != 3 && (x->argc < 6 || x->argc > 9)) {

@@ -58,7 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct bytes input = bytes_of(data, size);
     try_effect(input);
     try_frame(input);
-    if (size >= SEGMENT_HEADER_BYTES && segment_header_decode(input.data, &header) == STATUS_OK)
+    if (size >= SEGMENT_HEADER_BYTES && log_segment_header_decode(input.data, &header) == STATUS_OK)
         check(strlen(header.replication_id) <= REPLICATION_ID_LENGTH);
     return 0;
 }
