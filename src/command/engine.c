@@ -25,8 +25,7 @@ const char *engine_write_failure(const struct engine *engine)
     if (failure || !stream_is_full(engine->stream) || !engine_hooks.failure || !engine_hooks.failure())
         return failure;
     return "MISCONF the log is full (durability-log-max), since the tier cannot be written: see tier_failure of INFO "
-           "tier; "
-           "writes resume by themselves";
+           "tier; writes resume by themselves";
 }
 
 bool engine_make_room(struct engine *engine, struct worker *worker)

@@ -22,6 +22,8 @@ bool arg_stream_end(struct execution *x, struct bytes word, struct stream_id *id
 /* Replies WRONGTYPE and returns false if the key holds another type; *entry is NULL where there is no key, and the value is
  * an empty stream then. */
 bool stream_lookup(struct execution *x, const struct key *key, bool writes, struct entry **entry, struct object *value);
+/* "NOGROUP No such consumer group ... for key name ...", the command's first key. */
+void reply_no_group(struct execution *x, struct bytes name);
 /* The group, or NULL, and an error is replied: "NOGROUP No such key ... or consumer group ...". */
 struct xstream_group *stream_group_required(struct execution *x, const struct key *key, const struct xstream *stream,
                                             struct bytes name);

@@ -35,8 +35,7 @@ static bool subject_find_group(struct execution *x, struct subject *subject)
     if (!subject_find(x, false, subject))
         return false;
     if (!subject->group)
-        reply_error_format(x->reply, "NOGROUP No such consumer group '%.*s' for key name '%.*s'",
-                           (int)x->argv[3].length, x->argv[3].data, (int)x->keys[0].name.length, x->keys[0].name.data);
+        reply_no_group(x, x->argv[3]);
     return subject->group != NULL;
 }
 

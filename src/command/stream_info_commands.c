@@ -224,8 +224,7 @@ static void xinfo_consumers_command(struct execution *x)
         return;
     const struct xstream_group *group = xstream_group_find(xstream_of(&value), x->argv[3]);
     if (!group) {
-        reply_error_format(x->reply, "NOGROUP No such consumer group '%.*s' for key name '%.*s'",
-                           (int)x->argv[3].length, x->argv[3].data, (int)x->keys[0].name.length, x->keys[0].name.data);
+        reply_no_group(x, x->argv[3]);
         return;
     }
     reply_array(x->reply, group->consumer_count);

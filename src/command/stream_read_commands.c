@@ -238,21 +238,6 @@ static bool source_has_news(struct source *source)
 
 /* ---- XREADGROUP ---- */
 
-/* Ids that were given to a consumer, to be told to the stream together. */
-struct given {
-    struct stream_id *ids;
-    size_t count, capacity;
-};
-
-static void given_add(struct given *given, struct stream_id id)
-{
-    if (given->count == given->capacity) {
-        given->capacity = given->capacity ? given->capacity * 2 : 16;
-        given->ids = memory_resize(given->ids, given->capacity * sizeof(*given->ids));
-    }
-    given->ids[given->count++] = id;
-}
-
 static void group_advance(const struct xstream *stream, struct xstream_group *group, struct stream_id id)
 {
     if (stream_id_compare(id, group->last_id) <= 0)
@@ -276,7 +261,7 @@ static void reply_new(struct reading *reading, struct source *source, struct xst
 {
     struct execution *x = reading->x;
     struct xstream *stream = xstream_edit(&source->value);
-    struct given given = {0};
+    struct buffer given = {0}; /* ids, to be told to the stream together */
     struct xstream_cursor cursor;
     struct stream_id first = source->after;
     size_t handle = reply_deferred_begin(x->reply), replied = 0;
@@ -287,29 +272,31 @@ static void reply_new(struct reading *reading, struct source *source, struct xst
         reply_stream_entry(x->reply, &cursor);
         if (!reading->no_ack) {
             give(x, stream, source, consumer, id);
-            given_add(&given, id);
+            buffer_append(&given, &id, sizeof(id));
         }
         if (++replied == reading->count)
             break;
     }
     reply_deferred_array(x->reply, handle, replied);
-    stream_stage_claims(x, source->key, source->group, consumer->name, given.ids, given.count, x->now_ms, 1);
+    stream_stage_claims(x, source->key, source->group, consumer->name, (const struct stream_id *)given.data,
+                        given.length / sizeof(struct stream_id), x->now_ms, 1);
     stream_stage_group_position(x, source->key, source->group);
-    memory_free(given.ids);
+    buffer_deinit(&given);
 }
 
-/* A pending entry that was deleted since is told without fields. */
-static void reply_pending(struct execution *x, const struct xstream *stream, struct stream_id id)
+/* A pending entry that was deleted since is told without fields, and false is returned. */
+static bool reply_pending(struct execution *x, const struct xstream *stream, struct stream_id id)
 {
     struct xstream_cursor cursor;
     xstream_seek(stream, id, false, &cursor);
     if (!cursor.is_at_end && stream_id_compare(cursor.id, id) == 0) {
         reply_stream_entry(x->reply, &cursor);
-        return;
+        return true;
     }
     reply_array(x->reply, 2);
     reply_stream_id(x->reply, id);
     reply_null_array(x->reply);
+    return false;
 }
 
 static void reply_history(struct reading *reading, struct source *source, struct xstream_consumer *consumer)
@@ -323,9 +310,7 @@ static void reply_history(struct reading *reading, struct source *source, struct
     for (; has_more && place.leaf; place = id_place_next(place)) {
         struct xstream_pending *pending = id_place_value(place);
         struct stream_id id = id_place_id(place);
-        bool exists = xstream_has(stream, id);
-        reply_pending(x, stream, id);
-        if (exists) {
+        if (reply_pending(x, stream, id)) {
             pending->delivered_ms = x->now_ms;
             pending->deliveries++;
             stream_stage_claims(x, source->key, source->group, consumer->name, &id, 1, x->now_ms, pending->deliveries);

@@ -98,6 +98,12 @@ bool stream_lookup(struct execution *x, const struct key *key, bool writes, stru
     return true;
 }
 
+void reply_no_group(struct execution *x, struct bytes name)
+{
+    struct bytes key = x->keys[0].name;
+    reply_error_format(x->reply, ERROR_NO_GROUP_FORMAT, (int)name.length, name.data, (int)key.length, key.data);
+}
+
 struct xstream_group *stream_group_required(struct execution *x, const struct key *key, const struct xstream *stream,
                                             struct bytes name)
 {

@@ -4,14 +4,15 @@
 #include "object/id_tree.h"
 #include "object/listpack.h"
 
-/* A run of entries of a stream as one listpack, byte for byte what Redis 5 and later keep and dump:
+/* A run of entries of a stream as one listpack, with the elements that Redis 5 and later keep and dump:
  *
  *   live | deleted | fields | field ... | 0 | entry ...                               all of it elements
  *   entry:  flags | ms | seq | value ...                          | elements          with the node's fields
  *           flags | ms | seq | fields | field | value ...         | elements          with its own
  *
  * ms and seq are differences to the node's id, which no entry is before; the count of elements leads back from an entry to
- * the one before. What is deleted here is taken out; elsewhere it is only marked, and counted. Bytes from outside pass xstream_node_is_valid before anything else reads them. */
+ * the one before. What is deleted here is taken out; elsewhere it is only marked, and counted. Bytes from outside pass
+ * xstream_node_is_valid before anything else reads them. */
 struct xstream_node {
     struct buffer listpack;
 };
@@ -68,5 +69,6 @@ bool xstream_node_append(struct xstream_node *node, struct stream_id first, stru
 /* Takes out the entries that stand from 'from' up to 'to'. Ends all positions. */
 void xstream_node_cut(struct xstream_node *node, const uint8_t *from, const uint8_t *to);
 
-/* Whether every byte is as told above, ids rise and counts are right; then 'last' is the id of the last entry. */
+/* Whether every byte of a node as it is dumped (listpack_dump) is as told above, ids rise and counts are right; then 'last'
+ * is the id of the last entry. */
 bool xstream_node_is_valid(struct bytes dumped, struct stream_id first, struct stream_id *last) MUST_USE;

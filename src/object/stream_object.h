@@ -7,7 +7,10 @@
 
 /* Streams: entries of field and value pairs in order of their ids, and groups of consumers that share them. They are called
  * xstreams here, as their commands begin with an x and a stream is that of effects elsewhere. A stream without entries is
- * a value like any other and stays. All of this is under the lock of the value's partition. */
+ * a value like any other and stays.
+ *
+ * All of this, groups, consumers, their names and what is pending included, belongs to the stream and is under the lock of
+ * the value's partition; whoever looks something up may use it as long as that lock is held and nothing is removed. */
 struct xstream {
     size_t length;                   /* entries */
     struct stream_id last_id;        /* of whatever was appended last, deleted or not */

@@ -15,21 +15,7 @@
 #include "object/rdb_extent.h"
 #include "object/rdb_string.h"
 #include "replication/rdb_file.h"
-
-enum opcode {
-    OPCODE_SLOT_INFO = 244,
-    OPCODE_FUNCTION = 245,
-    OPCODE_FUNCTION_EARLY = 246,
-    OPCODE_MODULE = 247,
-    OPCODE_IDLE = 248,
-    OPCODE_FREQUENCY = 249,
-    OPCODE_ABOUT = 250,
-    OPCODE_SIZES = 251,
-    OPCODE_EXPIRE_MS = 252,
-    OPCODE_EXPIRE = 253,
-    OPCODE_DB = 254,
-    OPCODE_END = 255,
-};
+#include "replication/rdb_opcode.h"
 
 #define HEAD_BYTES 9
 #define CHECKSUM_BYTES 8

@@ -6,16 +6,7 @@
 #include "base/crc.h"
 #include "object/rdb_string.h"
 #include "replication/rdb_file.h"
-
-enum opcode {
-    OPCODE_FUNCTION = 245,
-    OPCODE_IDLE = 248,
-    OPCODE_FREQUENCY = 249,
-    OPCODE_ABOUT = 250,
-    OPCODE_EXPIRE_MS = 252,
-    OPCODE_DB = 254,
-    OPCODE_END = 255,
-};
+#include "replication/rdb_opcode.h"
 
 static void write_byte(struct rdb_file_writer *writer, unsigned byte)
 {

@@ -60,7 +60,7 @@
 #define ERROR_STREAM_ID_SMALL "ERR The ID specified in XADD is equal or smaller than the target stream top item"
 #define ERROR_STREAM_ID_ZERO "ERR The ID specified in XADD must be greater than 0-0"
 #define ERROR_BUSY_GROUP "BUSYGROUP Consumer Group name already exists"
-#define ERROR_NO_GROUP_FORMAT "NOGROUP No such consumer group '%s' for key name '%s'" /* group, key */
+#define ERROR_NO_GROUP_FORMAT "NOGROUP No such consumer group '%.*s' for key name '%.*s'" /* group, key, by length */
 
 /* the connection and its user */
 #define ERROR_NO_AUTH "NOAUTH Authentication required."

@@ -6,31 +6,9 @@ import time
 import pytest
 
 from tests.lib.resp import Error
-from tests.lib.server import wait_until
+from tests.lib.server import blocked, wait_until
 
 WRONG_TYPE = Error('WRONGTYPE Operation against a key holding the wrong kind of value')
-
-
-def blocked(client, number):
-    return 'blocked_clients:%d\r\n' % number in client('INFO', 'clients').decode()
-
-
-@pytest.fixture
-def waiting(connect, client):
-    """Starts a command that blocks, and returns what will hold its reply once the server knows the client to wait."""
-    threads = []
-
-    def wait(*words, protocol=2):
-        other = connect(protocol=protocol)
-        reply = []
-        number = len(threads) + 1
-        threads.append(threading.Thread(target=lambda: reply.append(other(*words))))
-        threads[-1].start()
-        wait_until(lambda: blocked(client, number))
-        return reply
-    yield wait
-    for thread in threads:
-        thread.join(10)
 
 
 def test_elements_come_out_in_the_order_of_their_ends(client):

@@ -2,7 +2,7 @@
 """Groups of consumers: who gets an entry, what is pending, and how it is claimed."""
 import pytest
 
-from tests.command.stream_test import BAD_ID, WRONG_TYPE, entry, fill, waiting  # noqa: F401
+from tests.command.stream_test import BAD_ID, WRONG_TYPE, entry, fill
 from tests.lib.resp import Error
 from tests.lib.server import wait_until
 
@@ -273,7 +273,7 @@ def test_a_consumer_is_seen_when_it_tries_and_active_when_it_gets(client, client
 # Waiting
 
 
-def test_an_entry_wakes_one_consumer(client, waiting):  # noqa: F811
+def test_an_entry_wakes_one_consumer(client, waiting):
     client('XGROUP', 'CREATE', 's', 'g', '$', 'MKSTREAM')
     readers = [waiting('XREADGROUP', 'GROUP', 'g', name, 'BLOCK', 0, 'STREAMS', 's', '>') for name in 'ab']
     fill(client, 's', 1)
@@ -290,7 +290,7 @@ def test_history_does_not_wait(client):
     assert read(client, 'a', 'BLOCK', 0, id=0) == []
 
 
-def test_a_destroyed_group_ends_the_wait(client, waiting):  # noqa: F811
+def test_a_destroyed_group_ends_the_wait(client, waiting):
     client('XGROUP', 'CREATE', 's', 'g', '$', 'MKSTREAM')
     reader = waiting('XREADGROUP', 'GROUP', 'g', 'a', 'BLOCK', 0, 'STREAMS', 's', '>')
     client('XGROUP', 'DESTROY', 's', 'g')
@@ -307,7 +307,7 @@ def test_a_destroyed_group_ends_the_wait(client, waiting):  # noqa: F811
     (['PEXPIRE', 's', 5], 'NOGROUP'),
 ])
 @pytest.mark.forebay_only  # 7.2: the command runs again
-def test_a_stream_that_goes_ends_the_wait(client, waiting, words, error):  # noqa: F811
+def test_a_stream_that_goes_ends_the_wait(client, waiting, words, error):
     client('XGROUP', 'CREATE', 's', 'g', '$', 'MKSTREAM')
     reader = waiting('XREADGROUP', 'GROUP', 'g', 'a', 'BLOCK', 0, 'STREAMS', 's', '>')
     client(*words)

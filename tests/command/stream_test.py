@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Streams: entries, ranges, trims, counters, and readers that wait for entries."""
-import threading
 import time
 
 import pytest
@@ -20,28 +19,6 @@ def entry(number, field=b'f', value=b'v'):
 
 def fill(client, key, *numbers):
     client.pipeline([('XADD', key, number, 'f', 'v') for number in numbers])
-
-
-def blocked(client, number):
-    return 'blocked_clients:%d\r\n' % number in client('INFO', 'clients').decode()
-
-
-@pytest.fixture
-def waiting(connect, client):
-    """Starts a command that blocks, and returns what will hold its reply once the server knows the client to wait."""
-    threads = []
-
-    def wait(*words, protocol=2):
-        other = connect(protocol=protocol)
-        reply = []
-        number = len(threads) + 1
-        threads.append(threading.Thread(target=lambda: reply.append(other(*words))))
-        threads[-1].start()
-        wait_until(lambda: blocked(client, number))
-        return reply
-    yield wait
-    for thread in threads:
-        thread.join(10)
 
 
 # Appending

@@ -41,6 +41,11 @@ def wait_until(condition, seconds=30, what='the condition', interval=0.005):
         time.sleep(interval)
 
 
+def blocked(client, number):
+    """Whether so many clients wait for keys."""
+    return 'blocked_clients:%d\r\n' % number in client('INFO', 'clients').decode()
+
+
 def binary(kind):
     """The program of a kind, or None if it is not there."""
     if kind == 'forebay':
