@@ -234,24 +234,6 @@ static void print_stats(struct engine *engine, struct buffer *out)
         info_integer(out, zero[i], 0);
 }
 
-static void print_replication(struct engine *engine, struct buffer *out)
-{
-    struct stream_info stream;
-    stream_read_info(engine->stream, &stream);
-    bool has_second = stream.id2_offset > 0;
-    info_text(out, "role", "master");
-    info_integer(out, "connected_slaves", 0);
-    info_text(out, "master_failover_state", "no-failover");
-    info_text(out, "master_replid", stream.replication_id);
-    info_text(out, "master_replid2", has_second ? stream.replication_id2 : "0000000000000000000000000000000000000000");
-    info_integer(out, "master_repl_offset", (int64_t)stream.end);
-    info_integer(out, "second_repl_offset", has_second ? (int64_t)stream.id2_offset : -1);
-    info_integer(out, "repl_backlog_active", stream.ring_bytes > 0);
-    info_integer(out, "repl_backlog_size", (int64_t)stream.ring_bytes);
-    info_integer(out, "repl_backlog_first_byte_offset", (int64_t)stream.first);
-    info_integer(out, "repl_backlog_histlen", (int64_t)(stream.end - stream.first));
-}
-
 static void print_times(struct buffer *out, const char *system_name, const char *user_name, int who)
 {
     struct rusage usage;
@@ -350,7 +332,6 @@ void info_register_own(void)
         {"memory", "Memory", INFO_DEFAULT, print_memory},
         {"persistence", "Persistence", INFO_DEFAULT, print_persistence},
         {"stats", "Stats", INFO_DEFAULT, print_stats},
-        {"replication", "Replication", INFO_DEFAULT, print_replication},
         {"cpu", "CPU", INFO_DEFAULT, print_cpu},
         {"modules", "Modules", INFO_DEFAULT, print_nothing},
         {"commandstats", "Commandstats", 0, print_commandstats},

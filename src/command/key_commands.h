@@ -27,7 +27,3 @@ void sort_ro_command(struct execution *x);
 /* For the row: the destination of SORT ... STORE. */
 bool sort_more_keys(const struct bytes *argv, size_t argc, void (*add)(void *context, size_t index, uint16_t flags),
                     void *context);
-
-/* wait_commands.c */
-void wait_command(struct execution *x);
-void waitaof_command(struct execution *x);

@@ -85,14 +85,6 @@ static void shutdown_command(struct execution *x)
 
 /* ---- replication as far as there is any: this node is the primary ---- */
 
-static void role_command(struct execution *x)
-{
-    reply_array(x->reply, 3);
-    reply_bulk_text(x->reply, "master");
-    reply_integer(x->reply, (int64_t)stream_end(x->engine->stream));
-    reply_array(x->reply, 0);
-}
-
 static void replicaof_command(struct execution *x)
 {
     if (arg_is(x->argv[1], "NO") && arg_is(x->argv[2], "ONE"))
@@ -316,16 +308,6 @@ const struct command server_commands[] = {
         .complexity = "O(1)",
         .summary = "Makes the server a primary; following another one is refused.",
         .arguments = REPLICAOF_ARGUMENTS,
-    },
-    {
-        .name = "ROLE",
-        .run = role_command,
-        .arity = 1,
-        .flags = COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST,
-        .group = "server",
-        .since = "2.8.12",
-        .complexity = "O(1)",
-        .summary = "Returns the server's part in replication.",
     },
     {
         .name = "SAVE",

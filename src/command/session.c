@@ -63,6 +63,7 @@ static void session_free_names(struct session *session)
     memory_free(session->names->name);
     memory_free(session->names->library_name);
     memory_free(session->names->library_version);
+    memory_free(session->names->introduction);
     memory_free(session->names);
     session->names = NULL;
 }

@@ -36,6 +36,9 @@ struct transport {
     void (*wants_send)(void *connection);
     void (*close_after_send)(void *connection);
     void (*close)(void *connection);
+    /* The session ends with this turn; what carried it goes on in replication's hands, with what was received behind this
+     * request. 'introduction' is replication's own. NULL where there is no replication. */
+    void (*give_to_replication)(void *connection, void *introduction);
     void (*set_trusted)(void *connection, bool trusted);
     /* It receives messages at others' pace: the limits of subscribers hold for its output. */
     void (*set_subscriber)(void *connection, bool subscriber);
@@ -128,6 +131,7 @@ struct session {
 
 struct session_names {
     char *name, *library_name, *library_version;
+    void *introduction; /* one block, of replication: what a replica tells before it asks for the stream */
 };
 
 struct session *session_create(struct worker *worker, void *connection, const struct transport *transport,

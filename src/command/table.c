@@ -39,8 +39,10 @@ static unsigned slot_shift;
 static struct command_entry *entries;
 static uint32_t entry_count, top_level_count;
 
+/* Of this folder; other modules add theirs before the table is made. */
+#define FAMILIES_MAX 64
 /* clang-format off */
-static const struct command *const families[] = {
+static const struct command *families[FAMILIES_MAX] = {
     zset_commands,
     zset_range_commands,
     zset_pop_commands,
@@ -77,7 +79,6 @@ static const struct command *const families[] = {
     hash_getex_commands,
 };
 /* clang-format on */
-#define FAMILY_COUNT (sizeof(families) / sizeof(families[0]))
 
 const char *const acl_category_names[] = {
     "keyspace", "read",        "write",      "set",         "sortedset", "list",  "hash", "string",
@@ -487,15 +488,30 @@ static void allocate_slots(void)
     slot_shift = 64 - (unsigned)__builtin_ctzll(count);
 }
 
+static size_t family_count(void)
+{
+    size_t count = 0;
+    while (families[count] != NULL)
+        count++;
+    return count;
+}
+
+void command_family_register(const struct command *family)
+{
+    size_t count = family_count();
+    check(entries == NULL && count + 1 < FAMILIES_MAX);
+    families[count] = family;
+}
+
 void command_table_setup(void)
 {
     check(entries == NULL);
     uint32_t total = 0;
-    for (size_t i = 0; i < FAMILY_COUNT; i++)
+    for (size_t i = 0; families[i] != NULL; i++)
         for (const struct command *row = families[i]; row->name != NULL; row++)
             total += 1 + (row->subcommands != NULL ? count_rows(row->subcommands) : 0);
     entries = memory_allocate_zeroed(total * sizeof(*entries));
-    for (size_t i = 0; i < FAMILY_COUNT; i++)
+    for (size_t i = 0; families[i] != NULL; i++)
         for (const struct command *row = families[i]; row->name != NULL; row++)
             add_entry(row, NULL);
     top_level_count = entry_count;

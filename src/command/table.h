@@ -42,6 +42,8 @@ enum acl_category {
 };
 extern const char *const acl_category_names[]; /* in bit order, NULL at the end */
 
+/* Adds a family of another module, a table that ends with a NULL name; before the table is built. */
+void command_family_register(const struct command *family);
 /* Builds the table; once, before the first look-up. */
 void command_table_setup(void);
 /* The command of the name, any case; NULL if there is none. */

@@ -36,9 +36,25 @@ struct connection_limits connection_limits = {
 struct hand_over {
     struct mail mail;
     struct loop *loop;
-    int fd;
-    bool local, unix_socket;
+    struct loose_connection loose;
+    void *owner;
 };
+
+/* What an earlier owner has left of input and output. */
+static void connection_resettle(struct connection *connection, struct loose_connection *loose)
+{
+    if (loose->input.length > 0) {
+        connection_private(connection)->input_base = loose->input.data;
+        connection->input = loose->input;
+        connection->flags |= CONNECTION_AGAIN;
+        loop_list(&connection->loop->arrivals, connection, CONNECTION_LISTED);
+    } else {
+        buffer_deinit(&loose->input);
+    }
+    connection->output.bytes = loose->output;
+    if (loose->output.length > 0)
+        connection_wants_send(connection);
+}
 
 static void connection_open(struct mail *mail)
 {
@@ -46,13 +62,16 @@ static void connection_open(struct mail *mail)
     struct connection_private *inner = memory_allocate_zeroed(sizeof(*inner));
     struct connection *connection = &inner->connection;
     connection->loop = hand_over->loop;
-    connection->fd = hand_over->fd;
-    connection->local = hand_over->local;
-    connection->unix_socket = hand_over->unix_socket;
+    connection->fd = hand_over->loose.fd;
+    connection->local = hand_over->loose.local;
+    connection->unix_socket = hand_over->loose.unix_socket;
+    connection->trusted = hand_over->loose.trusted;
+    connection->owner = hand_over->owner;
     connection->active_at_ms = loop_now_ms(connection->loop);
-    memory_free(hand_over);
     list_append(&connection->loop->connections, &inner->link);
     loop_watch_init(connection);
+    connection_resettle(connection, &hand_over->loose);
+    memory_free(hand_over);
     metric_add(METRIC_total_connections_received, 1);
     connection->loop->handlers.opened(connection->loop->handlers.context, connection);
 }
@@ -62,13 +81,53 @@ bool connection_comes_with(const struct mail *mail)
     return mail->deliver == connection_open;
 }
 
-void connection_hand_over(struct loop *loop, int fd, bool local, bool unix_socket)
+void connection_join(struct loop *loop, struct loose_connection *loose, void *owner)
 {
     struct hand_over *hand_over = memory_allocate(sizeof(*hand_over));
-    *hand_over = (struct hand_over){
-        .mail.deliver = connection_open, .loop = loop, .fd = fd, .local = local, .unix_socket = unix_socket};
+    *hand_over = (struct hand_over){.mail.deliver = connection_open, .loop = loop, .loose = *loose, .owner = owner};
+    *loose = (struct loose_connection){.fd = -1};
     atomic_fetch_add_explicit(&loop->connection_count, 1, memory_order_relaxed);
     mailbox_post(&loop->mailbox, &hand_over->mail);
+}
+
+void connection_hand_over(struct loop *loop, int fd, bool local, bool unix_socket)
+{
+    struct loose_connection loose = {.fd = fd, .local = local, .unix_socket = unix_socket};
+    connection_join(loop, &loose, NULL);
+}
+
+void connection_leave(struct connection *connection, void (*take)(void *taker, struct loose_connection *loose),
+                      void *taker)
+{
+    struct leaver *leaver = memory_allocate(sizeof(*leaver));
+    *leaver = (struct leaver){connection->loop->leavers, connection, take, taker};
+    connection->loop->leavers = leaver;
+    connection_close(connection);
+    connection->flags |= CONNECTION_LEAVING;
+}
+
+static struct leaver *leaver_take(struct connection *connection)
+{
+    struct leaver **place = &connection->loop->leavers;
+    while ((*place)->connection != connection)
+        place = &(*place)->next;
+    struct leaver *leaver = *place;
+    *place = leaver->next;
+    return leaver;
+}
+
+/* After 'closed': its socket and what is left of its buffers go to the taker. */
+static void connection_let_go(struct connection *connection)
+{
+    struct leaver *leaver = leaver_take(connection);
+    struct loose_connection loose = {.fd = connection->fd,
+                                     .local = connection->local,
+                                     .unix_socket = connection->unix_socket,
+                                     .trusted = connection->trusted};
+    buffer_append_bytes(&loose.input, buffer_bytes(&connection->input));
+    connection_copy_unsent(connection, &loose.output);
+    leaver->take(leaver->taker, &loose);
+    memory_free(leaver);
 }
 
 void connection_destroy(struct connection *connection)
@@ -77,7 +136,10 @@ void connection_destroy(struct connection *connection)
     struct loop *loop = connection->loop;
     soft_since_set(connection, 0);
     loop_watch_stop(connection);
-    close(connection->fd);
+    if (connection->flags & CONNECTION_LEAVING)
+        connection_let_go(connection);
+    else
+        close(connection->fd);
     list_remove(&inner->link);
     output_rewind(&connection->output, (struct output_mark){0});
     buffer_pool_return(&loop->pool, &connection->output.bytes);

@@ -46,6 +46,21 @@ struct connection {
  * 'opened' follows on the loop's thread. */
 void connection_hand_over(struct loop *loop, int fd, bool local, bool unix_socket);
 
+/* A connection outside of any loop: what connection_leave gives, and connection_join takes. */
+struct loose_connection {
+    int fd;
+    bool local, unix_socket, trusted;
+    struct buffer input;  /* received and not consumed */
+    struct buffer output; /* not sent yet; connection_leave gives it, connection_join sends it first */
+};
+/* As connection_hand_over; 'owner' is the connection's when 'opened' is called, and 'input' comes to the first turn. The
+ * buffers are taken. */
+void connection_join(struct loop *loop, struct loose_connection *loose, void *owner);
+/* At the end of this turn the connection leaves its loop, open: 'closed' is called as for any, then 'take' with what it was,
+ * on the loop's thread, which owns it from then on. */
+void connection_leave(struct connection *connection, void (*take)(void *taker, struct loose_connection *loose),
+                      void *taker);
+
 /* The first 'length' bytes of input are done with. They stay where they are until this turn's send pass. */
 void connection_consume(struct connection *connection, size_t length);
 

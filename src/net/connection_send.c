@@ -201,9 +201,25 @@ static bool is_answered(const struct connection *connection)
            (!connection->suspended && !(connection->flags & (CONNECTION_RESUMED | CONNECTION_AGAIN)));
 }
 
+void connection_copy_unsent(struct connection *connection, struct buffer *to)
+{
+    const struct output *output = &connection->output;
+    size_t at = connection_private(connection)->output_sent;
+    for (uint32_t i = 0; i < output->reference_count; i++) {
+        const struct output_reference *reference = &output->references[i];
+        buffer_append(to, output->bytes.data + at, reference->position - at);
+        buffer_append(to, reference->data, reference->length);
+        at = reference->position;
+    }
+    if (output->bytes.length > at)
+        buffer_append(to, output->bytes.data + at, output->bytes.length - at);
+}
+
 void connection_flush(struct connection *connection)
 {
     connection->flags &= (uint16_t)~CONNECTION_TOUCHED;
+    if (connection->flags & CONNECTION_LEAVING)
+        connection_settle(connection);
     if (connection->flags & CONNECTION_DOOMED)
         return;
     connection_settle(connection);

@@ -29,6 +29,7 @@ enum connection_flag {
     CONNECTION_IN_ARENA = 1 << 8, /* input lies in the loop's arena, till the send pass */
     CONNECTION_BUSY = 1 << 9,     /* during a turn within: the one that is being served */
     CONNECTION_AGAIN = 1 << 10,   /* goes to turn for input that was handed back */
+    CONNECTION_LEAVING = 1 << 11, /* doomed, but its socket goes to somebody else */
 };
 
 /* A connection and what only net knows of it: one allocation of 224 bytes, since there may be a million of them. */
@@ -41,6 +42,14 @@ struct connection_private {
     size_t output_sent;           /* the first bytes of output.bytes, already sent */
     uint32_t soft_since_ds;       /* beyond the soft limit since this tenth of a second; 0 when not */
     uint32_t read_shift;          /* next read asks for NET_READ_MIN << read_shift */
+};
+
+/* Who gets a connection that leaves. There are few: they stand in a list of the loop's, not in each connection. */
+struct leaver {
+    struct leaver *next;
+    struct connection *connection;
+    void (*take)(void *taker, struct loose_connection *loose);
+    void *taker;
 };
 
 static inline struct connection_private *connection_private(struct connection *connection)
@@ -87,6 +96,7 @@ struct loop {
     struct connection_vector doomed;   /* to be closed and freed at the turn's end */
     struct list connections;
     struct buffer_pool pool;
+    struct leaver *leavers;
     int64_t soft_count; /* connections beyond their soft limit */
     bool again, is_within;
 };
@@ -128,5 +138,7 @@ static inline size_t connection_unsent(struct connection *connection)
 }
 /* Since when it is beyond the soft limit, 0: it is not; the loop counts those that are. */
 void soft_since_set(struct connection *connection, uint32_t since_ds);
+/* Appends what of the output is not sent yet. */
+void connection_copy_unsent(struct connection *connection, struct buffer *to);
 /* The send pass for one connection. */
 void connection_flush(struct connection *connection);

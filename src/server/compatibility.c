@@ -130,15 +130,12 @@ static const struct option all[] = {
     NUMBER("socket-mark-id", "0"),
 
     /* replication and cluster */
-    SIZE("repl-backlog-size", "1048576"),
     NUMBER("repl-backlog-ttl", "3600"),
     SWITCH("repl-disable-tcp-nodelay", "no"),
     TEXT("repl-diskless-load", "disabled"),
     SWITCH("repl-diskless-sync", "yes"),
     NUMBER("repl-diskless-sync-delay", "5"),
     NUMBER("repl-diskless-sync-max-replicas", "0"),
-    NUMBER("repl-ping-replica-period", "10"),
-    NUMBER("repl-timeout", "60"),
     SWITCH("replica-serve-stale-data", "yes"),
     SWITCH("replica-read-only", "yes"),
     SWITCH("replica-ignore-maxmemory", "yes"),

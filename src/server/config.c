@@ -17,6 +17,7 @@
 #include "command/tracking.h"
 #include "net/connection.h"
 #include "object/object_limits.h"
+#include "replication/replication.h"
 #include "server/compatibility.h"
 #include "server/ticker.h"
 #include "server/version.h"
@@ -267,6 +268,7 @@ void config_setup(void)
     settings_register(tracking_options);
     settings_register(connection_options);
     settings_register(scripting_options);
+    settings_register(replication_options);
     compatibility_register();
 }
 
@@ -289,6 +291,7 @@ static void print_help(void)
 static void print_commands(void)
 {
     struct buffer page = {0};
+    replication_setup();
     command_table_setup();
     command_markdown(&page);
     fwrite(page.data, 1, page.length, stdout);

@@ -9,6 +9,7 @@
 #include "command/class.h"
 #include "command/info.h"
 #include "command/settings.h"
+#include "replication/replication.h"
 #include "server/config.h"
 #include "server/version.h"
 #include "tier/tier.h"
@@ -214,6 +215,7 @@ void info_sections_register(struct tier *const *tier)
     tier_place = tier;
     info_register(&process);
     info_register_own();
+    info_register(&replication_info);
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
         info_register(&parts[i]);
 }

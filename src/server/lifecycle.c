@@ -28,6 +28,7 @@
 #include "command/tracking.h"
 #include "net/listener.h"
 #include "object/member_table.h"
+#include "replication/replication.h"
 #include "server/config.h"
 #include "server/identity.h"
 #include "server/info_sections.h"
@@ -351,6 +352,7 @@ bool lifecycle_start(char *error, size_t error_size)
     memory_thread_enter();
     memory_reaper_start();
     ticks_setup();
+    replication_setup();
     command_table_setup();
     session_registry_setup();
     tracking_setup();
@@ -381,6 +383,7 @@ bool lifecycle_start(char *error, size_t error_size)
     set_hooks();
     start_lanes();
     ticker_start(engine);
+    replication_start(engine);
     if (!start_listener(error, error_size))
         return false;
     log_notice("ready to accept connections", "port=%ld threads=%u durability=%d dir=\"%s\" version=%s",
@@ -416,6 +419,7 @@ void lifecycle_stop(void)
     scripting_stop();
     for (uint32_t i = 0; i < node.lane_count; i++)
         lane_stop(node.lanes[i]);
+    replication_stop();
     /* A client may be waiting for all partitions and never come to it; the last cycle wants them, too. */
     for (uint32_t i = 0; i < node.lane_count; i++)
         keyspace_abandon_all(config.engine.keyspace, node.workers[i]->number);

@@ -10,6 +10,7 @@
 #include "command/blocked.h"
 #include "command/dispatch.h"
 #include "net/connection.h"
+#include "replication/replication.h"
 #include "server/config.h"
 
 #define IDLE_CHECK_MS 1000
@@ -71,6 +72,11 @@ static void transport_close(void *connection)
     connection_close(connection);
 }
 
+static void transport_give_to_replication(void *connection, void *introduction)
+{
+    connection_leave(connection, leader_take, introduction);
+}
+
 static void transport_set_trusted(void *connection, bool trusted)
 {
     ((struct connection *)connection)->trusted = trusted;
@@ -111,6 +117,7 @@ static const struct transport transport = {
     .wants_send = transport_wants_send,
     .close_after_send = transport_close_after_send,
     .close = transport_close,
+    .give_to_replication = transport_give_to_replication,
     .set_trusted = transport_set_trusted,
     .set_subscriber = transport_set_subscriber,
     .describe = transport_describe,

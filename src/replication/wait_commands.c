@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* WAIT and WAITAOF on a node without replicas: nobody else acknowledges, so the only thing to wait for is the own log's
  * sync. */
-#include "command/key_commands.h"
-
 #include "command/args.h"
 #include "command/pause.h"
 #include "command/reply_wait.h"
+#include "replication/replication_private.h"
 #include "resp/error_text.h"
 
 static bool arg_timeout_ms(struct execution *x, struct bytes word, int64_t *timeout_ms)

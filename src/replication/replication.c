@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The thread and its loop. What a connection means is its link's to know: a replica's (leader.c), or that of the primary that
+ * is followed. */
+#include "replication/replication.h"
+
+#include <stdatomic.h>
+
+#include "base/check.h"
+#include "base/thread.h"
+#include "command/info.h"
+#include "replication/replication_private.h"
+
+#define TICK_MS 100
+#define TURN_ACTS_MAX 4
+
+struct replication_settings replication_settings;
+
+static struct {
+    struct engine *engine;
+    _Atomic(struct loop *) loop;
+    struct thread thread;
+    struct loop_timer tick;
+    void (*acts[TURN_ACTS_MAX])(void);
+    unsigned act_count;
+} replication;
+
+struct loop *replication_loop(void)
+{
+    return atomic_load_explicit(&replication.loop, memory_order_acquire);
+}
+
+struct engine *replication_engine(void)
+{
+    return replication.engine;
+}
+
+void replication_at_turn(void (*act)(void))
+{
+    check(replication.act_count < TURN_ACTS_MAX);
+    replication.acts[replication.act_count++] = act;
+}
+
+/* ---- the loop's events ---- */
+
+static void link_opened(void *context, struct connection *connection)
+{
+    (void)context;
+    struct link *link = connection->owner;
+    link->connection = connection;
+    connection->trusted = true;
+    link->opened(link);
+}
+
+static void links_turn(void *context, struct connection **ready, size_t count)
+{
+    (void)context;
+    for (size_t i = 0; i < count; i++) {
+        struct link *link = ready[i]->owner;
+        if (!ready[i]->closing)
+            link->received(link);
+    }
+    for (unsigned i = 0; i < replication.act_count; i++)
+        replication.acts[i]();
+}
+
+static void link_closed(void *context, struct connection *connection)
+{
+    (void)context;
+    struct link *link = connection->owner;
+    link->connection = NULL;
+    link->closed(link);
+}
+
+static void on_tick(struct loop_timer *timer)
+{
+    loop_check_limits(timer->loop);
+    leader_tick(loop_now_ms(timer->loop));
+}
+
+/* ---- INFO ---- */
+
+struct listing {
+    struct buffer *out;
+    unsigned number;
+};
+
+static void print_replica(void *context, const struct replica_view *view)
+{
+    struct listing *listing = context;
+    buffer_append_format(listing->out, "slave%u:ip=%s,port=%u,state=%s,offset=%llu,lag=%lld\r\n", listing->number++,
+                         view->address, view->port, view->state, (unsigned long long)view->acked,
+                         (long long)view->lag_seconds);
+}
+
+static void print_replication(struct engine *engine, struct buffer *out)
+{
+    struct stream_info stream;
+    struct listing listing = {.out = out};
+    stream_read_info(engine->stream, &stream);
+    bool has_second = stream.id2_offset > 0;
+    info_text(out, "role", "master");
+    info_integer(out, "connected_slaves", leader_count());
+    if (replication_settings.min_replicas > 0)
+        info_integer(out, "min_slaves_good_slaves", leader_count_good());
+    leader_each(print_replica, &listing);
+    info_text(out, "master_failover_state", "no-failover");
+    info_text(out, "master_replid", stream.replication_id);
+    info_text(out, "master_replid2", has_second ? stream.replication_id2 : "0000000000000000000000000000000000000000");
+    info_integer(out, "master_repl_offset", (int64_t)stream.end);
+    info_integer(out, "second_repl_offset", has_second ? (int64_t)stream.id2_offset : -1);
+    info_integer(out, "repl_backlog_active", stream.ring_bytes > 0);
+    info_integer(out, "repl_backlog_size", (int64_t)stream.ring_bytes);
+    info_integer(out, "repl_backlog_first_byte_offset", (int64_t)stream.first);
+    info_integer(out, "repl_backlog_histlen", (int64_t)(stream.end - stream.first));
+}
+
+const struct info_section replication_info = {"replication", "Replication", INFO_DEFAULT, print_replication};
+
+/* ---- life ---- */
+
+void replication_setup(void)
+{
+    command_family_register(replication_commands);
+}
+
+static void replication_run(void *argument)
+{
+    struct loop *loop = argument;
+    loop_timer_start(loop, &replication.tick, TICK_MS, TICK_MS, on_tick);
+    loop_run(loop);
+    loop_timer_stop(&replication.tick);
+}
+
+void replication_start(struct engine *engine)
+{
+    struct loop_handlers handlers = {.opened = link_opened, .turn = links_turn, .closed = link_closed};
+    struct loop *loop = loop_create(&handlers);
+    replication.engine = engine;
+    leader_setup(engine, loop);
+    atomic_store_explicit(&replication.loop, loop, memory_order_release);
+    thread_start(&replication.thread, "replication", replication_run, loop);
+}
+
+void replication_stop(void)
+{
+    struct loop *loop = replication_loop();
+    if (!loop)
+        return;
+    leader_stop();
+    loop_stop(loop);
+    thread_stop(&replication.thread);
+    atomic_store_explicit(&replication.loop, NULL, memory_order_release);
+    loop_destroy(&loop);
+}
+
+const struct option replication_options[] = {
+    {.name = "repl-backlog-size",
+     .type = OPTION_BYTES,
+     .value = &replication_settings.backlog_bytes,
+     .initial = "1mb",
+     .minimum = 1,
+     .maximum = INT64_MAX,
+     .help = "bytes of the stream kept in memory for replicas that come back; with a log, that has older ones"},
+    {.name = "repl-ping-replica-period",
+     .type = OPTION_INTEGER,
+     .value = &replication_settings.ping_period_seconds,
+     .initial = "10",
+     .minimum = 1,
+     .maximum = INT32_MAX,
+     .help = "seconds between the pings that replicas get"},
+    {.name = "repl-timeout",
+     .type = OPTION_INTEGER,
+     .value = &replication_settings.timeout_seconds,
+     .initial = "60",
+     .minimum = 1,
+     .maximum = INT32_MAX,
+     .help = "seconds of silence after which a link between primary and replica is closed"},
+    {.name = "min-replicas-to-write",
+     .type = OPTION_INTEGER,
+     .value = &replication_settings.min_replicas,
+     .initial = "0",
+     .minimum = 0,
+     .maximum = INT32_MAX,
+     .help = "writes are refused while fewer replicas are connected and in time; 0: never"},
+    {.name = "min-replicas-max-lag",
+     .type = OPTION_INTEGER,
+     .value = &replication_settings.min_replicas_max_lag,
+     .initial = "10",
+     .minimum = 0,
+     .maximum = INT32_MAX,
+     .help = "seconds since a replica's last word up to which it counts for min-replicas-to-write"},
+    {.name = NULL},
+};

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/option.h"
+
+struct engine;
+struct loop;
+struct connection;
+struct loose_connection;
+struct info_section;
+
+/* The node's part in replication. One thread, "replication", with a loop of its own, holds the connections to replicas and
+ * to the primary that is followed. */
+
+/* Directives, read whenever they matter. */
+struct replication_settings {
+    int64_t backlog_bytes;        /* repl-backlog-size */
+    int64_t ping_period_seconds;  /* repl-ping-replica-period */
+    int64_t timeout_seconds;      /* repl-timeout */
+    int64_t min_replicas;         /* min-replicas-to-write */
+    int64_t min_replicas_max_lag; /* min-replicas-max-lag, seconds */
+};
+extern struct replication_settings replication_settings;
+extern const struct option replication_options[];
+
+/* INFO's section. */
+extern const struct info_section replication_info;
+
+/* Registers commands and gates; before the table of commands is made. */
+void replication_setup(void);
+/* Starts the thread, when the engine is whole. */
+void replication_start(struct engine *engine);
+/* Ends the thread and all links; when no worker's loop runs any more. */
+void replication_stop(void);
+
+/* Any thread. NULL while it does not run. */
+struct loop *replication_loop(void);
+struct engine *replication_engine(void);
+
+/* A connection of the loop and who it belongs to; embedded in the owner, and given to connection_join as its owner. All calls
+ * come on the loop's thread. */
+struct link {
+    struct connection *connection; /* NULL before opened and after closed */
+    void (*opened)(struct link *link);
+    /* Bytes stand in the connection's input; what is done with is consumed. */
+    void (*received)(struct link *link);
+    /* The connection is about to be freed. The link may be freed here. */
+    void (*closed)(struct link *link);
+};
+
+/* Called at the end of each of the loop's turns, before bytes are sent; loop thread, before replication_start. */
+void replication_at_turn(void (*act)(void));
+
+/* A client's connection after PSYNC or SYNC, and what it has told of itself (a struct introduction, taken). Any thread; a taker
+ * for connection_leave. */
+void leader_take(void *introduction, struct loose_connection *loose);

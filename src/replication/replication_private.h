@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+#include "command/dispatch.h"
+#include "net/connection.h"
+#include "net/loop.h"
+#include "replication/replication.h"
+#include "stream/stream.h"
+
+/* What a client has told by REPLCONF and PSYNC; one block. */
+struct introduction {
+    bool knows_eof, knows_psync2, wants_rdb_only, wants_functions_only;
+    bool has_asked; /* by PSYNC, and not by SYNC: it understands more replies than the file */
+    uint16_t port;
+    char address[46]; /* of ip-address, or empty; then the peer's */
+    char id[41];      /* "?": none */
+    int64_t offset;   /* the first byte that it lacks; -1: all */
+};
+
+/* ---- leader.c ---- */
+
+void leader_setup(struct engine *engine, struct loop *loop);
+/* Every tenth of a second. */
+void leader_tick(int64_t now_ms);
+/* Ends copies under way and waits for them. */
+void leader_stop(void);
+
+/* Any thread. */
+unsigned leader_count_acked(uint64_t offset);
+unsigned leader_count_good(void);
+unsigned leader_count(void);
+/* Has replicas tell how far they are, soon; whoever waits for it is then resumed by leader's pause_wake_everybody. */
+void leader_want_acks(void);
+
+/* One replica as others see it; a copy. */
+struct replica_view {
+    char address[46];
+    uint16_t port;
+    const char *state; /* INFO's word */
+    bool is_online;
+    uint64_t acked;
+    int64_t lag_seconds;
+};
+/* Calls visit for each, under a leaf lock. */
+void leader_each(void (*visit)(void *context, const struct replica_view *view), void *context);
+
+/* ---- replication_commands.c, wait_commands.c ---- */
+
+extern const struct command replication_commands[];
+void wait_command(struct execution *x);
+void waitaof_command(struct execution *x);
