@@ -13,13 +13,11 @@
  * Sanitizers bring their own allocator. Builds with them (FOREBAY_NO_JEMALLOC) count in one shared word. */
 #include "base/memory.h"
 
-#include <errno.h>
 #ifndef FOREBAY_NO_JEMALLOC
 #include <jemalloc/jemalloc.h>
 #endif
 #include <malloc.h>
 #include <sched.h>
-#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -28,7 +26,6 @@
 #include <unistd.h>
 
 #include "base/check.h"
-#include "base/mailbox.h"
 #include "base/thread.h"
 
 static _Atomic int64_t allocated_correction; /* without jemalloc: the count itself */
@@ -320,8 +317,6 @@ size_t memory_usable_size(const void *block)
     return malloc_usable_size((void *)block);
 }
 
-/* What the kernel says */
-
 static size_t read_resident(void)
 {
     unsigned long long pages = 0;
@@ -349,136 +344,4 @@ size_t memory_resident(void)
 size_t memory_sparse_bytes(void)
 {
     return atomic_load_explicit(&sparse_bytes, memory_order_relaxed);
-}
-
-/* A limit as a number in a file; UINT64_MAX for "max" or if there is none. */
-static uint64_t read_limit(const char *path)
-{
-    unsigned long long limit = UINT64_MAX;
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return UINT64_MAX;
-    if (fscanf(file, "%llu", &limit) != 1)
-        limit = UINT64_MAX;
-    fclose(file);
-    return limit;
-}
-
-/* The lowest limit from the group at 'path' up to the root of the hierarchy: a parent's limit binds as well. */
-static uint64_t lowest_limit(const char *root, char *path, const char *file)
-{
-    char name[640];
-    uint64_t lowest = UINT64_MAX;
-    for (;;) {
-        snprintf(name, sizeof(name), "%s%s/%s", root, path, file);
-        uint64_t limit = read_limit(name);
-        if (limit < lowest)
-            lowest = limit;
-        char *slash = strrchr(path, '/');
-        if (!slash)
-            return lowest;
-        *slash = '\0';
-    }
-}
-
-/* Lines of /proc/self/cgroup are number:controllers:path, with no controllers in the second version. */
-static uint64_t cgroup_limit(void)
-{
-    char line[512];
-    uint64_t lowest = UINT64_MAX;
-    FILE *file = fopen("/proc/self/cgroup", "re");
-    while (file && fgets(line, sizeof(line), file)) {
-        line[strcspn(line, "\n")] = '\0';
-        char *controllers = strchr(line, ':'), *path = controllers ? strchr(controllers + 1, ':') : NULL;
-        if (!path)
-            continue;
-        *path++ = '\0';
-        uint64_t limit = UINT64_MAX;
-        if (controllers[1] == '\0')
-            limit = lowest_limit("/sys/fs/cgroup", path, "memory.max");
-        else if (strstr(controllers, "memory"))
-            limit = lowest_limit("/sys/fs/cgroup/memory", path, "memory.limit_in_bytes");
-        if (limit < lowest)
-            lowest = limit;
-    }
-    if (file)
-        fclose(file);
-    return lowest;
-}
-
-uint64_t memory_of_machine(void)
-{
-    uint64_t physical = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
-    uint64_t limit = cgroup_limit();
-    return limit > 0 && limit < physical ? limit : physical;
-}
-
-/* The reaper: frees in the background */
-
-struct reaper_mail {
-    struct mail mail;
-    void *block;
-    void (*destroy)(void *block);
-};
-
-static struct {
-    struct mailbox box;
-    sem_t posted;
-    struct thread thread;
-    _Atomic bool running;
-} reaper;
-
-static void reaper_wake(void *context)
-{
-    (void)context;
-    sem_post(&reaper.posted);
-}
-
-static void reaper_deliver(struct mail *mail)
-{
-    struct reaper_mail *order = (struct reaper_mail *)mail;
-    order->destroy(order->block);
-    memory_free(order);
-}
-
-static void reaper_run(void *argument)
-{
-    (void)argument;
-    while (atomic_load(&reaper.running)) {
-        if (sem_wait(&reaper.posted) != 0)
-            check(errno == EINTR);
-        mailbox_drain(&reaper.box);
-    }
-}
-
-void memory_free_later(void *block, void (*destroy)(void *block))
-{
-    if (!atomic_load_explicit(&reaper.running, memory_order_relaxed)) {
-        destroy(block);
-        return;
-    }
-    struct reaper_mail *order = memory_allocate(sizeof(*order));
-    order->mail.deliver = reaper_deliver;
-    order->block = block;
-    order->destroy = destroy;
-    mailbox_post(&reaper.box, &order->mail);
-}
-
-void memory_reaper_start(void)
-{
-    check(sem_init(&reaper.posted, 0, 0) == 0);
-    mailbox_init(&reaper.box, reaper_wake, NULL);
-    atomic_store(&reaper.running, true);
-    thread_start(&reaper.thread, "reaper", reaper_run, NULL);
-}
-
-void memory_reaper_stop(void)
-{
-    if (!atomic_exchange(&reaper.running, false))
-        return;
-    sem_post(&reaper.posted);
-    thread_stop(&reaper.thread);
-    /* A destroyer may itself order a free; those come at once now. */
-    mailbox_drain(&reaper.box);
-    sem_destroy(&reaper.posted);
 }
