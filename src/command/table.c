@@ -11,8 +11,8 @@
  * which names that differ in case share.
  *
  * I1  ids are dense: 0 .. top_level_count - 1 are commands, the rest subcommands, each parent's in a row.
- * I2  what a row does not say is derived here and nowhere else: the legacy key triple, movablekeys, categories. */
-#include "command/table.h"
+ * I2  what a row does not say is derived in table_derive.c and nowhere else. */
+#include "command/table_private.h"
 
 #include "base/check.h"
 #include "base/memory.h"
@@ -79,12 +79,6 @@ static const struct command *families[FAMILIES_MAX] = {
     hash_getex_commands,
 };
 /* clang-format on */
-
-const char *const acl_category_names[] = {
-    "keyspace", "read",        "write",      "set",         "sortedset", "list",  "hash", "string",
-    "bitmap",   "hyperloglog", "geo",        "stream",      "pubsub",    "admin", "fast", "slow",
-    "blocking", "dangerous",   "connection", "transaction", "scripting", NULL,
-};
 
 /* ---- look-up ---- */
 
@@ -199,219 +193,6 @@ const struct command_entry *command_by_id(uint32_t id)
     return id < entry_count ? &entries[id] : NULL;
 }
 
-/* ---- keys of a request ---- */
-
-/* The index of the first argument that a spec's search may call a key; 0 if the keyword is not there. */
-static size_t spec_begin(const struct key_spec *spec, const struct bytes *argv, size_t argc)
-{
-    if (spec->keyword == NULL)
-        return (size_t)spec->first;
-    if (spec->first >= 0) {
-        for (size_t i = (size_t)spec->first; i < argc; i++)
-            if (bytes_equal_text(argv[i], spec->keyword))
-                return i + 1;
-        return 0;
-    }
-    size_t back = (size_t)-spec->first;
-    for (size_t i = argc > back ? argc - back : 0; i > 0; i--)
-        if (bytes_equal_text(argv[i], spec->keyword))
-            return i + 1;
-    return 0;
-}
-
-/* How far the keys of a range reach: *end is one past the last argument that may be one. */
-static bool range_end(const struct key_spec *spec, size_t first, size_t argc, size_t *end)
-{
-    if (spec->last >= 0) {
-        *end = first + (size_t)spec->last + 1;
-    } else if (spec->limit > 1) {
-        *end = first + (argc - first) / (size_t)spec->limit;
-    } else {
-        size_t spared = (size_t)(-spec->last - 1);
-        if (argc < first + spared)
-            return false;
-        *end = argc - spared;
-    }
-    return *end <= argc && *end > first;
-}
-
-/* Keys that a number counts. It comes from the client: it is held against what the request has before it is used. */
-static bool numbered_end(const struct key_spec *spec, const struct bytes *argv, size_t argc, size_t *first, size_t *end)
-{
-    size_t step = spec->step > 0 ? (size_t)spec->step : 1;
-    size_t count_at = *first + (size_t)spec->count_at - 1;
-    int64_t count;
-    if (count_at >= argc || !bytes_to_int64(argv[count_at], &count) || count < 0)
-        return false;
-    *first += (size_t)spec->keys_at;
-    *end = *first;
-    if (count == 0)
-        return true;
-    if (*first >= argc || (uint64_t)count > (argc - *first + step - 1) / step)
-        return false;
-    *end = *first + ((size_t)count - 1) * step + 1;
-    return true;
-}
-
-/* Further keys to the end of the request, of which there are none, if that is enough: the sources of a PFMERGE. */
-static bool is_empty_rest(const struct command *command, const struct key_spec *spec, size_t first, size_t argc)
-{
-    return spec != command->keys && spec->last == -1 && first == argc && (int)argc >= -command->arity;
-}
-
-static bool spec_keys(const struct command *command, const struct key_spec *spec, const struct bytes *argv, size_t argc,
-                      void (*add)(void *context, size_t index, uint16_t flags), void *context)
-{
-    size_t first = spec_begin(spec, argv, argc), end = 0;
-    if (first == 0 || is_empty_rest(command, spec, first, argc))
-        return true; /* an option that this request does not use */
-    if (spec->count_at > 0) {
-        if (!numbered_end(spec, argv, argc, &first, &end))
-            return false;
-    } else if (first >= argc || !range_end(spec, first, argc, &end)) {
-        return false;
-    }
-    if (spec->flags & KEY_NOT_KEY)
-        return true;
-    size_t step = spec->step > 0 ? (size_t)spec->step : 1;
-    for (size_t i = first; i < end; i += step)
-        add(context, i, spec->flags);
-    return true;
-}
-
-bool command_keys(const struct command_entry *command, const struct bytes *argv, size_t argc,
-                  void (*add)(void *context, size_t index, uint16_t flags), void *context)
-{
-    const struct command *row = command->row;
-    for (int i = 0; i < KEY_SPECS_MAX && row->keys[i].flags != 0; i++)
-        if (!spec_keys(row, &row->keys[i], argv, argc, add, context))
-            return false;
-    return row->more_keys == NULL || row->more_keys(argv, argc, add, context);
-}
-
-/* ---- what a row implies ---- */
-
-/* A container that does nothing by itself is in no category but @slow: its subcommands have their own. */
-static bool is_mere_container(const struct command *row)
-{
-    return row->subcommands != NULL && row->arity < -1;
-}
-
-static const struct {
-    const char *group;
-    uint64_t category;
-} group_categories[] = {
-    {"generic", ACL_KEYSPACE},
-    {"string", ACL_STRING},
-    {"list", ACL_LIST},
-    {"set", ACL_SET},
-    {"sorted-set", ACL_SORTEDSET},
-    {"hash", ACL_HASH},
-    {"bitmap", ACL_BITMAP},
-    {"hyperloglog", ACL_HYPERLOGLOG},
-    {"geo", ACL_GEO},
-    {"stream", ACL_STREAM},
-    {"connection", ACL_CONNECTION},
-    {"transactions", ACL_TRANSACTION},
-    {"scripting", ACL_SCRIPTING},
-};
-
-/* What stands elsewhere than its group says. A container's row counts for its subcommands too. */
-static const struct {
-    const char *name;
-    uint64_t categories; /* instead of the group's */
-} category_exceptions[] = {
-    {"asking", ACL_CONNECTION},
-    {"command", ACL_CONNECTION},
-    {"dbsize", ACL_KEYSPACE},
-    {"flushall", ACL_KEYSPACE},
-    {"flushdb", ACL_KEYSPACE},
-    {"lastsave", ACL_ADMIN | ACL_DANGEROUS},
-    {"readonly", ACL_CONNECTION},
-    {"readwrite", ACL_CONNECTION},
-    {"role", ACL_ADMIN | ACL_DANGEROUS},
-    {"sort", ACL_SET | ACL_SORTEDSET | ACL_LIST},
-    {"sort_ro", ACL_SET | ACL_SORTEDSET | ACL_LIST},
-    {"swapdb", ACL_KEYSPACE},
-    {"wait", ACL_CONNECTION},
-    {"waitaof", ACL_CONNECTION},
-};
-
-static uint64_t categories_of_group(const struct command_entry *entry)
-{
-    const char *name = entry->parent != NULL ? entry->parent->full_name : entry->full_name;
-    for (size_t i = 0; i < sizeof(category_exceptions) / sizeof(category_exceptions[0]); i++)
-        if (strcmp(category_exceptions[i].name, name) == 0)
-            return category_exceptions[i].categories;
-    for (size_t i = 0; i < sizeof(group_categories) / sizeof(group_categories[0]); i++)
-        if (strcmp(group_categories[i].group, entry->row->group) == 0)
-            return group_categories[i].category;
-    return 0;
-}
-
-static uint64_t categories_of_flags(uint32_t flags, bool scripting)
-{
-    uint64_t categories = flags & COMMAND_FAST ? ACL_FAST : ACL_SLOW;
-    if (flags & COMMAND_WRITE)
-        categories |= ACL_WRITE;
-    if (flags & COMMAND_READONLY && !scripting)
-        categories |= ACL_READ;
-    if (flags & COMMAND_ADMIN)
-        categories |= ACL_ADMIN | ACL_DANGEROUS;
-    if (flags & COMMAND_DANGEROUS)
-        categories |= ACL_DANGEROUS;
-    if (flags & COMMAND_PUBSUB)
-        categories |= ACL_PUBSUB;
-    if (flags & COMMAND_BLOCKING)
-        categories |= ACL_BLOCKING;
-    return categories;
-}
-
-static uint64_t entry_categories(const struct command_entry *entry)
-{
-    if (is_mere_container(entry->row))
-        return ACL_SLOW;
-    uint64_t of_group = categories_of_group(entry);
-    return of_group | categories_of_flags(entry->row->flags, of_group == ACL_SCRIPTING);
-}
-
-/* A spec that the legacy triple can say something of: a range from a fixed place. */
-static bool spec_is_plain(const struct key_spec *spec)
-{
-    return spec->first > 0 && spec->keyword == NULL && spec->count_at == 0;
-}
-
-/* The triple that Redis had before key specs: one range that covers what it can of the plain specs; what it cannot
- * makes the command's keys movable. Ranges may be joined if they are dense and one begins where the last ended. */
-static void derive_legacy_keys(struct command_entry *entry)
-{
-    const struct command *row = entry->row;
-    int first = 0, last = 0;
-    bool movable = row->more_keys != NULL, names_channels = false;
-    for (int i = 0; i < KEY_SPECS_MAX && row->keys[i].flags != 0; i++) {
-        const struct key_spec *spec = &row->keys[i];
-        int end = spec->last < 0 ? spec->last : spec->first + spec->last;
-        int step = spec->step > 0 ? spec->step : 1;
-        names_channels = names_channels || spec->flags & KEY_NOT_KEY;
-        if (!spec_is_plain(spec)) {
-            movable = true;
-        } else if (first == 0) {
-            first = spec->first;
-            last = end;
-            entry->key_step = (int16_t)step;
-        } else if (step != 1 || entry->key_step != 1 || last != spec->first - 1) {
-            movable = true;
-        } else {
-            last = end;
-        }
-    }
-    entry->first_key = (int16_t)first;
-    entry->last_key = (int16_t)last;
-    if (movable)
-        entry->flags |= COMMAND_MOVABLEKEYS;
-    entry->simple_key = first == 1 && last == 1 && !movable && !names_channels && row->other_db == NULL;
-}
-
 /* ---- building ---- */
 
 static char *full_name_of(const struct command *row, const struct command_entry *parent)
@@ -437,8 +218,7 @@ static struct command_entry *add_entry(const struct command *row, const struct c
     entry->id = entry_count++;
     entry->flags = row->flags;
     entry->arity = row->arity;
-    derive_legacy_keys(entry);
-    entry->categories = entry_categories(entry);
+    command_entry_derive(entry);
     return entry;
 }
 

@@ -10,7 +10,7 @@ struct command_entry {
     const struct command_entry *const *subcommands; /* NULL-terminated, or NULL */
     const char *full_name;                          /* lower case; "object|encoding" */
     uint32_t id;                                    /* index into per-worker statistics */
-    uint32_t flags;                                 /* the row's */
+    uint32_t flags;                                 /* the row's, movablekeys where it follows */
     int16_t arity;
     int16_t first_key, last_key, key_step; /* the legacy triple; first_key 0: none */
     bool simple_key;                       /* exactly one key at argument 1 */
