@@ -37,12 +37,12 @@
 #define FORM_INTEGER_32 0xf3
 #define FORM_INTEGER_64 0xf4
 
-#define HEAD_BYTES_MAX 9
+#define STRING_HEAD_MAX 5
 #define BACK_BYTES_MAX 5
 
-/* An element to be written. */
+/* An element to be written. The front of a joined one follows its head. */
 struct entry {
-    uint8_t head[HEAD_BYTES_MAX], back[BACK_BYTES_MAX];
+    uint8_t head[STRING_HEAD_MAX + LISTPACK_FRONT_MAX], back[BACK_BYTES_MAX];
     uint8_t head_length, back_length;
     struct bytes data;
     size_t length; /* of all three */
@@ -349,7 +349,21 @@ static void entry_of_integer(struct entry *entry, int64_t integer)
     entry_finish(entry);
 }
 
-/* Bytes that are too long for any listpack get a length here that every edit refuses. */
+/* Lengths that are too long for any listpack get one here that every edit refuses. */
+static inline void entry_set_string(struct entry *entry, size_t length)
+{
+    if (length < 1 << 6) {
+        entry->head[0] = (uint8_t)(FORM_STRING_6 | length);
+        entry->head_length = 1;
+    } else if (length < 1 << 12) {
+        entry->head[0] = (uint8_t)(FORM_STRING_12 | length >> 8);
+        entry->head[1] = (uint8_t)length;
+        entry->head_length = 2;
+    } else {
+        entry_set_wide(entry, FORM_STRING_32, length);
+    }
+}
+
 static void entry_of_bytes(struct entry *entry, struct bytes bytes)
 {
     struct wanted wanted = wanted_of(bytes);
@@ -358,16 +372,7 @@ static void entry_of_bytes(struct entry *entry, struct bytes bytes)
         return;
     }
     entry->data = bytes;
-    if (bytes.length < 1 << 6) {
-        entry->head[0] = (uint8_t)(FORM_STRING_6 | bytes.length);
-        entry->head_length = 1;
-    } else if (bytes.length < 1 << 12) {
-        entry->head[0] = (uint8_t)(FORM_STRING_12 | bytes.length >> 8);
-        entry->head[1] = (uint8_t)bytes.length;
-        entry->head_length = 2;
-    } else {
-        entry_set_wide(entry, FORM_STRING_32, bytes.length);
-    }
+    entry_set_string(entry, bytes.length);
     entry_finish(entry);
 }
 
@@ -431,6 +436,17 @@ bool listpack_insert(struct buffer *buffer, size_t offset, struct bytes bytes)
 {
     struct entry entry;
     entry_of_bytes(&entry, bytes);
+    return insert_entry(buffer, offset, &entry);
+}
+
+bool listpack_insert_joined(struct buffer *buffer, size_t offset, struct bytes front, struct bytes bytes)
+{
+    struct entry entry = {.data = bytes};
+    check(front.length <= LISTPACK_FRONT_MAX);
+    entry_set_string(&entry, front.length + bytes.length);
+    memcpy(entry.head + entry.head_length, front.data, front.length);
+    entry.head_length = (uint8_t)(entry.head_length + front.length);
+    entry_finish(&entry);
     return insert_entry(buffer, offset, &entry);
 }
 

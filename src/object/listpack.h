@@ -103,6 +103,9 @@ bool listpack_append_integer(struct buffer *buffer, int64_t integer) MUST_USE;
 bool listpack_prepend(struct buffer *buffer, struct bytes bytes) MUST_USE;
 bool listpack_insert(struct buffer *buffer, size_t offset, struct bytes bytes) MUST_USE;
 bool listpack_replace(struct buffer *buffer, size_t offset, struct bytes bytes) MUST_USE;
+/* An element of 'front' (LISTPACK_FRONT_MAX bytes at most) and then 'bytes', as a string whatever they spell. */
+#define LISTPACK_FRONT_MAX 9
+bool listpack_insert_joined(struct buffer *buffer, size_t offset, struct bytes front, struct bytes bytes) MUST_USE;
 
 /* Sets an element that is an integer. As above. */
 bool listpack_replace_integer(struct buffer *buffer, size_t offset, int64_t integer) MUST_USE;

@@ -77,7 +77,7 @@ bool zset_score(const struct object *object, struct bytes member, double *score)
     if (is_small(object)) {
         const uint8_t *found = zset_listpack_find(object->bytes, member);
         if (found != NULL)
-            *score = zset_listpack_score(listpack_next(found));
+            *score = zset_listpack_score(found);
         return found != NULL;
     }
     const struct zset *zset = object->body;
@@ -104,9 +104,9 @@ static enum zset_outcome decide(unsigned conditions, bool exists, double old_sco
 
 static bool has_room(struct bytes listpack, struct bytes member)
 {
-    return (int64_t)(listpack_count(listpack) / 2) < object_limits.zset_max_listpack_entries &&
+    return (int64_t)zset_listpack_count(listpack) < object_limits.zset_max_listpack_entries &&
            (int64_t)member.length <= object_limits.zset_max_listpack_value &&
-           listpack.length + listpack_entry_bytes(member) <= OBJECT_INLINE_MAX;
+           listpack.length + ZSET_PAIR_MAX(member.length) <= OBJECT_INLINE_MAX;
 }
 
 static enum zset_outcome update_large(struct object *object, struct bytes name, unsigned conditions, double *score)
@@ -128,7 +128,7 @@ enum zset_outcome zset_update(struct object *object, struct buffer *room, struct
     if (!is_small(object))
         return update_large(object, member, conditions, score);
     const uint8_t *found = zset_listpack_find(object->bytes, member);
-    double old_score = found ? zset_listpack_score(listpack_next(found)) : 0;
+    double old_score = found ? zset_listpack_score(found) : 0;
     enum zset_outcome outcome = decide(conditions, found != NULL, old_score, score);
     if (outcome != ZSET_ADDED && outcome != ZSET_CHANGED)
         return outcome;
@@ -139,7 +139,7 @@ enum zset_outcome zset_update(struct object *object, struct buffer *room, struct
     size_t offset = found ? listpack_offset(object->bytes, found) : 0;
     struct buffer *buffer = object_edit_begin(object, room);
     if (found)
-        listpack_delete(buffer, offset, 2);
+        listpack_delete(buffer, offset, 1);
     check(zset_listpack_insert(buffer, member, *score));
     object_edit_end(object, buffer);
     if (object->bytes.length > OBJECT_INLINE_MAX)
@@ -155,7 +155,7 @@ bool zset_remove(struct object *object, struct buffer *room, struct bytes name)
             return false;
         size_t offset = listpack_offset(object->bytes, found);
         struct buffer *buffer = object_edit_begin(object, room);
-        listpack_delete(buffer, offset, 2);
+        listpack_delete(buffer, offset, 1);
         object_edit_end(object, buffer);
         return true;
     }
@@ -173,10 +173,10 @@ bool zset_remove(struct object *object, struct buffer *room, struct bytes name)
 void zset_remove_ranks(struct object *object, struct buffer *room, size_t first, size_t count)
 {
     if (is_small(object)) {
-        const uint8_t *from = listpack_seek(object->bytes, (int64_t)first * 2);
+        const uint8_t *from = zset_listpack_seek(object->bytes, first);
         size_t offset = listpack_offset(object->bytes, from);
         struct buffer *buffer = object_edit_begin(object, room);
-        listpack_delete(buffer, offset, count * 2);
+        listpack_delete(buffer, offset, count);
         object_edit_end(object, buffer);
         return;
     }
@@ -205,8 +205,7 @@ static void cursor_read(struct zset_cursor *cursor)
     if (cursor->is_at_end)
         return;
     if (cursor->listpack.data) {
-        cursor->member = listpack_get_bytes(cursor->position, cursor->digits);
-        cursor->score = zset_listpack_score(listpack_next(cursor->position));
+        cursor->member = zset_listpack_read(cursor->position, cursor->room, cursor->in_room, &cursor->score);
     } else {
         const struct member *member = score_place_member(cursor->place);
         cursor->member = member_name(member);
@@ -219,7 +218,8 @@ void zset_seek(const struct object *object, size_t rank, struct zset_cursor *cur
     cursor->listpack = (struct bytes){NULL, 0};
     if (is_small(object)) {
         cursor->listpack = object->bytes;
-        cursor->position = listpack_seek(object->bytes, (int64_t)rank * 2);
+        cursor->position = zset_listpack_seek(object->bytes, rank);
+        cursor->in_room = zset_listpack_room(object->bytes, cursor->room);
     } else {
         cursor->place = score_tree_at(&((const struct zset *)object->body)->tree, rank);
     }
@@ -231,10 +231,9 @@ void zset_step(struct zset_cursor *cursor, bool backward)
     if (!cursor->listpack.data) {
         cursor->place = backward ? score_place_prev(cursor->place) : score_place_next(cursor->place);
     } else if (backward) {
-        const uint8_t *score = listpack_prev(cursor->listpack, cursor->position);
-        cursor->position = score ? listpack_prev(cursor->listpack, score) : NULL;
+        cursor->position = zset_listpack_prev(cursor->listpack, cursor->position);
     } else {
-        cursor->position = listpack_next(listpack_next(cursor->position));
+        cursor->position = listpack_next(cursor->position);
     }
     cursor_read(cursor);
 }
@@ -265,7 +264,7 @@ static size_t external_bytes(const struct object *object)
 
 static size_t count(const struct object *object)
 {
-    return is_small(object) ? listpack_count(object->bytes) / 2 : ((const struct zset *)object->body)->table.count;
+    return is_small(object) ? zset_listpack_count(object->bytes) : ((const struct zset *)object->body)->table.count;
 }
 
 static struct object copy(const struct object *object)

@@ -6,7 +6,7 @@
 #include "object/score_tree.h"
 
 /* Sorted sets: members with scores, which are never NaN, in order of score and then of bytes. Small ones are a listpack of
- * member, score, member, score ..., large ones a body. Editors follow the rules of object_edit_begin. */
+ * pairs, large ones a body. Editors follow the rules of object_edit_begin. */
 
 /* The longest text of a score. */
 #define ZSET_SCORE_TEXT_MAX 32
@@ -35,6 +35,9 @@ void zset_remove_ranks(struct object *zset, struct buffer *room, size_t first, s
 /* How many members stand before the cut, where the first 'from' are known to. */
 size_t zset_cut_rank(const struct object *zset, const struct score_cut *cut, size_t from);
 
+/* Of members that are kept in pieces. */
+#define ZSET_MEMBER_ROOM 64
+
 /* A way through the members by rank. The set is left alone meanwhile. */
 struct zset_cursor {
     struct bytes member; /* of the present one, good until the next step */
@@ -44,7 +47,8 @@ struct zset_cursor {
     struct bytes listpack;
     const uint8_t *position;
     struct score_place place;
-    char digits[BYTES_INTEGER_MAX];
+    size_t in_room;
+    char room[ZSET_MEMBER_ROOM];
 };
 void zset_seek(const struct object *zset, size_t rank, struct zset_cursor *cursor);
 void zset_step(struct zset_cursor *cursor, bool backward);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Sorted sets as bytes. Written are the forms of Redis 7:
  *
- *   17 | a listpack as a string                         what stands in an entry
+ *   17 | a listpack as a string                         what stands in an entry, member, score, member, score ...
  *    5 | count | for each: member, score as 8 bytes     a body, last member first
  *
  * Read are also 3, where scores are texts behind a length byte, which has names for what has no digits, and 12, a ziplist
@@ -34,7 +34,7 @@ void zset_object_encode(const struct object *zset, struct buffer *out)
     *buffer_reserve(out, 1) = small ? RDB_TYPE_ZSET_LISTPACK : RDB_TYPE_ZSET_2;
     out->length++;
     if (small) {
-        listpack_dump(out, zset->bytes);
+        zset_listpack_dump(out, zset->bytes);
         return;
     }
     rdb_write_length(out, count);
@@ -127,7 +127,6 @@ static bool read_members(struct decoding *decoding, uint8_t type_byte)
     return true;
 }
 
-/* A listpack in order is taken as it is; one that nobody who keeps order has made is put in order. */
 static bool take_listpack(struct decoding *decoding, struct bytes dumped)
 {
     const uint8_t *member, *score;
@@ -136,12 +135,6 @@ static bool take_listpack(struct decoding *decoding, struct bytes dumped)
     struct bytes listpack = listpack_of_dump(dumped);
     if (listpack_count(listpack) % 2 != 0)
         return false;
-    if (zset_listpack_fits(listpack) && zset_listpack_is_sound(listpack)) {
-        decoding->room->length = 0;
-        buffer_append_bytes(decoding->room, listpack);
-        decoding->zset.bytes = buffer_bytes(decoding->room);
-        return true;
-    }
     for (member = listpack_first(listpack); member != NULL; member = listpack_next(score)) {
         char digits[BYTES_INTEGER_MAX], score_digits[BYTES_INTEGER_MAX];
         double number;
