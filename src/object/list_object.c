@@ -9,110 +9,11 @@
 #include "object/list_object.h"
 
 #include "base/check.h"
-#include "base/memory.h"
 #include "object/list_private.h"
 #include "object/listpack.h"
-#include "object/object_limits.h"
 
 /* Beyond this, moving the bytes in and out of the entry costs more than a node. */
 #define INLINE_BYTES_MAX 512
-/* Chains longer than this are freed in the background. */
-#define FREE_NODES_AT_ONCE 64
-
-/* ---- nodes ---- */
-
-/* Whether a listpack of these bytes and elements is still within the limit, which counts bytes as dumped. */
-static bool within_limit(size_t bytes, size_t count)
-{
-    int64_t size = object_limits.list_max_listpack_size;
-    bytes += LISTPACK_SIZE_BYTES;
-    if (size < 0)
-        return bytes <= (size_t)4096 << ((size < -5 ? 5 : -size) - 1);
-    return count <= (size_t)size && bytes <= 8192;
-}
-
-static struct list_node *node_create(void)
-{
-    struct list_node *node = memory_allocate_zeroed(sizeof(*node));
-    listpack_init(&node->listpack);
-    return node;
-}
-
-static void node_destroy(struct list_node *node)
-{
-    buffer_deinit(&node->listpack);
-    memory_free(node);
-}
-
-static size_t node_bytes(const struct list_node *node)
-{
-    return sizeof(*node) + node->listpack.capacity;
-}
-
-/* Every change of a node stands between these two. */
-static void node_leave(struct list_body *body, const struct list_node *node)
-{
-    body->bytes -= node_bytes(node);
-    body->count -= node->count;
-}
-
-static void node_enter(struct list_body *body, const struct list_node *node)
-{
-    body->bytes += node_bytes(node);
-    body->count += node->count;
-}
-
-/* After 'before', or at the head (NULL). */
-static void node_link(struct list_body *body, struct list_node *node, struct list_node *before)
-{
-    node->previous = before;
-    node->next = before ? before->next : body->head;
-    *(before ? &before->next : &body->head) = node;
-    *(node->next ? &node->next->previous : &body->tail) = node;
-    body->nodes++;
-    node_enter(body, node);
-}
-
-static void node_unlink(struct list_body *body, struct list_node *node)
-{
-    node_leave(body, node);
-    *(node->previous ? &node->previous->next : &body->head) = node->next;
-    *(node->next ? &node->next->previous : &body->tail) = node->previous;
-    body->nodes--;
-}
-
-/* ---- body ---- */
-
-struct list_body *list_body_create(void)
-{
-    return memory_allocate_zeroed(sizeof(struct list_body));
-}
-
-static void body_destroy(void *taken)
-{
-    struct list_body *body = taken;
-    for (struct list_node *node = body->head, *next; node; node = next) {
-        next = node->next;
-        node_destroy(node);
-    }
-    memory_free(body);
-}
-
-void list_body_free(struct list_body *body)
-{
-    if (body->nodes > FREE_NODES_AT_ONCE)
-        memory_free_later(body, body_destroy);
-    else
-        body_destroy(body);
-}
-
-void list_body_append(struct list_body *body, struct bytes listpack)
-{
-    struct list_node *node = memory_allocate_zeroed(sizeof(*node));
-    buffer_append_bytes(&node->listpack, listpack);
-    node->count = listpack_count(listpack);
-    node_link(body, node, body->tail);
-}
 
 static struct object object_of_body(struct list_body *body)
 {
@@ -219,14 +120,14 @@ static void listpack_push(struct buffer *listpack, enum list_end end, struct byt
 static void body_push(struct list_body *body, enum list_end end, struct bytes element)
 {
     struct list_node *node = end == LIST_HEAD ? body->head : body->tail;
-    if (!node || !within_limit(node->listpack.length + listpack_entry_bytes(element), node->count + 1)) {
-        node = node_create();
-        node_link(body, node, end == LIST_HEAD ? NULL : body->tail);
+    if (!node || !list_within_limit(node->listpack.length + listpack_entry_bytes(element), node->count + 1)) {
+        node = list_node_create();
+        list_node_link(body, node, end == LIST_HEAD ? NULL : body->tail);
     }
-    node_leave(body, node);
+    list_node_leave(body, node);
     listpack_push(&node->listpack, end, element);
     node->count++;
-    node_enter(body, node);
+    list_node_enter(body, node);
 }
 
 /* Whether the listpack may stay in the entry with this element more. */
@@ -234,7 +135,7 @@ static bool stays_inline(const struct object *list, struct bytes element)
 {
     size_t bytes = list->bytes.length + listpack_entry_bytes(element);
     return list->encoding == ENCODING_LISTPACK && bytes <= INLINE_BYTES_MAX &&
-           within_limit(bytes, listpack_count(list->bytes) + 1);
+           list_within_limit(bytes, listpack_count(list->bytes) + 1);
 }
 
 void list_object_push(struct object *list, struct buffer *room, enum list_end end, struct bytes element)
@@ -266,7 +167,7 @@ static struct place place_begin(struct object *list, struct buffer *room, struct
         check(node);
         place.body = list->body;
         place.listpack = &node->listpack;
-        node_leave(place.body, node);
+        list_node_leave(place.body, node);
     } else {
         place.listpack = object_edit_begin(list, room);
     }
@@ -280,42 +181,11 @@ static void place_end(struct place *place, struct object *list, int64_t count_ch
         return;
     }
     place->node->count = (size_t)((int64_t)place->node->count + count_change);
-    node_enter(place->body, place->node);
+    list_node_enter(place->body, place->node);
     if (place->node->count == 0) {
-        node_unlink(place->body, place->node);
-        node_destroy(place->node);
+        list_node_unlink(place->body, place->node);
+        list_node_destroy(place->node);
     }
-}
-
-/* Moves the elements from the offset on to a node of their own behind it. */
-static void node_split(struct list_body *body, struct list_node *node, size_t offset)
-{
-    struct bytes listpack = buffer_bytes(&node->listpack);
-    struct list_node *behind = node_create();
-    char digits[BYTES_INTEGER_MAX];
-    for (const uint8_t *position = listpack_at(listpack, offset); position; position = listpack_next(position)) {
-        bool fits = listpack_append(&behind->listpack, listpack_get_bytes(position, digits));
-        check(fits);
-        behind->count++;
-    }
-    node_leave(body, node);
-    listpack_delete(&node->listpack, offset, behind->count);
-    node->count -= behind->count;
-    node_enter(body, node);
-    node_link(body, behind, node);
-}
-
-/* Makes a node without elements at the offset of another, which is split there unless it ends or begins there. */
-static struct list_node *node_open(struct list_body *body, struct list_node *node, size_t offset)
-{
-    struct bytes listpack = buffer_bytes(&node->listpack);
-    struct list_node *before = node, *opened = node_create();
-    if (offset == LISTPACK_HEADER_BYTES)
-        before = node->previous;
-    else if (listpack_at(listpack, offset))
-        node_split(body, node, offset);
-    node_link(body, opened, before);
-    return opened;
 }
 
 static void insert_at(struct object *list, struct buffer *room, struct list_node *node, size_t offset,
@@ -323,8 +193,8 @@ static void insert_at(struct object *list, struct buffer *room, struct list_node
 {
     if (!node && !stays_inline(list, element))
         node = body_of(list)->head;
-    if (node && !within_limit(node->listpack.length + listpack_entry_bytes(element), node->count + 1)) {
-        node = node_open(list->body, node, offset);
+    if (node && !list_within_limit(node->listpack.length + listpack_entry_bytes(element), node->count + 1)) {
+        node = list_node_open(list->body, node, offset);
         offset = LISTPACK_HEADER_BYTES;
     }
     struct place place = place_begin(list, room, node, offset);
@@ -340,7 +210,7 @@ static void replace_at(struct object *list, struct buffer *room, struct list_nod
     struct bytes listpack = node ? buffer_bytes(&node->listpack) : list->bytes;
     size_t step = listpack_step(listpack_at(listpack, offset));
     size_t bytes = listpack.length - step + listpack_entry_bytes(element);
-    bool fits = node ? node->count == 1 || within_limit(bytes, node->count) : bytes <= INLINE_BYTES_MAX;
+    bool fits = node ? node->count == 1 || list_within_limit(bytes, node->count) : bytes <= INLINE_BYTES_MAX;
     if (!fits) {
         node = node ? node : body_of(list)->head;
         if (node->count > 1) {
@@ -393,8 +263,8 @@ static size_t drop_nodes(struct list_body *body, enum list_end end, size_t count
         if (!node || node->count > count)
             break;
         count -= node->count;
-        node_unlink(body, node);
-        node_link(&dropped, node, dropped.tail);
+        list_node_unlink(body, node);
+        list_node_link(&dropped, node, dropped.tail);
     }
     if (dropped.nodes > 0) {
         struct list_body *garbage = list_body_create();
@@ -509,7 +379,7 @@ static const char *encoding_name(const struct object *list)
     if (list->encoding != ENCODING_QUICKLIST)
         return "listpack";
     const struct list_body *body = list->body;
-    bool is_one = body->nodes == 1 && within_limit(body->head->listpack.length, body->head->count);
+    bool is_one = body->nodes == 1 && list_within_limit(body->head->listpack.length, body->head->count);
     return is_one ? "listpack" : "quicklist";
 }
 

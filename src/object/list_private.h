@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #pragma once
 
+#include "object/listpack.h"
+#include "object/object_limits.h"
 #include "object/object_private.h"
 
 /* A large list: a chain of listpacks. Q1 to Q3 at the head of list_object.c say what holds of it. */
@@ -16,6 +18,44 @@ struct list_body {
     size_t nodes;
     size_t bytes; /* of the nodes and what they hold */
 };
+
+/* Whether a listpack of these bytes and elements is still within the limit, which counts bytes as dumped. */
+static inline bool list_within_limit(size_t bytes, size_t count)
+{
+    int64_t size = object_limits.list_max_listpack_size;
+    bytes += LISTPACK_SIZE_BYTES;
+    if (size < 0)
+        return bytes <= (size_t)4096 << ((size < -5 ? 5 : -size) - 1);
+    return count <= (size_t)size && bytes <= 8192;
+}
+
+/* A node without elements, in no chain. */
+struct list_node *list_node_create(void);
+void list_node_destroy(struct list_node *node);
+/* After 'before', or at the head (NULL). */
+void list_node_link(struct list_body *body, struct list_node *node, struct list_node *before);
+/* The node is the caller's then. */
+void list_node_unlink(struct list_body *body, struct list_node *node);
+/* Makes a node without elements at the offset of another, which is split there unless it ends or begins there. */
+struct list_node *list_node_open(struct list_body *body, struct list_node *node, size_t offset);
+
+static inline size_t list_node_bytes(const struct list_node *node)
+{
+    return sizeof(*node) + node->listpack.capacity;
+}
+
+/* Every change of a node stands between these two. */
+static inline void list_node_leave(struct list_body *body, const struct list_node *node)
+{
+    body->bytes -= list_node_bytes(node);
+    body->count -= node->count;
+}
+
+static inline void list_node_enter(struct list_body *body, const struct list_node *node)
+{
+    body->bytes += list_node_bytes(node);
+    body->count += node->count;
+}
 
 struct list_body *list_body_create(void);
 /* In the background if it is long. */
