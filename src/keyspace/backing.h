@@ -29,7 +29,7 @@ struct row {
 
 struct backing {
     void *context;
-    /* Queues the load for a reader, which takes its keys by load_next_batch and answers by load_install. Any
+    /* Queues the load for a reader, which takes its keys by load_keys and answers by load_install. Any
      * thread, no partition lock held. */
     void (*load)(void *context, struct load *load);
     /* Runs the job on a reader thread. */

@@ -189,7 +189,7 @@ static inline uint64_t filter_hash(uint64_t hash, uint16_t slot)
 /* (lock) The key of an entry of this place: its name points into the entry. */
 struct key place_key(const struct place *place, const struct entry *entry);
 
-/* ---- watch.c, residency.c, expiry.c ---- */
+/* ---- watch.c, load_marker.c, residency.c ---- */
 
 void partition_touch_watches(struct partition *partition, const struct key *key);
 /* Touches every watch of a logical db. */

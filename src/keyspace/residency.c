@@ -19,67 +19,13 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
-#include "keyspace/keyspace_private.h"
-#include "object/codec.h"
+#include "keyspace/residency_private.h"
 
 #define LOAD_SMALL_MAX 64
-/* Rows reported as expired that are being fetched; further ones will be reported again. */
+/* Of loads under way that nobody waits for: from how many on rows reported as expired are left to be reported again, and
+ * hints are dropped. */
 #define REPORTS_MAX 1024
-
-/* One key that a reader fetches. */
-struct fetch {
-    struct list node;  /* in its partition while it stands */
-    struct list waits; /* of load_key.wait */
-    struct row_key key;
-    bool stands;
-};
-
-/* One key that a request needs. */
-struct load_key {
-    struct list wait; /* in a fetch */
-    struct list pin;  /* in its partition */
-    bool is_pinned;
-    struct load *load;
-    struct row_key key;
-};
-
-struct load {
-    /* immutable after load_begin */
-    struct keyspace *keyspace;
-    struct mailbox *home; /* NULL: nobody waits, nothing is pinned */
-    void (*deliver)(void *owner, int status);
-    void *owner;
-    size_t key_count;
-    struct load_key *keys;
-    bool is_big;
-
-    /* by who places and submits, then the reader */
-    size_t fetch_count, installed;
-    struct fetch *fetches;
-    struct fetch **order; /* of rows */
-    struct row_key *rows; /* sorted */
-    struct job job;
-
-    /* any thread */
-    _Atomic uint32_t references;
-    _Atomic uint32_t pending;
-    _Atomic int status;
-    _Atomic bool is_abandoned;
-
-    struct list turn; /* under turns->lock */
-    struct mail mail;
-    bool is_delivered; /* home's thread */
-};
-
-/* Loads under way that nobody waits for: beyond it hints are dropped. */
 #define AHEAD_MAX 4096
-
-struct load_turns {
-    struct lock lock;
-    struct load *holder;
-    struct list queue;
-    _Atomic uint32_t reports;
-};
 
 struct load_turns *load_turns_create(void)
 {
@@ -148,14 +94,13 @@ static struct load *load_create(struct keyspace *keyspace, const struct key *key
     return load;
 }
 
-static void load_release(struct load *load)
+void load_release(struct load *load)
 {
     if (atomic_fetch_sub_explicit(&load->references, 1, memory_order_acq_rel) == 1)
         memory_free(load);
 }
 
-/* One thing less to wait for. The load may be gone after it. */
-static void load_settle(struct load *load)
+void load_settle(struct load *load)
 {
     if (atomic_fetch_sub_explicit(&load->pending, 1, memory_order_acq_rel) != 1)
         return;
@@ -163,126 +108,8 @@ static void load_settle(struct load *load)
         mailbox_post(load->home, &load->mail);
         return;
     }
-    atomic_fetch_sub_explicit(&load->keyspace->turns->reports, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&load->keyspace->turns->unwaited, 1, memory_order_relaxed);
     load_release(load);
-}
-
-/* ---- markers and pins: under the partition's lock ---- */
-
-static struct fetch *marker_fetch(const struct entry *marker)
-{
-    struct fetch *fetch;
-    memcpy(&fetch, entry_value_field(marker), sizeof(void *));
-    return fetch;
-}
-
-static bool entry_can_be_pinned(const struct entry *entry)
-{
-    return entry_is_live(entry) || entry_state(entry) == ENTRY_ABSENT;
-}
-
-static void load_key_pin(struct load_key *wanted, struct partition *partition, struct entry *entry)
-{
-    if (!wanted->load->home)
-        return;
-    entry->flags |= ENTRY_PINNED;
-    wanted->is_pinned = true;
-    list_append(&partition->pins, &wanted->pin);
-}
-
-static bool row_keys_equal(const struct row_key *a, const struct row_key *b)
-{
-    return a->hash == b->hash && a->slot == b->slot && a->db == b->db && bytes_equal(a->name, b->name);
-}
-
-static bool is_pinned_by_another(const struct partition *partition, const struct row_key *key)
-{
-    for (const struct list *node = partition->pins.next; node != &partition->pins; node = node->next)
-        if (row_keys_equal(&list_entry(node, struct load_key, pin)->key, key))
-            return true;
-    return false;
-}
-
-static void load_key_unpin(struct load_key *wanted, struct keyspace *keyspace)
-{
-    const struct row_key *key = &wanted->key;
-    struct place place;
-    place_find(keyspace, key->db, key->slot, &place);
-    list_remove(&wanted->pin);
-    wanted->is_pinned = false;
-    if (is_pinned_by_another(place.partition, key))
-        return;
-    struct entry *entry = place.table ? slot_table_find(place.table, key->hash, key->name) : NULL;
-    if (!entry)
-        return;
-    entry->flags &= (uint8_t)~ENTRY_PINNED;
-    if (entry_state(entry) == ENTRY_ABSENT) {
-        slot_table_remove(place.table, key->hash, entry);
-        entry_free(entry);
-    }
-}
-
-/* The fetch's marker is out of the table, 'successor' in its place. */
-static void fetch_resolve(struct fetch *fetch, struct partition *partition, struct entry *successor, enum status status)
-{
-    fetch->stands = false;
-    list_remove(&fetch->node);
-    while (!list_is_empty(&fetch->waits)) {
-        struct load_key *wanted = list_entry(fetch->waits.next, struct load_key, wait);
-        list_remove(&wanted->wait);
-        if (successor && entry_can_be_pinned(successor))
-            load_key_pin(wanted, partition, successor);
-        if (status != STATUS_OK)
-            atomic_store_explicit(&wanted->load->status, (int)status, memory_order_relaxed);
-        load_settle(wanted->load);
-    }
-}
-
-void marker_invalidate(const struct place *place, const struct entry *marker, struct entry *successor)
-{
-    fetch_resolve(marker_fetch(marker), place->partition, successor, STATUS_OK);
-}
-
-void partition_invalidate_markers(struct partition *partition, uint8_t physical_db)
-{
-    struct list *node = partition->fetches.next;
-    while (node != &partition->fetches) {
-        struct fetch *fetch = list_entry(node, struct fetch, node);
-        node = node->next;
-        if (fetch->key.db == physical_db)
-            fetch_resolve(fetch, partition, NULL, STATUS_OK);
-    }
-}
-
-static struct entry *marker_place(struct load *load, const struct place *place, const struct row_key *key)
-{
-    struct fetch *fetch = &load->fetches[load->fetch_count++];
-    struct object pointer = {.type = OBJECT_STRING, .encoding = ENCODING_INTEGER, .body = fetch};
-    struct entry *marker = entry_create(key->name, &pointer, ENTRY_NO_EXPIRE, ENTRY_LOADING);
-    fetch->key = *key;
-    fetch->stands = true;
-    list_init(&fetch->waits);
-    list_append(&place->partition->fetches, &fetch->node);
-    slot_table_insert(place->table, key->hash, marker, place->keyspace->hash_seed);
-    return marker;
-}
-
-static void load_place_key(struct load *load, struct load_key *wanted)
-{
-    const struct row_key *key = &wanted->key;
-    struct place place = place_make(load->keyspace, key->db, key->slot);
-    struct entry *entry = slot_table_find(place.table, key->hash, key->name);
-    if (!entry) {
-        if (place_row_flags(&place, key->hash) == 0)
-            return;
-        entry = marker_place(load, &place, key);
-    }
-    if (entry_state(entry) == ENTRY_LOADING) {
-        atomic_fetch_add_explicit(&load->pending, 1, memory_order_relaxed);
-        list_append(&marker_fetch(entry)->waits, &wanted->wait);
-    } else if (entry_can_be_pinned(entry)) {
-        load_key_pin(wanted, place.partition, entry);
-    }
 }
 
 /* ---- the request's side ---- */
@@ -311,7 +138,7 @@ struct load *load_begin(struct keyspace *keyspace, const struct key *keys, size_
 
 struct load *load_ahead(struct keyspace *keyspace, const struct key *key)
 {
-    _Atomic uint32_t *unwaited = &keyspace->turns->reports;
+    _Atomic uint32_t *unwaited = &keyspace->turns->unwaited;
     /* Without a filter many keys would be fetched only to be found absent, which nobody keeps for them. */
     if (keyspace->partitions[key_partition(key)].filter_unready != 0 || all_decided(keyspace, key, 1))
         return NULL;
@@ -470,79 +297,6 @@ static void load_deliver(struct mail *mail)
         load->deliver(load->owner, atomic_load_explicit(&load->status, memory_order_relaxed));
 }
 
-/* ---- the reader's side ---- */
-
-size_t load_keys(struct load *load, const struct row_key **keys)
-{
-    *keys = load->rows;
-    return load->fetch_count;
-}
-
-/* What a row becomes in RAM, or NULL. */
-static struct entry *row_decode(const struct row *row, const struct keyspace *keyspace, enum status *status)
-{
-    struct buffer scratch = {0};
-    struct object value;
-    struct entry *entry = NULL;
-    *status = codec_decode(row->payload, &scratch, &value);
-    if (*status == STATUS_OK) {
-        entry = entry_create(row->key.name, &value, row->expire_at_ms, ENTRY_CLEAN | ENTRY_HAS_ROW);
-        entry->access = keyspace_access_fresh(keyspace) & 0xffffff;
-    }
-    buffer_deinit(&scratch);
-    return entry;
-}
-
-/* Puts the entry, or nothing, where the marker stands, and frees the marker. */
-static void marker_replace(const struct place *place, uint64_t hash, struct entry *marker, struct entry *entry,
-                           enum status status)
-{
-    if (entry) {
-        slot_table_replace(place->table, hash, marker, entry);
-        place_account(place, entry, 1);
-        place_note_expiry(place, hash, entry);
-    } else {
-        slot_table_remove(place->table, hash, marker);
-    }
-    fetch_resolve(marker_fetch(marker), place->partition, entry, status);
-    entry_free(marker);
-}
-
-static void fetch_install(struct keyspace *keyspace, struct fetch *fetch, struct entry *entry, enum status status)
-{
-    struct partition *partition = keyspace_partition_of(keyspace, fetch->key.slot);
-    lock_acquire(&partition->lock);
-    if (fetch->stands) {
-        struct place place = place_make(keyspace, fetch->key.db, fetch->key.slot);
-        struct entry *marker = slot_table_find(place.table, fetch->key.hash, fetch->key.name);
-        check(marker && entry_state(marker) == ENTRY_LOADING && marker_fetch(marker) == fetch);
-        marker_replace(&place, fetch->key.hash, marker, entry, status);
-        entry = NULL;
-    }
-    lock_release(&partition->lock);
-    if (entry)
-        entry_free(entry);
-}
-
-void load_install(struct load *load, size_t index, const struct row *row, enum status status)
-{
-    struct fetch *fetch = load->order[index];
-    struct entry *entry = NULL;
-    if (status == STATUS_OK && row)
-        entry = row_decode(row, load->keyspace, &status);
-    else if (status == STATUS_OK && load->home)
-        entry = entry_create(fetch->key.name, NULL, ENTRY_NO_EXPIRE, ENTRY_ABSENT);
-    fetch_install(load->keyspace, fetch, entry, status);
-    load->installed++;
-}
-
-void load_finish(struct load *load)
-{
-    for (size_t i = 0; i < load->fetch_count && load->installed < load->fetch_count; i++)
-        fetch_install(load->keyspace, &load->fetches[i], NULL, STATUS_CLOSED);
-    load_release(load);
-}
-
 void keyspace_run_on_reader(struct keyspace *keyspace, struct job *job)
 {
     if (keyspace->backing)
@@ -551,57 +305,13 @@ void keyspace_run_on_reader(struct keyspace *keyspace, struct job *job)
         job->run(job);
 }
 
-/* ---- without waiting ---- */
-
-struct read_through {
-    struct place place;
-    const struct key *key;
-    enum status status;
-    uint64_t offset;
-};
-
-static void take_row(void *taker, const struct row *row)
-{
-    struct read_through *read = taker;
-    struct place *place = &read->place;
-    struct entry *entry = row_decode(row, place->keyspace, &read->status);
-    if (!entry)
-        return;
-    struct entry *marker = slot_table_find(place->table, read->key->hash, read->key->name);
-    read->offset = row->offset;
-    if (marker) {
-        marker_replace(place, read->key->hash, marker, entry, STATUS_OK);
-        return;
-    }
-    slot_table_insert(place->table, read->key->hash, entry, place->keyspace->hash_seed);
-    place_account(place, entry, 1);
-    place_note_expiry(place, read->key->hash, entry);
-}
-
-enum status keyspace_fetch(struct keyspace *keyspace, const struct key *key, uint64_t *offset)
-{
-    *offset = 0;
-    struct read_through read = {.key = key};
-    read.place = place_make(keyspace, keyspace_physical(keyspace, key->db), key->slot);
-    const struct entry *entry = slot_table_find(read.place.table, key->hash, key->name);
-    if (entry && entry_state(entry) != ENTRY_LOADING)
-        return entry_is_live(entry) ? STATUS_OK : STATUS_NOT_FOUND;
-    if (place_row_flags(&read.place, key->hash) == 0)
-        return STATUS_NOT_FOUND;
-    const struct backing *backing = keyspace->backing;
-    struct row_key row_key = {read.place.db, key->slot, key->hash, key->name};
-    enum status status = backing->read(backing->context, &row_key, take_row, &read);
-    *offset = read.offset;
-    return status != STATUS_OK ? status : read.status;
-}
-
 void keyspace_report_expired(struct keyspace *keyspace, const struct row_key *row_key)
 {
     struct partition *partition = keyspace_partition_of(keyspace, row_key->slot);
     struct key key = {row_key->name, row_key->hash, row_key->slot, 0};
     struct load *load = NULL;
     struct place place;
-    if (atomic_fetch_add_explicit(&keyspace->turns->reports, 1, memory_order_relaxed) < REPORTS_MAX) {
+    if (atomic_fetch_add_explicit(&keyspace->turns->unwaited, 1, memory_order_relaxed) < REPORTS_MAX) {
         lock_acquire(&partition->lock);
         place_find(keyspace, row_key->db, row_key->slot, &place);
         bool is_known = place.table && slot_table_find(place.table, key.hash, key.name);
@@ -615,5 +325,5 @@ void keyspace_report_expired(struct keyspace *keyspace, const struct row_key *ro
     if (load)
         load_submit(load);
     else
-        atomic_fetch_sub_explicit(&keyspace->turns->reports, 1, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&keyspace->turns->unwaited, 1, memory_order_relaxed);
 }
