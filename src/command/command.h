@@ -155,8 +155,8 @@ struct command {
 };
 
 /* Each family is one table that ends with a NULL name. */
-extern const struct command zset_commands[], zset_range_commands[], zset_pop_commands[], zset_store_commands[],
-    zset_scan_commands[], geo_commands[], geo_search_commands[];
+extern const struct command zset_commands[], zset_add_commands[], zset_range_commands[], zset_pop_commands[],
+    zset_store_commands[], zset_scan_commands[], geo_commands[], geo_search_commands[];
 extern const struct command list_commands[], list_index_commands[], list_wait_commands[];
 extern const struct command stream_commands[], stream_read_commands[], stream_group_commands[], stream_claim_commands[],
     stream_info_commands[];

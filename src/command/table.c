@@ -44,6 +44,7 @@ static uint32_t entry_count, top_level_count;
 /* clang-format off */
 static const struct command *families[FAMILIES_MAX] = {
     zset_commands,
+    zset_add_commands,
     zset_range_commands,
     zset_pop_commands,
     zset_store_commands,

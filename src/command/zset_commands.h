@@ -6,6 +6,9 @@
 
 /* What the files of the sorted set family share. */
 
+/* Words of effects that need no allocation. */
+#define ZSET_WORDS_INLINE 64
+
 /* The sorted set at a key; false if it is of another type (WRONGTYPE is replied) or missing ('entry' is NULL then, and
  * nothing is replied). */
 bool zset_lookup_read(struct execution *x, const struct key *key, struct entry **entry, struct object *zset);
@@ -23,7 +26,7 @@ void zset_reply_member(struct execution *x, struct bytes member, double score, b
 void zset_remove_range(struct execution *x, const struct key *key, struct entry *entry, struct object *zset,
                        size_t first, size_t count, const char *event);
 
-/* ZADD with these words in place of the request's. */
+/* zset_add_commands.c: ZADD with these words in place of the request's. */
 void zadd_words(struct execution *x, const struct bytes *words, size_t count);
 
 #define HISTORY(...) ((const struct command_change[]){__VA_ARGS__, {.version = NULL}})
