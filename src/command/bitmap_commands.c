@@ -331,8 +331,7 @@ const struct command bitmap_commands[] = {
         .since = "2.6.0",
         .complexity = "O(N), with N the sum of the lengths",
         .summary = "Combines strings bit by bit and stores the result.",
-        .history =
-            (const struct command_change[]){{"8.2.0", "Added `DIFF`, `DIFF1`, `ANDOR` and `ONE`."}, {NULL, NULL}},
+        .history = HISTORY({"8.2.0", "Added `DIFF`, `DIFF1`, `ANDOR` and `ONE`."}),
         .arguments = ARGUMENTS(
             {.name = "operation",
              .type = ARGUMENT_ONEOF,

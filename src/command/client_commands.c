@@ -284,7 +284,6 @@ static void client_help_command(struct execution *x)
 #define ADMIN_SUBCOMMAND(word, handler, words, version)                                                                \
     .name = (word), .run = (handler), .arity = (words), .group = "connection", .since = (version),                     \
     .flags = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE
-#define HISTORY(...) ((const struct command_change[]){__VA_ARGS__, {NULL, NULL}})
 #define ONE_OF(word, ...)                                                                                              \
     {                                                                                                                  \
         .name = (word), .type = ARGUMENT_ONEOF, .children = ARGUMENTS(__VA_ARGS__)                                     \

@@ -129,6 +129,7 @@ struct argument {
 struct command_change {
     const char *version, *text; /* NULL version ends a list */
 };
+#define HISTORY(...) ((const struct command_change[]){__VA_ARGS__, {.version = NULL}})
 
 struct command {
     const char *name; /* upper case as documented: "GET"; a subcommand has its own word only: "ENCODING" */

@@ -613,11 +613,7 @@ static const struct command command_subcommands[] = {
         .summary = "Returns what clients need to know of one, several or all commands.",
         .arguments = ARGUMENTS(
             {.name = "command-name", .type = ARGUMENT_STRING, .flags = ARGUMENT_OPTIONAL | ARGUMENT_MULTIPLE}),
-        .history =
-            (const struct command_change[]){
-                {"7.0.0", "Allowed to be called with no argument to get info on all commands."},
-                {NULL, NULL},
-            },
+        .history = HISTORY({"7.0.0", "Allowed to be called with no argument to get info on all commands."}),
     },
     {
         SUBCOMMAND("LIST", command_list_command, -2, "7.0.0"),

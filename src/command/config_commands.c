@@ -218,11 +218,7 @@ const struct command config_subcommands[] = {
         .complexity = "O(N) when N is the number of configuration parameters provided",
         .summary = "Returns the values of the directives that match.",
         .arguments = ARGUMENTS({.name = "parameter", .type = ARGUMENT_STRING, .flags = ARGUMENT_MULTIPLE}),
-        .history =
-            (const struct command_change[]){
-                {"7.0.0", "Added the ability to pass multiple pattern parameters in one call"},
-                {NULL, NULL},
-            },
+        .history = HISTORY({"7.0.0", "Added the ability to pass multiple pattern parameters in one call"}),
     },
     {
         .name = "HELP",
@@ -267,11 +263,7 @@ const struct command config_subcommands[] = {
                                 .type = ARGUMENT_BLOCK,
                                 .flags = ARGUMENT_MULTIPLE,
                                 .children = ARGUMENTS(ARG_STRING("parameter"), ARG_STRING("value"))}),
-        .history =
-            (const struct command_change[]){
-                {"7.0.0", "Added the ability to set multiple parameters in one call."},
-                {NULL, NULL},
-            },
+        .history = HISTORY({"7.0.0", "Added the ability to set multiple parameters in one call."}),
     },
     {.name = NULL},
 };

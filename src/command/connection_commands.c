@@ -247,11 +247,8 @@ const struct command connection_commands[] = {
                 {.name = "clientname", .type = ARGUMENT_STRING, .token = "SETNAME", .flags = ARGUMENT_OPTIONAL}),
         }),
         .history =
-            (const struct command_change[]){
-                {"6.2.0", "`protover` made optional; when called without arguments the command reports the current "
-                          "connection's context."},
-                {NULL, NULL},
-            },
+            HISTORY({"6.2.0", "`protover` made optional; when called without arguments the command reports the current "
+                              "connection's context."}),
     },
     {
         .name = "AUTH",
@@ -265,11 +262,7 @@ const struct command connection_commands[] = {
         .arguments =
             ARGUMENTS({.name = "username", .type = ARGUMENT_STRING, .flags = ARGUMENT_OPTIONAL, .since = "6.0.0"},
                       ARG_STRING("password")),
-        .history =
-            (const struct command_change[]){
-                {"6.0.0", "Added ACL style (username and password)."},
-                {NULL, NULL},
-            },
+        .history = HISTORY({"6.0.0", "Added ACL style (username and password)."}),
     },
     {
         .name = "SELECT",

@@ -262,7 +262,7 @@ const struct command hash_commands[] = {
         .complexity = "O(N)",
         .summary = "Deletes fields of a hash; a hash without fields is deleted.",
         .arguments = ARGUMENTS(ARG_KEY("key"), {.name = "field", .type = ARGUMENT_STRING, .flags = ARGUMENT_MULTIPLE}),
-        .history = (const struct command_change[]){{"2.4.0", "Accepts multiple `field` arguments."}, {NULL, NULL}},
+        .history = HISTORY({"2.4.0", "Accepts multiple `field` arguments."}),
     },
     {
         .name = "HEXISTS",
@@ -367,8 +367,7 @@ const struct command hash_commands[] = {
                                                 .type = ARGUMENT_BLOCK,
                                                 .flags = ARGUMENT_MULTIPLE,
                                                 .children = ARGUMENTS(ARG_STRING("field"), ARG_STRING("value"))}),
-        .history =
-            (const struct command_change[]){{"4.0.0", "Accepts multiple `field` and `value` arguments."}, {NULL, NULL}},
+        .history = HISTORY({"4.0.0", "Accepts multiple `field` and `value` arguments."}),
     },
     {
         .name = "HSETNX",

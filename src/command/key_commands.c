@@ -286,8 +286,6 @@ static void object_help_command(struct execution *x)
     }
 #define ARG_FLAG_SINCE(n, t, v) ARG_OPTION(n, t, ARGUMENT_PURE_TOKEN, v)
 
-#define HISTORY(...) ((const struct command_change[]){__VA_ARGS__, {.version = NULL}})
-
 #define EXPIRE_CONDITION                                                                                               \
     {                                                                                                                  \
         .name = "condition", .type = ARGUMENT_ONEOF, .flags = ARGUMENT_OPTIONAL, .since = "7.0.0",                     \

@@ -222,7 +222,7 @@ const struct command list_commands[] = {
         .summary = "Removes elements from the head of a list and returns them.",
         .arguments = ARGUMENTS(
             ARG_KEY("key"), {.name = "count", .type = ARGUMENT_INTEGER, .flags = ARGUMENT_OPTIONAL, .since = "6.2.0"}),
-        .history = (const struct command_change[]){{"6.2.0", "Takes a `count`."}, {NULL, NULL}},
+        .history = HISTORY({"6.2.0", "Takes a `count`."}),
     },
     {
         .name = "LPUSH",
@@ -236,7 +236,7 @@ const struct command list_commands[] = {
         .summary = "Puts elements before the head of a list, which is made if it is missing.",
         .arguments =
             ARGUMENTS(ARG_KEY("key"), {.name = "element", .type = ARGUMENT_STRING, .flags = ARGUMENT_MULTIPLE}),
-        .history = (const struct command_change[]){{"2.4.0", "Takes several elements."}, {NULL, NULL}},
+        .history = HISTORY({"2.4.0", "Takes several elements."}),
     },
     {
         .name = "LPUSHX",
@@ -250,7 +250,7 @@ const struct command list_commands[] = {
         .summary = "Puts elements before the head of a list if it exists.",
         .arguments =
             ARGUMENTS(ARG_KEY("key"), {.name = "element", .type = ARGUMENT_STRING, .flags = ARGUMENT_MULTIPLE}),
-        .history = (const struct command_change[]){{"4.0.0", "Takes several elements."}, {NULL, NULL}},
+        .history = HISTORY({"4.0.0", "Takes several elements."}),
     },
     {
         .name = "RPOP",
@@ -264,7 +264,7 @@ const struct command list_commands[] = {
         .summary = "Removes elements from the tail of a list and returns them.",
         .arguments = ARGUMENTS(
             ARG_KEY("key"), {.name = "count", .type = ARGUMENT_INTEGER, .flags = ARGUMENT_OPTIONAL, .since = "6.2.0"}),
-        .history = (const struct command_change[]){{"6.2.0", "Takes a `count`."}, {NULL, NULL}},
+        .history = HISTORY({"6.2.0", "Takes a `count`."}),
     },
     {
         .name = "RPUSH",
@@ -278,7 +278,7 @@ const struct command list_commands[] = {
         .summary = "Puts elements behind the tail of a list, which is made if it is missing.",
         .arguments =
             ARGUMENTS(ARG_KEY("key"), {.name = "element", .type = ARGUMENT_STRING, .flags = ARGUMENT_MULTIPLE}),
-        .history = (const struct command_change[]){{"2.4.0", "Takes several elements."}, {NULL, NULL}},
+        .history = HISTORY({"2.4.0", "Takes several elements."}),
     },
     {
         .name = "RPUSHX",
@@ -292,7 +292,7 @@ const struct command list_commands[] = {
         .summary = "Puts elements behind the tail of a list if it exists.",
         .arguments =
             ARGUMENTS(ARG_KEY("key"), {.name = "element", .type = ARGUMENT_STRING, .flags = ARGUMENT_MULTIPLE}),
-        .history = (const struct command_change[]){{"4.0.0", "Takes several elements."}, {NULL, NULL}},
+        .history = HISTORY({"4.0.0", "Takes several elements."}),
     },
     {.name = NULL},
 };

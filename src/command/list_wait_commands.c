@@ -246,7 +246,7 @@ const struct command list_wait_commands[] = {
         .summary = "Removes an element from the head of the first of several lists that has one; waits for it.",
         .arguments = ARGUMENTS({.name = "key", .type = ARGUMENT_KEY, .flags = ARGUMENT_MULTIPLE},
                                {.name = "timeout", .type = ARGUMENT_DOUBLE}),
-        .history = (const struct command_change[]){{"6.0.0", "The timeout may have a fraction."}, {NULL, NULL}},
+        .history = HISTORY({"6.0.0", "The timeout may have a fraction."}),
     },
     {
         .name = "BRPOP",
@@ -260,7 +260,7 @@ const struct command list_wait_commands[] = {
         .summary = "Removes an element from the tail of the first of several lists that has one; waits for it.",
         .arguments = ARGUMENTS({.name = "key", .type = ARGUMENT_KEY, .flags = ARGUMENT_MULTIPLE},
                                {.name = "timeout", .type = ARGUMENT_DOUBLE}),
-        .history = (const struct command_change[]){{"6.0.0", "The timeout may have a fraction."}, {NULL, NULL}},
+        .history = HISTORY({"6.0.0", "The timeout may have a fraction."}),
     },
     {
         .name = "BRPOPLPUSH",
@@ -276,7 +276,7 @@ const struct command list_wait_commands[] = {
                                {.name = "timeout", .type = ARGUMENT_DOUBLE}),
         .deprecated_since = "6.2.0",
         .replaced_by = "`BLMOVE` with the `RIGHT` and `LEFT` arguments",
-        .history = (const struct command_change[]){{"6.0.0", "The timeout may have a fraction."}, {NULL, NULL}},
+        .history = HISTORY({"6.0.0", "The timeout may have a fraction."}),
     },
     {
         .name = "LMOVE",

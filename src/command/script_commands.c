@@ -201,11 +201,7 @@ static const struct command script_subcommands[] = {
                                 .flags = ARGUMENT_OPTIONAL,
                                 .since = "6.2.0",
                                 .children = ARGUMENTS(ARG_TOKEN("async", "ASYNC"), ARG_TOKEN("sync", "SYNC"))}),
-        .history =
-            (const struct command_change[]){
-                {"6.2.0", "Added the `ASYNC` and `SYNC` flushing mode modifiers."},
-                {NULL, NULL},
-            },
+        .history = HISTORY({"6.2.0", "Added the `ASYNC` and `SYNC` flushing mode modifiers."}),
     },
     {
         .name = "HELP",

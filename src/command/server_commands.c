@@ -103,9 +103,8 @@ static void replicaof_command(struct execution *x)
          .children = ARGUMENTS({.name = "async", .type = ARGUMENT_PURE_TOKEN, .token = "ASYNC", .since = "4.0.0"},     \
                                {.name = "sync", .type = ARGUMENT_PURE_TOKEN, .token = "SYNC", .since = "6.2.0"})})
 #define FLUSH_HISTORY                                                                                                  \
-    ((const struct command_change[]){{"4.0.0", "Added the `ASYNC` flushing mode modifier."},                           \
-                                     {"6.2.0", "Added the `SYNC` flushing mode modifier."},                            \
-                                     {NULL, NULL}})
+    HISTORY({"4.0.0", "Added the `ASYNC` flushing mode modifier."},                                                    \
+            {"6.2.0", "Added the `SYNC` flushing mode modifier."})
 #define REPLICAOF_ARGUMENTS                                                                                            \
     ARGUMENTS({.name = "args",                                                                                         \
                .type = ARGUMENT_ONEOF,                                                                                 \
@@ -151,11 +150,7 @@ const struct command server_commands[] = {
                                 .token = "SCHEDULE",
                                 .flags = ARGUMENT_OPTIONAL,
                                 .since = "3.2.2"}),
-        .history =
-            (const struct command_change[]){
-                {"3.2.2", "Added the `SCHEDULE` option."},
-                {NULL, NULL},
-            },
+        .history = HISTORY({"3.2.2", "Added the `SCHEDULE` option."}),
     },
     {
         .name = "COMMANDLOG",
@@ -232,11 +227,7 @@ const struct command server_commands[] = {
         .summary = "Returns the state of the server and its statistics, by sections.",
         .arguments =
             ARGUMENTS({.name = "section", .type = ARGUMENT_STRING, .flags = ARGUMENT_OPTIONAL | ARGUMENT_MULTIPLE}),
-        .history =
-            (const struct command_change[]){
-                {"7.0.0", "Added support for taking multiple section arguments."},
-                {NULL, NULL},
-            },
+        .history = HISTORY({"7.0.0", "Added support for taking multiple section arguments."}),
     },
     {
         .name = "LASTSAVE",
@@ -345,11 +336,7 @@ const struct command server_commands[] = {
              .token = "ABORT",
              .flags = ARGUMENT_OPTIONAL,
              .since = "7.0.0"}),
-        .history =
-            (const struct command_change[]){
-                {"7.0.0", "Added the `NOW`, `FORCE` and `ABORT` modifiers."},
-                {NULL, NULL},
-            },
+        .history = HISTORY({"7.0.0", "Added the `NOW`, `FORCE` and `ABORT` modifiers."}),
     },
     {
         .name = "SLAVEOF",

@@ -175,7 +175,7 @@ const struct command set_commands[] = {
         .complexity = "O(1)",
         .summary = "Adds members to a set; a missing key becomes one.",
         .arguments = ARGUMENTS(ARG_KEY("key"), {.name = "member", .type = ARGUMENT_STRING, .flags = ARGUMENT_MULTIPLE}),
-        .history = (const struct command_change[]){{"2.4.0", "Accepts multiple `member` arguments."}, {NULL, NULL}},
+        .history = HISTORY({"2.4.0", "Accepts multiple `member` arguments."}),
     },
     {
         .name = "SCARD",
@@ -237,7 +237,7 @@ const struct command set_commands[] = {
         .complexity = "O(N)",
         .summary = "Takes members out of a set; a set without members is deleted.",
         .arguments = ARGUMENTS(ARG_KEY("key"), {.name = "member", .type = ARGUMENT_STRING, .flags = ARGUMENT_MULTIPLE}),
-        .history = (const struct command_change[]){{"2.4.0", "Accepts multiple `member` arguments."}, {NULL, NULL}},
+        .history = HISTORY({"2.4.0", "Accepts multiple `member` arguments."}),
     },
     {.name = NULL},
 };

@@ -226,7 +226,7 @@ const struct command set_walk_commands[] = {
         .summary = "Takes random members out of a set and returns them.",
         .arguments = ARGUMENTS(
             ARG_KEY("key"), {.name = "count", .type = ARGUMENT_INTEGER, .flags = ARGUMENT_OPTIONAL, .since = "3.2.0"}),
-        .history = (const struct command_change[]){{"3.2.0", "Added the `count` argument."}, {NULL, NULL}},
+        .history = HISTORY({"3.2.0", "Added the `count` argument."}),
     },
     {
         .name = "SRANDMEMBER",
@@ -239,7 +239,7 @@ const struct command set_walk_commands[] = {
         .summary = "Returns random members of a set.",
         .arguments = ARGUMENTS(
             ARG_KEY("key"), {.name = "count", .type = ARGUMENT_INTEGER, .flags = ARGUMENT_OPTIONAL, .since = "2.6.0"}),
-        .history = (const struct command_change[]){{"2.6.0", "Added the optional `count` argument."}, {NULL, NULL}},
+        .history = HISTORY({"2.6.0", "Added the optional `count` argument."}),
     },
     {
         .name = "SSCAN",

@@ -35,11 +35,7 @@ const struct command slowlog_subcommands[] = {
         .complexity = "O(N) where N is the number of entries returned",
         .summary = "Returns the newest entries of the log of slow commands.",
         .arguments = ARGUMENTS({.name = "count", .type = ARGUMENT_INTEGER, .flags = ARGUMENT_OPTIONAL}),
-        .history =
-            (const struct command_change[]){
-                {"4.0.0", "Added client IP address, port and name to the reply."},
-                {NULL, NULL},
-            },
+        .history = HISTORY({"4.0.0", "Added client IP address, port and name to the reply."}),
     },
     {
         .name = "HELP",

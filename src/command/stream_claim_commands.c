@@ -405,9 +405,7 @@ const struct command stream_claim_commands[] = {
                       ARG_STRING("start"),
                       {.name = "count", .type = ARGUMENT_INTEGER, .token = "COUNT", .flags = ARGUMENT_OPTIONAL},
                       ARG_FLAG("justid", "JUSTID")),
-        .history =
-            (const struct command_change[]){{"7.0.0", "The reply names entries that were pending and no longer exist."},
-                                            {NULL, NULL}},
+        .history = HISTORY({"7.0.0", "The reply names entries that were pending and no longer exist."}),
     },
     {
         .name = "XCLAIM",
@@ -450,8 +448,7 @@ const struct command stream_claim_commands[] = {
                                     .since = "6.2.0"},
                                    ARG_STRING("start"), ARG_STRING("end"), ARG_INTEGER("count"),
                                    {.name = "consumer", .type = ARGUMENT_STRING, .flags = ARGUMENT_OPTIONAL})}),
-        .history = (const struct command_change[]){{"6.2.0", "The option `IDLE`, and bounds that exclude an id."},
-                                                   {NULL, NULL}},
+        .history = HISTORY({"6.2.0", "The option `IDLE`, and bounds that exclude an id."}),
     },
     {.name = NULL},
 };

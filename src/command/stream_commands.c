@@ -437,9 +437,8 @@ const struct command stream_commands[] = {
                        .type = ARGUMENT_BLOCK,
                        .flags = ARGUMENT_MULTIPLE,
                        .children = ARGUMENTS(ARG_STRING("field"), ARG_STRING("value"))}),
-        .history = (const struct command_change[]){{"6.2.0", "The options `NOMKSTREAM`, `MINID` and `LIMIT`."},
-                                                   {"7.0.0", "An id of which only the time is given."},
-                                                   {NULL, NULL}},
+        .history = HISTORY({"6.2.0", "The options `NOMKSTREAM`, `MINID` and `LIMIT`."},
+                           {"7.0.0", "An id of which only the time is given."}),
     },
     {
         .name = "XDEL",
@@ -486,9 +485,7 @@ const struct command stream_commands[] = {
                                 .token = "MAXDELETEDID",
                                 .flags = ARGUMENT_OPTIONAL,
                                 .since = "7.0.0"}),
-        .history =
-            (const struct command_change[]){
-                {"7.0.0", "??Added the `entries_added` and `max_deleted_entry_id` arguments."}, {NULL, NULL}},
+        .history = HISTORY({"7.0.0", "??Added the `entries_added` and `max_deleted_entry_id` arguments."}),
     },
     {
         .name = "XTRIM",
@@ -520,9 +517,7 @@ const struct command stream_commands[] = {
                             .token = "LIMIT",
                             .flags = ARGUMENT_OPTIONAL,
                             .since = "6.2.0"})}),
-        .history =
-            (const struct command_change[]){{"6.2.0", "??Added the `MINID` trimming strategy and the `LIMIT` option."},
-                                            {NULL, NULL}},
+        .history = HISTORY({"6.2.0", "??Added the `MINID` trimming strategy and the `LIMIT` option."}),
     },
     {.name = NULL},
 };

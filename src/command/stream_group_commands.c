@@ -251,7 +251,7 @@ static const struct command xgroup_subcommands[] = {
              .children = ARGUMENTS(ARG_STRING("id"), ARG_TOKEN("new_id", "$"))},
             ARG_FLAG("mkstream", "MKSTREAM"),
             {.name = "entries_read", .type = ARGUMENT_INTEGER, .token = "ENTRIESREAD", .flags = ARGUMENT_OPTIONAL}),
-        .history = (const struct command_change[]){{"7.0.0", "The optional argument `entries_read`."}, {NULL, NULL}},
+        .history = HISTORY({"7.0.0", "The optional argument `entries_read`."}),
     },
     {
         .name = "CREATECONSUMER",
@@ -315,7 +315,7 @@ static const struct command xgroup_subcommands[] = {
              .type = ARGUMENT_ONEOF,
              .children = ARGUMENTS(ARG_STRING("id"), ARG_TOKEN("new_id", "$"))},
             {.name = "entries_read", .type = ARGUMENT_INTEGER, .token = "ENTRIESREAD", .flags = ARGUMENT_OPTIONAL}),
-        .history = (const struct command_change[]){{"7.0.0", "The optional argument `entries_read`."}, {NULL, NULL}},
+        .history = HISTORY({"7.0.0", "The optional argument `entries_read`."}),
     },
     {.name = NULL},
 };

@@ -258,7 +258,7 @@ static const struct command xinfo_subcommands[] = {
         .complexity = "O(1)",
         .summary = "Tells about the consumers of a group.",
         .arguments = ARGUMENTS(ARG_KEY("key"), ARG_STRING("group")),
-        .history = (const struct command_change[]){{"7.2.0", "The field `inactive`."}, {NULL, NULL}},
+        .history = HISTORY({"7.2.0", "The field `inactive`."}),
     },
     {
         .name = "GROUPS",
@@ -271,7 +271,7 @@ static const struct command xinfo_subcommands[] = {
         .complexity = "O(1)",
         .summary = "Tells about the groups of a stream.",
         .arguments = ARGUMENTS(ARG_KEY("key")),
-        .history = (const struct command_change[]){{"7.0.0", "The fields `entries-read` and `lag`."}, {NULL, NULL}},
+        .history = HISTORY({"7.0.0", "The fields `entries-read` and `lag`."}),
     },
     {
         .name = "HELP",
@@ -301,11 +301,10 @@ static const struct command xinfo_subcommands[] = {
                        .children = ARGUMENTS(
                            ARG_TOKEN("full", "FULL"),
                            {.name = "count", .type = ARGUMENT_INTEGER, .token = "COUNT", .flags = ARGUMENT_OPTIONAL})}),
-        .history = (const struct command_change[]){{"6.0.0", "The option `FULL`."},
-                                                   {"7.0.0", "The fields `max-deleted-entry-id`, `entries-added`, "
-                                                             "`recorded-first-entry-id`, `entries-read` and `lag`."},
-                                                   {"7.2.0", "The field `active-time`."},
-                                                   {NULL, NULL}},
+        .history = HISTORY({"6.0.0", "The option `FULL`."},
+                           {"7.0.0", "The fields `max-deleted-entry-id`, `entries-added`, "
+                                     "`recorded-first-entry-id`, `entries-read` and `lag`."},
+                           {"7.2.0", "The field `active-time`."}),
     },
     {.name = NULL},
 };

@@ -458,7 +458,7 @@ const struct command stream_read_commands[] = {
         .arguments =
             ARGUMENTS(ARG_KEY("key"), ARG_STRING("start"), ARG_STRING("end"),
                       {.name = "count", .type = ARGUMENT_INTEGER, .token = "COUNT", .flags = ARGUMENT_OPTIONAL}),
-        .history = (const struct command_change[]){{"6.2.0", "Bounds that exclude an id."}, {NULL, NULL}},
+        .history = HISTORY({"6.2.0", "Bounds that exclude an id."}),
     },
     {
         .name = "XREAD",
@@ -514,7 +514,7 @@ const struct command stream_read_commands[] = {
         .arguments =
             ARGUMENTS(ARG_KEY("key"), ARG_STRING("end"), ARG_STRING("start"),
                       {.name = "count", .type = ARGUMENT_INTEGER, .token = "COUNT", .flags = ARGUMENT_OPTIONAL}),
-        .history = (const struct command_change[]){{"6.2.0", "Bounds that exclude an id."}, {NULL, NULL}},
+        .history = HISTORY({"6.2.0", "Bounds that exclude an id."}),
     },
     {.name = NULL},
 };

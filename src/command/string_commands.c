@@ -828,12 +828,11 @@ const struct command string_commands[] = {
         .complexity = "O(1)",
         .summary = "Stores a string, whatever the key held before.",
         .call_flags = set_call_flags,
-        .history = (const struct command_change[]){{"2.6.12", "Added the `EX`, `PX`, `NX` and `XX` options."},
-                                                   {"6.0.0", "Added the `KEEPTTL` option."},
-                                                   {"6.2.0", "Added the `GET`, `EXAT` and `PXAT` option."},
-                                                   {"7.0.0", "Allowed the `NX` and `GET` options to be used together."},
-                                                   {"8.1.0", "Added the `IFEQ` option."},
-                                                   {NULL, NULL}},
+        .history =
+            HISTORY({"2.6.12", "Added the `EX`, `PX`, `NX` and `XX` options."},
+                    {"6.0.0", "Added the `KEEPTTL` option."}, {"6.2.0", "Added the `GET`, `EXAT` and `PXAT` option."},
+                    {"7.0.0", "Allowed the `NX` and `GET` options to be used together."},
+                    {"8.1.0", "Added the `IFEQ` option."}),
         .arguments = ARGUMENTS(
             ARG_KEY("key"), ARG_STRING("value"),
             {.name = "condition",

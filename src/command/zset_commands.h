@@ -28,5 +28,3 @@ void zset_remove_range(struct execution *x, const struct key *key, struct entry 
 
 /* zset_add_commands.c: ZADD with these words in place of the request's. */
 void zadd_words(struct execution *x, const struct bytes *words, size_t count);
-
-#define HISTORY(...) ((const struct command_change[]){__VA_ARGS__, {.version = NULL}})
