@@ -485,7 +485,7 @@ const struct command stream_commands[] = {
                                 .token = "MAXDELETEDID",
                                 .flags = ARGUMENT_OPTIONAL,
                                 .since = "7.0.0"}),
-        .history = HISTORY({"7.0.0", "??Added the `entries_added` and `max_deleted_entry_id` arguments."}),
+        .history = HISTORY({"7.0.0", "Added the `entries_added` and `max_deleted_entry_id` arguments."}),
     },
     {
         .name = "XTRIM",
@@ -517,7 +517,7 @@ const struct command stream_commands[] = {
                             .token = "LIMIT",
                             .flags = ARGUMENT_OPTIONAL,
                             .since = "6.2.0"})}),
-        .history = HISTORY({"6.2.0", "??Added the `MINID` trimming strategy and the `LIMIT` option."}),
+        .history = HISTORY({"6.2.0", "Added the `MINID` trimming strategy and the `LIMIT` option."}),
     },
     {.name = NULL},
 };

@@ -146,6 +146,12 @@ def test_command_docs_describe_a_command(client3):
     assert len(client3('COMMAND', 'DOCS')) == client3('COMMAND', 'COUNT')
 
 
+def test_histories_of_command_docs_are_sentences(client3):
+    for name, about in client3('COMMAND', 'DOCS').items():
+        for _, text in about.get(b'history', ()):
+            assert text[:1].isupper(), (name, text)
+
+
 def test_commands_have_the_flags_of_the_reference(client):
     """redis-cli, proxies and cluster clients route by these."""
     for name, flags, first, last, step in (('set', {'write', 'denyoom'}, 1, 1, 1), ('del', {'write'}, 1, -1, 1),
