@@ -7,7 +7,8 @@
 #include "base/bytes.h"
 
 /* One declarative row a command or subcommand. Dispatch, COMMAND INFO/DOCS/GETKEYS, the ACL categories and
- * docs/COMMANDS.md all come from it; to add a command is to write its function and its row. */
+ * docs/COMMANDS.md all come from it; to add a command is to write its function and its row in the table of its family,
+ * which ends with a NULL name and which families.c lists. */
 
 struct execution;
 struct session;
@@ -154,16 +155,3 @@ struct command {
     /* Of a spec that is KEY_VARIABLE: what this very call does to its key. */
     uint16_t (*call_flags)(const struct bytes *argv, size_t argc);
 };
-
-/* Each family is one table that ends with a NULL name. */
-extern const struct command zset_commands[], zset_add_commands[], zset_range_commands[], zset_pop_commands[],
-    zset_store_commands[], zset_scan_commands[], geo_commands[], geo_search_commands[];
-extern const struct command list_commands[], list_index_commands[], list_wait_commands[];
-extern const struct command stream_commands[], stream_read_commands[], stream_group_commands[], stream_claim_commands[],
-    stream_info_commands[];
-extern const struct command string_commands[], key_commands[], transaction_commands[], connection_commands[],
-    server_commands[], command_commands[], standalone_commands[], pubsub_commands[];
-extern const struct command set_commands[], set_walk_commands[], set_algebra_commands[];
-extern const struct command hash_commands[], hash_walk_commands[], hash_expiry_commands[], hash_getex_commands[];
-extern const struct command bitmap_commands[], hyperloglog_commands[];
-extern const struct command script_commands[], function_commands[];

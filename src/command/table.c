@@ -39,47 +39,10 @@ static unsigned slot_shift;
 static struct command_entry *entries;
 static uint32_t entry_count, top_level_count;
 
-/* Of this folder; other modules add theirs before the table is made. */
-#define FAMILIES_MAX 64
-/* clang-format off */
-static const struct command *families[FAMILIES_MAX] = {
-    zset_commands,
-    zset_add_commands,
-    zset_range_commands,
-    zset_pop_commands,
-    zset_store_commands,
-    zset_scan_commands,
-    geo_commands,
-    geo_search_commands,
-    string_commands,
-    bitmap_commands,
-    hyperloglog_commands,
-    list_commands,
-    list_index_commands,
-    list_wait_commands,
-    stream_commands,
-    stream_read_commands,
-    stream_group_commands,
-    stream_claim_commands,
-    stream_info_commands,
-    key_commands,
-    transaction_commands,
-    connection_commands,
-    server_commands,
-    command_commands,
-    standalone_commands,
-    pubsub_commands,
-    set_commands,
-    set_walk_commands,
-    set_algebra_commands,
-    script_commands,
-    function_commands,
-    hash_commands,
-    hash_walk_commands,
-    hash_expiry_commands,
-    hash_getex_commands,
-};
-/* clang-format on */
+/* Families of other modules; a NULL behind the last. */
+#define REGISTERED_MAX 16
+static const struct command *registered[REGISTERED_MAX + 1];
+static size_t registered_count;
 
 /* ---- look-up ---- */
 
@@ -269,31 +232,31 @@ static void allocate_slots(void)
     slot_shift = 64 - (unsigned)__builtin_ctzll(count);
 }
 
-static size_t family_count(void)
+/* Those of this folder come first. NULL behind the last one. */
+static const struct command *family_at(size_t index)
 {
-    size_t count = 0;
-    while (families[count] != NULL)
-        count++;
-    return count;
+    size_t own = 0;
+    while (command_families[own] != NULL && own < index)
+        own++;
+    return command_families[own] != NULL ? command_families[own] : registered[index - own];
 }
 
 void command_family_register(const struct command *family)
 {
-    size_t count = family_count();
-    check(entries == NULL && count + 1 < FAMILIES_MAX);
-    families[count] = family;
+    check(entries == NULL && registered_count < REGISTERED_MAX);
+    registered[registered_count++] = family;
 }
 
 void command_table_setup(void)
 {
     check(entries == NULL);
     uint32_t total = 0;
-    for (size_t i = 0; families[i] != NULL; i++)
-        for (const struct command *row = families[i]; row->name != NULL; row++)
+    for (size_t i = 0; family_at(i) != NULL; i++)
+        for (const struct command *row = family_at(i); row->name != NULL; row++)
             total += 1 + (row->subcommands != NULL ? count_rows(row->subcommands) : 0);
     entries = memory_allocate_zeroed(total * sizeof(*entries));
-    for (size_t i = 0; families[i] != NULL; i++)
-        for (const struct command *row = families[i]; row->name != NULL; row++)
+    for (size_t i = 0; family_at(i) != NULL; i++)
+        for (const struct command *row = family_at(i); row->name != NULL; row++)
             add_entry(row, NULL);
     top_level_count = entry_count;
     allocate_slots();

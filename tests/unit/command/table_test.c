@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The table over families of its own, small enough to be seen whole. */
-#include "command/table.h"
+#include "command/table_private.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -31,20 +31,7 @@ static bool add_stores(const struct bytes *argv, size_t argc, void (*add)(void *
     return true;
 }
 
-const struct command zset_commands[] = {{.name = NULL}};
-const struct command zset_range_commands[] = {{.name = NULL}};
-const struct command zset_pop_commands[] = {{.name = NULL}};
-const struct command zset_store_commands[] = {{.name = NULL}};
-const struct command zset_scan_commands[] = {{.name = NULL}};
-const struct command geo_commands[] = {{.name = NULL}};
-const struct command geo_search_commands[] = {{.name = NULL}};
-const struct command stream_commands[] = {{.name = NULL}};
-const struct command stream_read_commands[] = {{.name = NULL}};
-const struct command stream_group_commands[] = {{.name = NULL}};
-const struct command stream_claim_commands[] = {{.name = NULL}};
-const struct command stream_info_commands[] = {{.name = NULL}};
-
-const struct command string_commands[] = {
+static const struct command string_commands[] = {
     {ROW("GET", 2, "string"), .flags = COMMAND_READONLY | COMMAND_FAST, .keys = {KEY_ONE(1, KEY_RO)}},
     {ROW("MSET", -3, "string"), .flags = COMMAND_WRITE, .keys = {KEY_RANGE(1, -1, 2, KEY_OW)}},
     {ROW("MGET", -2, "string"), .flags = COMMAND_READONLY, .keys = {KEY_RANGE(1, -1, 1, KEY_RO)}},
@@ -57,7 +44,7 @@ static const struct command object_subcommands[] = {
     END,
 };
 
-const struct command key_commands[] = {
+static const struct command key_commands[] = {
     {ROW("OBJECT", -2, "generic"), .subcommands = object_subcommands},
     {ROW("TWO_APART", -4, "generic"), .keys = {KEY_ONE(1, KEY_OW), KEY_ONE(3, KEY_RO)}},
     {ROW("SORT", -2, "generic"), .flags = COMMAND_WRITE | COMMAND_DANGEROUS, .keys = {KEY_ONE(1, KEY_RO)},
@@ -72,29 +59,26 @@ const struct command key_commands[] = {
     END,
 };
 
-const struct command bitmap_commands[] = {
+static const struct command bitmap_commands[] = {
     {ROW("BITOP", -4, "bitmap"), .flags = COMMAND_WRITE, .keys = {KEY_ONE(2, KEY_OW), KEY_RANGE(3, -1, 1, KEY_RO)}},
     END,
 };
 
-const struct command hyperloglog_commands[] = {
+static const struct command hyperloglog_commands[] = {
     {ROW("PFMERGE", -2, "hyperloglog"), .flags = COMMAND_WRITE,
      .keys = {KEY_ONE(1, KEY_RW), KEY_RANGE(2, -1, 1, KEY_RO)}},
     END,
 };
 
-const struct command transaction_commands[] = {
+static const struct command transaction_commands[] = {
     {ROW("EXEC", 1, "transactions")},
     END,
 };
-const struct command connection_commands[] = {
-    END,
-};
-const struct command pubsub_commands[] = {
+static const struct command pubsub_commands[] = {
     {ROW("SPUBLISH", 3, "pubsub"), .flags = COMMAND_PUBSUB | COMMAND_FAST, .keys = {KEY_ONE(1, KEY_NOT_KEY)}},
     END,
 };
-const struct command server_commands[] = {
+static const struct command server_commands[] = {
     {ROW("LASTSAVE", 1, "server"), .flags = COMMAND_FAST},
     {ROW("CONFIG", 1, "server"), .flags = COMMAND_ADMIN},
     END,
@@ -103,22 +87,15 @@ static const struct command command_subcommands[] = {
     {ROW("COUNT", 2, "server")},
     END,
 };
-const struct command standalone_commands[] = {{.name = NULL}};
-const struct command list_commands[] = {{.name = NULL}};
-const struct command list_index_commands[] = {{.name = NULL}};
-const struct command list_wait_commands[] = {{.name = NULL}};
-const struct command set_commands[] = {{.name = NULL}};
-const struct command set_walk_commands[] = {{.name = NULL}};
-const struct command set_algebra_commands[] = {{.name = NULL}};
-const struct command script_commands[] = {{.name = NULL}};
-const struct command function_commands[] = {{.name = NULL}};
-const struct command hash_commands[] = {{.name = NULL}};
-const struct command hash_walk_commands[] = {{.name = NULL}};
-const struct command hash_expiry_commands[] = {{.name = NULL}};
-const struct command hash_getex_commands[] = {{.name = NULL}};
-const struct command command_commands[] = {
+static const struct command command_commands[] = {
     {ROW("COMMAND", -1, "server"), .subcommands = command_subcommands},
     END,
+};
+
+const struct command *const command_families[] = {
+    string_commands,      key_commands,         bitmap_commands,
+    hyperloglog_commands, transaction_commands, pubsub_commands,
+    server_commands,      command_commands,     NULL,
 };
 
 /* ---- look-up ---- */
