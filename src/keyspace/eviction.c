@@ -359,16 +359,6 @@ static struct entry *evict_entry(void *context, struct entry *entry)
     return successor;
 }
 
-/* To the next table of a db that is in use. */
-static void hand_advance(const struct partition *partition, struct partition_hand *hand)
-{
-    hand->hash = 0;
-    if (partition_database(partition, hand->db) && ++hand->table < SLOTS_PER_PARTITION)
-        return;
-    hand->table = 0;
-    hand->db = (uint8_t)((hand->db + 1) % DATABASE_COUNT);
-}
-
 static bool table_has_candidates(const struct eviction_step *step)
 {
     const struct slot_table *table = step->place.table;
@@ -394,7 +384,7 @@ static void walk_window(struct partition *partition, struct eviction_step *step,
         }
         if (hand->hash != 0)
             continue;
-        hand_advance(partition, hand);
+        partition_hand_advance(partition, hand);
         if (hand->db == start.db && hand->table == start.table)
             return;
     }

@@ -115,16 +115,6 @@ static bool expire_at_hand(struct partition *partition, struct expiry_step *step
     return true;
 }
 
-/* To the next table of a db that is in use. */
-static void hand_advance(const struct partition *partition, struct partition_hand *hand)
-{
-    hand->hash = 0;
-    if (partition_database(partition, hand->db) && ++hand->table < SLOTS_PER_PARTITION)
-        return;
-    hand->table = 0;
-    hand->db = (uint8_t)((hand->db + 1) % DATABASE_COUNT);
-}
-
 static int64_t bound_of(const struct partition *partition)
 {
     int64_t bound_ms = EXPIRY_NEVER;
@@ -147,7 +137,7 @@ static unsigned expire_locked(struct keyspace *keyspace, struct partition *parti
     unsigned tables = 0;
     /* One table more than a round: the first may have been begun in its middle. */
     while (tables++ <= round && expire_at_hand(partition, &step))
-        hand_advance(partition, &partition->expire_hand);
+        partition_hand_advance(partition, &partition->expire_hand);
     int64_t bound_ms = bound_of(partition);
     atomic_store_explicit(&partition->expiry_bound_ms, bound_ms, memory_order_relaxed);
     *more = bound_ms <= now_ms;

@@ -17,17 +17,6 @@ static struct entry *gather_entry(void *context, struct entry *entry)
     return moved ? moved : entry;
 }
 
-/* To the next table of a db that is in use; true if that is the first one again. */
-static bool hand_advance(const struct partition *partition, struct partition_hand *hand)
-{
-    hand->hash = 0;
-    if (partition_database(partition, hand->db) && ++hand->table < SLOTS_PER_PARTITION)
-        return false;
-    hand->table = 0;
-    hand->db = (uint8_t)((hand->db + 1) % DATABASE_COUNT);
-    return hand->db == 0;
-}
-
 static void gather_locked(struct keyspace *keyspace, struct partition *partition, struct gather_step *step)
 {
     struct partition_hand *hand = &partition->gather_hand;
@@ -39,7 +28,7 @@ static void gather_locked(struct keyspace *keyspace, struct partition *partition
         else
             hand->hash = 0;
         if (hand->hash == 0)
-            step->is_round_over = hand_advance(partition, hand);
+            step->is_round_over = partition_hand_advance(partition, hand);
     }
 }
 

@@ -100,6 +100,17 @@ static inline struct database_part *partition_database(const struct partition *p
     return atomic_load_explicit(&partition->databases[physical_db], memory_order_acquire);
 }
 
+/* (lock) To the next table of a db that is in use; true if that is the first one again. */
+static inline bool partition_hand_advance(const struct partition *partition, struct partition_hand *hand)
+{
+    hand->hash = 0;
+    if (partition_database(partition, hand->db) && ++hand->table < SLOTS_PER_PARTITION)
+        return false;
+    hand->table = 0;
+    hand->db = (uint8_t)((hand->db + 1) % DATABASE_COUNT);
+    return hand->db == 0;
+}
+
 static inline uint16_t partition_slot(const struct keyspace *keyspace, const struct partition *partition,
                                       unsigned table)
 {
