@@ -54,6 +54,25 @@ bool bytes_equal_text(struct bytes a, const char *text_nocase)
     return bytes_equal_nocase(a, bytes_of_text(text_nocase));
 }
 
+void bytes_skip_blanks(struct bytes *text)
+{
+    while (text->length > 0 && *text->data == ' ') {
+        text->data++;
+        text->length--;
+    }
+}
+
+struct bytes bytes_take_word(struct bytes *text)
+{
+    bytes_skip_blanks(text);
+    struct bytes word = {text->data, 0};
+    while (word.length < text->length && word.data[word.length] != ' ')
+        word.length++;
+    text->data += word.length;
+    text->length -= word.length;
+    return word;
+}
+
 bool bytes_to_uint64(struct bytes text, uint64_t *value)
 {
     if (text.length == 0 || text.length > BYTES_INTEGER_MAX)

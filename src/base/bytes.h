@@ -63,6 +63,11 @@ size_t bytes_from_uint64(char *text, uint64_t value);
 /* Seventeen digits without an exponent and without trailing zeros, as Redis prints floats that it computed. */
 size_t bytes_from_long_double(char *text, size_t size, long double value);
 
+/* Moves past blanks. */
+void bytes_skip_blanks(struct bytes *text);
+/* The next of the words that blanks part, none at the end; moves past it. */
+struct bytes bytes_take_word(struct bytes *text);
+
 /* Glob match with Redis's rules (* ? [a-z] [^x] and backslash). Iterative; false once it has spent a
  * budget of steps that no sensible pattern needs, so no pattern can stall a thread. */
 bool bytes_match(struct bytes pattern, struct bytes text, bool nocase);

@@ -71,20 +71,6 @@ void class_each(void (*visit)(void *context, const struct keyspace_class *class)
         visit(context, &classes[i]);
 }
 
-static struct bytes next_word(struct bytes *text)
-{
-    while (text->length > 0 && *text->data == ' ') {
-        text->data++;
-        text->length--;
-    }
-    struct bytes word = {text->data, 0};
-    while (word.length < text->length && word.data[word.length] != ' ')
-        word.length++;
-    text->data += word.length;
-    text->length -= word.length;
-    return word;
-}
-
 static char *copy_word(struct bytes word)
 {
     char *copy = memory_allocate(word.length + 1);
@@ -121,9 +107,9 @@ static bool class_parse(const struct option *option, struct bytes text, char *er
         return true;
     }
     struct keyspace_class class = {0};
-    struct bytes name = next_word(&text), prefix = {0};
-    for (struct bytes word = next_word(&text); word.length > 0; word = next_word(&text)) {
-        struct bytes value = next_word(&text);
+    struct bytes name = bytes_take_word(&text), prefix = {0};
+    for (struct bytes word = bytes_take_word(&text); word.length > 0; word = bytes_take_word(&text)) {
+        struct bytes value = bytes_take_word(&text);
         if (bytes_equal_text(word, "prefix"))
             prefix = value;
         else if (!class_set(&class, word, value)) {

@@ -9,25 +9,6 @@
 
 static const char *const class_names[CONNECTION_CLASS_COUNT] = {"normal", "slave", "pubsub"};
 
-static void skip_blanks(struct bytes *text)
-{
-    while (text->length > 0 && *text->data == ' ') {
-        text->data++;
-        text->length--;
-    }
-}
-
-static struct bytes next_word(struct bytes *text)
-{
-    skip_blanks(text);
-    struct bytes word = {text->data, 0};
-    while (word.length < text->length && word.data[word.length] != ' ')
-        word.length++;
-    text->data += word.length;
-    text->length -= word.length;
-    return word;
-}
-
 static int class_of(struct bytes word)
 {
     for (int class = 0; class < CONNECTION_CLASS_COUNT; class ++)
@@ -48,8 +29,8 @@ static bool parse_size(struct bytes word, int64_t *size)
 /* One group; NULL, or what is wrong with it. */
 static const char *parse_group(struct bytes *text, struct output_limit *limits)
 {
-    int class = class_of(next_word(text));
-    struct bytes hard = next_word(text), soft = next_word(text), seconds = next_word(text);
+    int class = class_of(bytes_take_word(text));
+    struct bytes hard = bytes_take_word(text), soft = bytes_take_word(text), seconds = bytes_take_word(text);
     if (seconds.length == 0)
         return "Wrong number of arguments in buffer limit configuration.";
     if (class < 0)
@@ -88,7 +69,7 @@ static bool limits_parse(const struct option *option, struct bytes text, char *e
     struct output_limit limits[CONNECTION_CLASS_COUNT];
     const char *wrong = NULL;
     limits_read(limits);
-    for (skip_blanks(&text); text.length > 0 && !wrong; skip_blanks(&text))
+    for (bytes_skip_blanks(&text); text.length > 0 && !wrong; bytes_skip_blanks(&text))
         wrong = parse_group(&text, limits);
     if (wrong)
         snprintf(error, error_size, "%s", wrong);

@@ -286,6 +286,17 @@ static void formatting_fits_whatever_its_length(void **state)
     }
 }
 
+static void words_are_parted_by_any_number_of_blanks(void **state)
+{
+    (void)state;
+    struct bytes text = BYTES("  one two   ");
+    assert_true(bytes_equal(bytes_take_word(&text), BYTES("one")));
+    assert_true(bytes_equal(bytes_take_word(&text), BYTES("two")));
+    assert_int_equal(text.length, 3);
+    assert_int_equal(bytes_take_word(&text).length, 0);
+    assert_int_equal(text.length, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -306,6 +317,7 @@ int main(void)
         cmocka_unit_test(a_long_text_is_not_given_up_on),
         cmocka_unit_test(a_buffer_grows_and_keeps_its_bytes),
         cmocka_unit_test(formatting_fits_whatever_its_length),
+        cmocka_unit_test(words_are_parted_by_any_number_of_blanks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
