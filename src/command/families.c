@@ -19,6 +19,8 @@
     family(list_index_commands) \
     family(list_wait_commands) \
     family(stream_commands) \
+    family(stream_add_commands) \
+    family(stream_range_commands) \
     family(stream_read_commands) \
     family(stream_group_commands) \
     family(stream_claim_commands) \

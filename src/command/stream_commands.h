@@ -19,6 +19,9 @@ bool arg_stream_id(struct execution *x, struct bytes word, uint64_t missing_seq,
 bool arg_stream_start(struct execution *x, struct bytes word, struct stream_id *id);
 bool arg_stream_end(struct execution *x, struct bytes word, struct stream_id *id);
 
+/* A number that must not be negative, else the error is replied. */
+bool arg_stream_count(struct execution *x, struct bytes word, const char *error, int64_t *count);
+
 /* Replies WRONGTYPE and returns false if the key holds another type; *entry is NULL where there is no key, and the value is
  * an empty stream then. */
 bool stream_lookup(struct execution *x, const struct key *key, bool writes, struct entry **entry, struct object *value);

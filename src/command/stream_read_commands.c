@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Reading: ranges, and what is new since an id or, for a group, since its last one. XREAD and XREADGROUP share their syntax
+/* Reading what is new since an id or, for a group, since its last one. XREAD and XREADGROUP share their syntax
  * and their way of waiting. Who waits is served with one key at a time, and finds its id by where the key's word stands; a $
  * is made an id before the wait begins. */
 #include "base/memory.h"
@@ -8,52 +8,6 @@
 #include "command/effects.h"
 #include "command/stream_commands.h"
 #include "resp/error_text.h"
-
-/* ---- ranges ---- */
-
-/* COUNT n, or nothing, to the end. A negative number is none. */
-static bool parse_range_count(struct execution *x, int64_t *count)
-{
-    *count = -1;
-    for (size_t at = 4; at < x->argc; at += 2) {
-        if (!arg_is(x->argv[at], "COUNT") || at + 1 == x->argc) {
-            reply_syntax_error(x);
-            return false;
-        }
-        if (!arg_int64(x, x->argv[at + 1], count))
-            return false;
-        *count = *count < 0 ? 0 : *count;
-    }
-    return true;
-}
-
-static void range(struct execution *x, bool backward)
-{
-    struct stream_id first, last;
-    struct entry *entry;
-    struct object value;
-    int64_t count;
-    if (!arg_stream_start(x, x->argv[backward ? 3 : 2], &first) ||
-        !arg_stream_end(x, x->argv[backward ? 2 : 3], &last) || !parse_range_count(x, &count) ||
-        !stream_lookup(x, &x->keys[0], false, &entry, &value))
-        return;
-    if (!entry)
-        reply_array(x->reply, 0);
-    else if (count == 0)
-        reply_null_array(x->reply);
-    else
-        reply_stream_range(x->reply, xstream_of(&value), first, last, backward, count < 0 ? 0 : (uint64_t)count);
-}
-
-static void xrange_command(struct execution *x)
-{
-    range(x, false);
-}
-
-static void xrevrange_command(struct execution *x)
-{
-    range(x, true);
-}
 
 /* ---- the words of XREAD and XREADGROUP ---- */
 
@@ -446,21 +400,6 @@ static void xreadgroup_command(struct execution *x)
 
 const struct command stream_read_commands[] = {
     {
-        .name = "XRANGE",
-        .run = xrange_command,
-        .arity = -4,
-        .flags = COMMAND_READONLY,
-        .keys = {KEY_ONE(1, KEY_RO | KEY_ACCESS)},
-        .group = "stream",
-        .since = "5.0.0",
-        .complexity = "O(N)",
-        .summary = "Returns entries within a range of ids.",
-        .arguments =
-            ARGUMENTS(ARG_KEY("key"), ARG_STRING("start"), ARG_STRING("end"),
-                      {.name = "count", .type = ARGUMENT_INTEGER, .token = "COUNT", .flags = ARGUMENT_OPTIONAL}),
-        .history = HISTORY({"6.2.0", "Bounds that exclude an id."}),
-    },
-    {
         .name = "XREAD",
         .run = xread_command,
         .arity = -4,
@@ -500,21 +439,6 @@ const struct command stream_read_commands[] = {
                        .token = "STREAMS",
                        .children = ARGUMENTS({.name = "key", .type = ARGUMENT_KEY, .flags = ARGUMENT_MULTIPLE},
                                              {.name = "id", .type = ARGUMENT_STRING, .flags = ARGUMENT_MULTIPLE})}),
-    },
-    {
-        .name = "XREVRANGE",
-        .run = xrevrange_command,
-        .arity = -4,
-        .flags = COMMAND_READONLY,
-        .keys = {KEY_ONE(1, KEY_RO | KEY_ACCESS)},
-        .group = "stream",
-        .since = "5.0.0",
-        .complexity = "O(N)",
-        .summary = "Returns entries within a range of ids, the last first.",
-        .arguments =
-            ARGUMENTS(ARG_KEY("key"), ARG_STRING("end"), ARG_STRING("start"),
-                      {.name = "count", .type = ARGUMENT_INTEGER, .token = "COUNT", .flags = ARGUMENT_OPTIONAL}),
-        .history = HISTORY({"6.2.0", "Bounds that exclude an id."}),
     },
     {.name = NULL},
 };

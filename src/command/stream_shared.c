@@ -87,6 +87,15 @@ bool arg_stream_end(struct execution *x, struct bytes word, struct stream_id *id
     return false;
 }
 
+bool arg_stream_count(struct execution *x, struct bytes word, const char *error, int64_t *count)
+{
+    if (!arg_int64(x, word, count))
+        return false;
+    if (*count < 0)
+        reply_error(x->reply, error);
+    return *count >= 0;
+}
+
 /* ---- look-up ---- */
 
 bool stream_lookup(struct execution *x, const struct key *key, bool writes, struct entry **entry, struct object *value)
