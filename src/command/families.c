@@ -13,6 +13,7 @@
     family(geo_commands) \
     family(geo_search_commands) \
     family(string_commands) \
+    family(increx_commands) \
     family(bitmap_commands) \
     family(hyperloglog_commands) \
     family(list_commands) \
@@ -24,6 +25,7 @@
     family(stream_read_commands) \
     family(stream_group_commands) \
     family(stream_claim_commands) \
+    family(stream_delete_commands) \
     family(stream_info_commands) \
     family(key_commands) \
     family(transaction_commands) \

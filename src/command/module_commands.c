@@ -59,6 +59,19 @@ const struct command module_subcommands[] = {
                       {.name = "arg", .type = ARGUMENT_STRING, .flags = ARGUMENT_OPTIONAL | ARGUMENT_MULTIPLE}),
     },
     {
+        .name = "LOADEX",
+        .run = module_load_command,
+        .arity = -3,
+        .flags = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_NO_ASYNC_LOADING,
+        .group = "server",
+        .since = "7.0.0",
+        .complexity = "O(1)",
+        .summary = "Loads a module with settings: refused, modules are not supported.",
+        .arguments = ARGUMENTS(
+            ARG_STRING("path"),
+            {.name = "args", .type = ARGUMENT_STRING, .token = "ARGS", .flags = ARGUMENT_OPTIONAL | ARGUMENT_MULTIPLE}),
+    },
+    {
         .name = "UNLOAD",
         .run = module_unload_command,
         .arity = 3,
