@@ -115,8 +115,8 @@ def texts_with_zeros_are_compared_whole(words, reference, ours):
 
 
 def ids_begin_with_a_digit(words, reference, ours):
-    """The reference's numbers may begin with a blank where they are ids."""
-    return words[0].startswith(b'X') and any(word[:1] == b' ' for word in words) and is_error(ours, 'ERR Invalid stream ID')
+    """The reference's numbers may begin with a blank or a plus sign where they are ids."""
+    return words[0].startswith(b'X') and any(word[:1] in (b' ', b'+') and word != b'+' for word in words) and is_error(ours, 'ERR Invalid stream ID')
 
 
 def numbers_are_judged_alone(words, reference, ours):
@@ -133,7 +133,7 @@ def long_errors_are_cut(words, reference, ours):
 DEVIATIONS = [
     ('long errors', 'an error has at most 1,023 bytes', long_errors_are_cut),
     ('SORT of numbers', 'each is judged alone', numbers_are_judged_alone),
-    ('blank ids', 'an id begins with a digit', ids_begin_with_a_digit),
+    ('signed ids', 'an id begins with a digit', ids_begin_with_a_digit),
     ('idle integers', 'no value is shared between keys', shared_integers_are_idle),
     ('SORT ALPHA', 'bytes behind a zero count', texts_with_zeros_are_compared_whole),
     ('XREAD +', 'reads the last entry, as 7.4 does', last_entry_can_be_read),
