@@ -106,8 +106,7 @@ enum status stream_open(struct stream **stream_pointer, const struct stream_opti
         if (status == STATUS_OK)
             status = stream_recover(stream, row_offset_max, error, error_size);
     } else {
-        random_hex(stream->identity.id, REPLICATION_ID_LENGTH);
-        memset(stream->identity.id2, '0', REPLICATION_ID_LENGTH);
+        stream_identity_begin(&stream->identity);
         atomic_store(&stream->end, row_offset_max);
     }
     if (status != STATUS_OK) {
@@ -198,6 +197,27 @@ uint64_t stream_append(struct stream *stream, const struct effect_batch *batch)
     atomic_store(&stream->end, end);
     lock_release(&stream->lock);
     return end;
+}
+
+uint64_t stream_append_verbatim(struct stream *stream, struct bytes bytes, int32_t db)
+{
+    if (!stream->recording)
+        return atomic_fetch_add(&stream->end, bytes.length) + bytes.length;
+    lock_acquire(&stream->lock);
+    buffer_append(&stream->pending, bytes.data, bytes.length);
+    stream->db = db;
+    uint64_t end = atomic_load_explicit(&stream->end, memory_order_relaxed) + bytes.length;
+    atomic_store(&stream->end, end);
+    lock_release(&stream->lock);
+    return end;
+}
+
+int32_t stream_db(struct stream *stream)
+{
+    lock_acquire(&stream->lock);
+    int32_t db = stream->db;
+    lock_release(&stream->lock);
+    return db;
 }
 
 bool stream_is_recording(const struct stream *stream)
@@ -326,7 +346,6 @@ void stream_drop_before(struct stream *stream, uint64_t offset)
 void stream_read_info(struct stream *stream, struct stream_info *info)
 {
     *info = (struct stream_info){
-        .id2_offset = stream->identity.id2_offset,
         .synced = stream_reached(stream, STREAM_SYNCED),
         .last_sync_us = atomic_load(&stream->last_sync_us),
         .sync_us_max = atomic_load(&stream->sync_us_max),
@@ -335,8 +354,6 @@ void stream_read_info(struct stream *stream, struct stream_info *info)
         info->needed_bytes = stream_needed(stream);
         info->needed_bytes_max = stream_needed_max(stream);
     }
-    memcpy(info->replication_id, stream->identity.id, sizeof(info->replication_id));
-    memcpy(info->replication_id2, stream->identity.id2, sizeof(info->replication_id2));
     /* In this order, so that synced <= written <= end holds in what is told as well. */
     info->written = stream_reached(stream, STREAM_WRITTEN);
     info->first = info->end = stream_end(stream);
@@ -347,6 +364,11 @@ void stream_read_info(struct stream *stream, struct stream_info *info)
         info->log_bytes += atomic_load(&segment->bytes);
     }
     info->ring_bytes = stream->kept.bytes;
+    memcpy(info->replication_id, stream->identity.id, sizeof(info->replication_id));
+    memcpy(info->replication_id2, stream->identity.id2, sizeof(info->replication_id2));
+    info->id2_offset = stream->identity.id2_offset;
+    info->bias = stream->identity.bias;
+    info->is_partial = stream->identity.is_partial;
     lock_release(&stream->log_lock);
     lock_acquire(&stream->lock);
     info->ring_bytes += stream->pending.capacity;

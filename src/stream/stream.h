@@ -52,6 +52,25 @@ void stream_close(struct stream **stream);
  * LOCK_STREAM for the time of a memcpy; never waits for a device. The caller holds the partitions concerned. */
 uint64_t stream_append(struct stream *stream, const struct effect_batch *batch);
 
+/* ---- following another node's stream ---- */
+
+/* Appends what its primary has appended, as it came: whole brackets, single effects, pings, or newlines between them; after
+ * them logical db 'db' is selected. The caller holds the partitions that they concern. */
+uint64_t stream_append_verbatim(struct stream *stream, struct bytes bytes, int32_t db);
+/* The logical db that is selected at the end; -1: it is not known. */
+int32_t stream_db(struct stream *stream);
+
+/* Offsets here never go back, whatever history is followed, since rows carry them. What other nodes are told of them
+ * differs by the history's bias: theirs = ours + bias. The following change the history, durably; nobody may append
+ * meanwhile, and the calling thread waits for the device. */
+
+/* From here on the keys are replaced by somebody else's: until stream_begin_history the node has no history. */
+enum status stream_forget_history(struct stream *stream) MUST_USE;
+/* What is here is what the other node has at its offset of the history 'id'. */
+enum status stream_begin_history(struct stream *stream, const char *id, uint64_t replication_offset) MUST_USE;
+/* The history goes on under another id (the primary's new one), or NULL: under a new one of our own. */
+enum status stream_continue_history(struct stream *stream, const char *id) MUST_USE;
+
 /* Whether somebody keeps what is appended (a log, a replica). If not, batches need not be staged, except those
  * of node-wide effects, whose offsets order rows. */
 bool stream_is_recording(const struct stream *stream);
@@ -97,6 +116,8 @@ void stream_drop_before(struct stream *stream, uint64_t offset);
 struct stream_info {
     char replication_id[41], replication_id2[41];
     uint64_t id2_offset;                     /* up to which the second id is valid */
+    int64_t bias;                            /* to be added to offsets that others are told */
+    bool is_partial;                         /* no history: a copy is, or was, under way */
     uint64_t end, written, synced, first;    /* first: the oldest offset still in the log */
     uint64_t log_bytes;                      /* of all segments */
     uint64_t needed_bytes, needed_bytes_max; /* what may not be dropped, and its bound; 0: none */

@@ -72,7 +72,9 @@ void stream_waits_mail_all(struct stream_waits *waits);
 /* Who the stream's bytes belong to; kept in a small file beside the segments. */
 struct stream_identity {
     char id[REPLICATION_ID_LENGTH + 1], id2[REPLICATION_ID_LENGTH + 1];
-    uint64_t id2_offset;
+    uint64_t id2_offset; /* up to which id2 is valid */
+    int64_t bias;        /* what others call an offset is so much more than what we do; see stream_history.c */
+    bool is_partial;     /* what the node holds is a part of somebody's data only */
 };
 
 /* Why the log cannot be written, one a kind of error, so that a text lives as long as the stream. */
@@ -95,8 +97,8 @@ struct stream {
     int directory_fd; /* locked against other processes */
     bool recording;
     uint64_t salt;
-    uint64_t sync_bytes; /* so much unsynced asks for a sync before its time */
-    struct stream_identity identity;
+    uint64_t sync_bytes;             /* so much unsynced asks for a sync before its time */
+    struct stream_identity identity; /* under log_lock, once the stream is open */
 
     /* under lock, LOCK_STREAM */
     struct lock lock;
@@ -144,6 +146,17 @@ struct stream {
     pthread_mutex_t mutex;
     pthread_cond_t progress;
 };
+
+/* stream_history.c: the small file, and how one id follows another. _read fails if there is none, or a damaged one; _write
+ * returns 0 or an errno value. */
+#define IDENTITY_NAME "log-identity"
+struct stream_identity stream_identity_get(struct stream *stream);
+void stream_identity_begin(struct stream_identity *identity);
+bool stream_identity_read(struct stream *stream, struct stream_identity *identity);
+int stream_identity_write(struct stream *stream, const struct stream_identity *identity);
+/* A new id follows the present one, which stays valid up to 'end'. If nothing was ever appended under the present one,
+ * it is its predecessor that stays. */
+void stream_identity_succeed(struct stream_identity *identity, uint64_t end);
 
 /* stream_segment.c: files. Each returns 0 or an errno value unless it says otherwise. */
 

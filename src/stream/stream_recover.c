@@ -26,9 +26,6 @@
 #include "base/memory.h"
 #include "base/random.h"
 
-#define IDENTITY_NAME "log-identity"
-#define NO_ID "0000000000000000000000000000000000000000"
-
 struct recovery {
     struct stream *stream;
     char *error;
@@ -54,52 +51,6 @@ static enum status recovery_fail_system(struct recovery *recovery, const char *n
 {
     return recovery_fail(recovery, status_from_errno(error), "cannot %s %s/%s: %s", what, recovery->stream->directory,
                          name, strerror(error));
-}
-
-/* Identity. */
-
-static int identity_write(struct stream *stream)
-{
-    struct stream_identity *identity = &stream->identity;
-    struct buffer text = {0};
-    buffer_append_format(&text, "id %s\nid2 %s\nid2-offset %" PRIu64 "\n", identity->id, identity->id2,
-                         identity->id2_offset);
-    int error = directory_write_file(stream->directory_fd, IDENTITY_NAME, buffer_bytes(&text));
-    buffer_deinit(&text);
-    return error;
-}
-
-static bool identity_read(struct stream *stream)
-{
-    struct stream_identity *identity = &stream->identity;
-    char text[256];
-    int fd = openat(stream->directory_fd, IDENTITY_NAME, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    ssize_t length = pread(fd, text, sizeof(text) - 1, 0);
-    close(fd);
-    text[length > 0 ? length : 0] = '\0';
-    return sscanf(text, "id %40[0-9a-f] id2 %40[0-9a-f] id2-offset %" SCNu64, identity->id, identity->id2,
-                  &identity->id2_offset) == 3 &&
-           strlen(identity->id) == REPLICATION_ID_LENGTH && strlen(identity->id2) == REPLICATION_ID_LENGTH;
-}
-
-static void identity_begin(struct stream_identity *identity)
-{
-    random_hex(identity->id, REPLICATION_ID_LENGTH);
-    memcpy(identity->id2, NO_ID, sizeof(identity->id2));
-    identity->id2_offset = 0;
-}
-
-/* A new id follows the present one, which stays valid up to 'end'. If nothing was ever appended under the present
- * one, it is its predecessor that stays. */
-static void identity_succeed(struct stream_identity *identity, uint64_t end)
-{
-    bool unused = strcmp(identity->id2, NO_ID) != 0 && end <= identity->id2_offset;
-    if (!unused)
-        memcpy(identity->id2, identity->id, sizeof(identity->id2));
-    identity->id2_offset = end;
-    random_hex(identity->id, REPLICATION_ID_LENGTH);
 }
 
 /* Segments. */
@@ -287,13 +238,14 @@ static enum status recovery_begin_segment(struct recovery *recovery, uint64_t fi
 static enum status recovery_settle_identity(struct recovery *recovery, bool fresh, bool ends_low)
 {
     struct stream *stream = recovery->stream;
-    if (fresh || !identity_read(stream))
-        identity_begin(&stream->identity);
+    struct stream_identity *identity = &stream->identity;
+    if (fresh || !stream_identity_read(stream, identity))
+        stream_identity_begin(identity);
     else if (!recovery->clean || ends_low)
-        identity_succeed(&stream->identity, recovery->end);
+        stream_identity_succeed(identity, recovery->end);
     else
         return STATUS_OK;
-    int error = identity_write(stream);
+    int error = stream_identity_write(stream, identity);
     return error ? recovery_fail_system(recovery, IDENTITY_NAME, "write", error) : STATUS_OK;
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Reading the log back. A frame holds whole brackets, so each is read to its EXEC first and applied in a second pass
- * over the same bytes: nothing is collected, and nothing of a bracket without an end is applied. */
+ * over the same bytes: nothing is collected, and nothing of a bracket without an end is applied. Who followed another node
+ * has, in between, what that one sent beside effects: pings, questions how far we are, and newlines, which stand for what we
+ * had already. They own bytes, and mean nothing. */
 #include "stream/stream_private.h"
 
 #include <errno.h>
@@ -23,22 +25,28 @@ struct replay {
     void *context;
     uint64_t offset; /* all before it is replayed */
     uint64_t effects;
+    int32_t db;     /* selected after what was read; -1: not known */
+    uint64_t db_at; /* frames that end here are read for what they select, even if they are before 'from' */
     int64_t start_us, told_us;
     char *error;
     size_t error_size;
 };
 
-enum effect_kind { KIND_EFFECT, KIND_SELECT, KIND_MULTI, KIND_EXEC };
+enum effect_kind { KIND_EFFECT, KIND_SELECT, KIND_MULTI, KIND_EXEC, KIND_NOTHING };
 
 static enum effect_kind effect_kind_of(const struct effect *effect)
 {
     const struct bytes *name = &effect->words[0];
-    if (effect->count > 2 || name->length < 4)
+    if (effect->count > 3 || name->length < 4)
         return KIND_EFFECT;
+    if (effect->count == 3)
+        return bytes_equal(*name, BYTES("REPLCONF")) ? KIND_NOTHING : KIND_EFFECT;
     if (effect->count == 2)
         return bytes_equal(*name, BYTES("SELECT")) ? KIND_SELECT : KIND_EFFECT;
     if (bytes_equal(*name, BYTES("MULTI")))
         return KIND_MULTI;
+    if (bytes_equal(*name, BYTES("PING")))
+        return KIND_NOTHING;
     return bytes_equal(*name, BYTES("EXEC")) ? KIND_EXEC : KIND_EFFECT;
 }
 
@@ -51,16 +59,37 @@ static bool select_db(const struct effect *effect, int32_t *db)
     return true;
 }
 
+static size_t newlines_at(struct bytes payload, size_t at)
+{
+    size_t length = 0;
+    while (at + length < payload.length && payload.data[at + length] == '\n')
+        length++;
+    return length;
+}
+
+/* Reads what stands at 'at', newlines as well. False if it is not of the stream. */
+static bool read_next(struct bytes payload, size_t at, struct effect *effect, enum effect_kind *kind, size_t *length)
+{
+    *kind = KIND_NOTHING;
+    if ((*length = newlines_at(payload, at)) > 0)
+        return true;
+    if (!effect_decode(bytes_of(payload.data + at, payload.length - at), effect, length))
+        return false;
+    *kind = effect_kind_of(effect);
+    return true;
+}
+
 /* Where in the payload the bracket that begins at 'at', after its MULTI, ends; 0 if it does not. */
 static size_t bracket_end(struct bytes payload, size_t at)
 {
     struct effect effect;
+    enum effect_kind kind;
     size_t length;
     while (at < payload.length) {
-        if (!effect_decode(bytes_of(payload.data + at, payload.length - at), &effect, &length))
+        if (!read_next(payload, at, &effect, &kind, &length))
             return 0;
         at += length;
-        if (effect_kind_of(&effect) == KIND_EXEC)
+        if (kind == KIND_EXEC)
             return at;
     }
     return 0;
@@ -72,10 +101,13 @@ static bool replay_frame(struct replay *replay, const struct frame *frame)
     size_t length, end = 0; /* end: of the present bracket; 0 outside of one */
     int32_t db = frame->db;
     struct effect effect;
+    enum effect_kind kind;
     for (size_t at = 0; at < payload.length; at += length) {
-        if (!effect_decode(bytes_of(payload.data + at, payload.length - at), &effect, &length))
+        if (!read_next(payload, at, &effect, &kind, &length))
             return false;
-        switch (effect_kind_of(&effect)) {
+        switch (kind) {
+        case KIND_NOTHING:
+            break;
         case KIND_SELECT:
             if (!select_db(&effect, &db))
                 return false;
@@ -100,6 +132,7 @@ static bool replay_frame(struct replay *replay, const struct frame *frame)
             }
         }
     }
+    replay->db = db;
     return true;
 }
 
@@ -140,7 +173,8 @@ static enum status replay_segment(struct replay *replay, struct segment_reader *
         if (result != READER_FRAME || frame.clean || frame.offset != replay->offset ||
             end - frame.offset < frame.payload.length)
             return replay_corrupt(replay, name, position);
-        if (frame.offset + frame.payload.length > replay->from && !replay_frame(replay, &frame))
+        uint64_t frame_end = frame.offset + frame.payload.length;
+        if ((frame_end > replay->from || frame_end == replay->db_at) && !replay_frame(replay, &frame))
             return replay_corrupt(replay, name, position);
         replay->offset += frame.payload.length;
         replay_tell(replay, false);
@@ -175,6 +209,27 @@ static uint64_t log_segment_end(struct stream *stream, struct log_segment *segme
         return stream_end(stream);
     struct log_segment *next = list_entry(segment->node.next, struct log_segment, node);
     return next->previous_end > segment->first ? next->previous_end : segment->first;
+}
+
+/* What is selected at the end is known from the last frame, wherever that is. */
+static enum status replay_find_db(struct replay *replay)
+{
+    struct stream *stream = replay->stream;
+    enum status status = STATUS_OK;
+    struct replay last = *replay;
+    last.from = UINT64_MAX;
+    for (struct list *node = stream->segments.previous; node != &stream->segments; node = node->previous) {
+        struct log_segment *segment = list_entry(node, struct log_segment, node);
+        uint64_t end = log_segment_end(stream, segment);
+        if (replay->db >= 0 || end <= segment->first)
+            continue;
+        last.db_at = end;
+        status = replay_file(&last, segment, end);
+        replay->db = last.db;
+        break;
+    }
+    stream->db = stream->pending_db = replay->db;
+    return status;
 }
 
 static enum status replay_all(struct replay *replay)
@@ -214,6 +269,7 @@ enum status stream_replay(struct stream *stream, uint64_t from,
                             .apply = apply,
                             .context = context,
                             .offset = from,
+                            .db = -1,
                             .error = error,
                             .error_size = error_size};
     replay.start_us = replay.told_us = clock_monotonic_us();
@@ -226,6 +282,8 @@ enum status stream_replay(struct stream *stream, uint64_t from,
     }
     atomic_store(&stream->needed_from, from);
     enum status status = replay_all(&replay);
+    if (status == STATUS_OK)
+        status = replay_find_db(&replay);
     if (status == STATUS_OK)
         replay_tell(&replay, true);
     return status;

@@ -80,7 +80,8 @@ static int log_segment_fill(struct stream *stream, int fd, struct log_segment *s
     char bytes[SEGMENT_HEADER_BYTES];
     struct segment_header header = {
         .first = segment->first, .previous_end = segment->previous_end, .salt = stream->salt};
-    memcpy(header.replication_id, stream->identity.id, sizeof(header.replication_id));
+    struct stream_identity identity = stream_identity_get(stream);
+    memcpy(header.replication_id, identity.id, sizeof(header.replication_id));
     log_segment_header_encode(bytes, &header);
     int error = log_segment_write(fd, bytes, sizeof(bytes), 0);
     uint64_t position = sizeof(bytes);

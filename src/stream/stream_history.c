@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Whose the stream's bytes are. A history is a replication id and the bytes under it; nodes that have one in common have
+ * the same bytes at the same replication offsets, and a node that asks for what follows its own names both.
+ *
+ * Within the node offsets only grow, since rows and checkpoints carry them and the greater one is the newer. A node that
+ * begins to follow another one may be ahead of it, by a history that is over. So it goes on counting where it stands, and
+ * remembers by how much the other's count differs: the bias. A node that never followed has a bias of 0.
+ *
+ *   H1  the file says that the history is partial before the first key is replaced by another node's;
+ *   H2  it says otherwise only after all that the copy has brought is synced.
+ *
+ * So who crashes in the middle of a copy knows that it has none, and asks for all of it. */
+#include "stream/stream_private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/random.h"
+
+#define NO_ID "0000000000000000000000000000000000000000"
+
+int stream_identity_write(struct stream *stream, const struct stream_identity *identity)
+{
+    struct buffer text = {0};
+    buffer_append_format(&text, "id %s\nid2 %s\nid2-offset %" PRIu64 "\nbias %" PRId64 "\npartial %d\n", identity->id,
+                         identity->id2, identity->id2_offset, identity->bias, identity->is_partial);
+    int error = directory_write_file(stream->directory_fd, IDENTITY_NAME, buffer_bytes(&text));
+    buffer_deinit(&text);
+    return error;
+}
+
+bool stream_identity_read(struct stream *stream, struct stream_identity *identity)
+{
+    char text[256];
+    int fd = openat(stream->directory_fd, IDENTITY_NAME, O_RDONLY | O_CLOEXEC), is_partial = 0;
+    if (fd < 0)
+        return false;
+    ssize_t length = pread(fd, text, sizeof(text) - 1, 0);
+    close(fd);
+    text[length > 0 ? length : 0] = '\0';
+    *identity = (struct stream_identity){0};
+    int found = sscanf(text, "id %40[0-9a-f] id2 %40[0-9a-f] id2-offset %" SCNu64 " bias %" SCNd64 " partial %d",
+                       identity->id, identity->id2, &identity->id2_offset, &identity->bias, &is_partial);
+    identity->is_partial = is_partial != 0;
+    return (found == 3 || found == 5) && strlen(identity->id) == REPLICATION_ID_LENGTH &&
+           strlen(identity->id2) == REPLICATION_ID_LENGTH;
+}
+
+void stream_identity_begin(struct stream_identity *identity)
+{
+    *identity = (struct stream_identity){.bias = 0};
+    random_hex(identity->id, REPLICATION_ID_LENGTH);
+    memcpy(identity->id2, NO_ID, sizeof(identity->id2));
+}
+
+/* The present id becomes the second one, unless nothing was ever appended under it. */
+static void identity_retire(struct stream_identity *identity, uint64_t end)
+{
+    bool unused = strcmp(identity->id2, NO_ID) != 0 && end <= identity->id2_offset;
+    if (!unused)
+        memcpy(identity->id2, identity->id, sizeof(identity->id2));
+    identity->id2_offset = end;
+}
+
+void stream_identity_succeed(struct stream_identity *identity, uint64_t end)
+{
+    identity_retire(identity, end);
+    random_hex(identity->id, REPLICATION_ID_LENGTH);
+}
+
+/* Makes it the stream's, on the device first. */
+static enum status identity_set(struct stream *stream, const struct stream_identity *identity)
+{
+    int error = stream->recording ? stream_identity_write(stream, identity) : 0;
+    if (error)
+        return status_from_errno(error);
+    lock_acquire(&stream->log_lock);
+    stream->identity = *identity;
+    lock_release(&stream->log_lock);
+    return STATUS_OK;
+}
+
+struct stream_identity stream_identity_get(struct stream *stream)
+{
+    lock_acquire(&stream->log_lock);
+    struct stream_identity identity = stream->identity;
+    lock_release(&stream->log_lock);
+    return identity;
+}
+
+enum status stream_forget_history(struct stream *stream)
+{
+    struct stream_identity identity;
+    stream_identity_begin(&identity);
+    identity.is_partial = true;
+    return identity_set(stream, &identity);
+}
+
+enum status stream_begin_history(struct stream *stream, const char *id, uint64_t replication_offset)
+{
+    uint64_t end = stream_end(stream);
+    struct stream_identity identity;
+    stream_identity_begin(&identity);
+    snprintf(identity.id, sizeof(identity.id), "%s", id);
+    identity.bias = (int64_t)(replication_offset - end);
+    enum status status = stream_sync_wait(stream, end);
+    return status == STATUS_OK ? identity_set(stream, &identity) : status;
+}
+
+enum status stream_continue_history(struct stream *stream, const char *id)
+{
+    struct stream_identity identity = stream_identity_get(stream);
+    if (id && strcmp(id, identity.id) == 0)
+        return STATUS_OK;
+    identity_retire(&identity, stream_end(stream));
+    if (id)
+        snprintf(identity.id, sizeof(identity.id), "%s", id);
+    else
+        random_hex(identity.id, REPLICATION_ID_LENGTH);
+    /* An unclean end has given the history a new id that nobody else knows, and the primary knows the old one only. */
+    if (strcmp(identity.id, identity.id2) == 0) {
+        memcpy(identity.id2, NO_ID, sizeof(identity.id2));
+        identity.id2_offset = 0;
+    }
+    identity.is_partial = false;
+    return identity_set(stream, &identity);
+}
