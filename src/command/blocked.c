@@ -123,7 +123,7 @@ bool arg_block_timeout(struct execution *x, struct bytes word, int64_t *timeout_
 
 bool execution_may_block(const struct execution *x)
 {
-    return x->serving || !(x->session->flags & SESSION_EXECUTING_MULTI);
+    return x->serving || !(x->session->flags & (SESSION_EXECUTING_MULTI | SESSION_FEED));
 }
 
 static struct blocked *blocked_create(struct execution *x)

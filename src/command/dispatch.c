@@ -13,6 +13,7 @@
 #include "command/class.h"
 #include "command/error_counts.h"
 #include "command/latency_events.h"
+#include "command/feed.h"
 #include "command/lock_wait.h"
 #include "command/monitor.h"
 #include "command/notify.h"
@@ -42,6 +43,8 @@ void gate_register(const struct gate *gate)
 
 enum gate_answer execution_ask_gates(struct execution *x)
 {
+    if (__builtin_expect(x->session->flags & SESSION_FEED, 0))
+        return feed_gate(x);
     for (uint32_t i = 0; i < gate_count; i++) {
         if (gates[i]->only_flags && !(x->session->flags & gates[i]->only_flags))
             continue;
@@ -329,8 +332,11 @@ void execution_release(struct execution *x, struct holding *holding)
     enum stream_level level = x->wait_level;
     if (__builtin_expect(x->worker->filled.length > 0, 0))
         blocked_serve(x, holding);
-    if (effects->count > 0) {
-        offset = stream_append(x->engine->stream, effects);
+    if (__builtin_expect(x->session->flags & SESSION_FEED, 0)) {
+        feed_append(x);
+    } else if (effects->count > 0) {
+        if (__builtin_expect(!engine_follows_bytes(x->engine), 1))
+            offset = stream_append(x->engine->stream, effects);
         effect_batch_clear(effects);
     } else if (x->waits_for_reads)
         offset = stream_end(x->engine->stream);
@@ -547,8 +553,10 @@ static struct execution execution_of(struct worker *worker, struct session *sess
                               .argv = argv,
                               .argc = argc,
                               .now_ms = worker->now_ms,
+                              .expiry_ms = session->flags & SESSION_FEED ? 0 : worker->now_ms,
                               .db = session->db,
-                              .recording = stream_is_recording(worker->engine->stream),
+                              .recording = stream_is_recording(worker->engine->stream) &&
+                                           !engine_follows_bytes(worker->engine),
                               .touch = !(session->flags & SESSION_NO_TOUCH)};
 }
 

@@ -16,7 +16,9 @@
 static struct entry *lookup_live(struct execution *x, const struct key *key)
 {
     struct entry *entry = keyspace_find(x->keyspace, key);
-    if (__builtin_expect(entry && entry_is_expired(entry, x->now_ms), 0)) {
+    if (__builtin_expect(entry && entry_is_expired(entry, x->expiry_ms), 0)) {
+        if (engine_is_following(x->engine))
+            return NULL; /* it is the primary who says when it goes */
         metric_add(METRIC_expired_keys, 1);
         delete_key(x, key, entry);
         notify(x, NOTIFY_EXPIRED, "expired", key);
@@ -222,7 +224,7 @@ void stage_setrange(struct execution *x, const struct key *key, int64_t offset, 
 
 struct entry *store_expire(struct execution *x, const struct key *key, struct entry *entry, int64_t expire_at_ms)
 {
-    if (expire_at_ms != ENTRY_NO_EXPIRE && expire_at_ms <= x->now_ms) {
+    if (expire_at_ms != ENTRY_NO_EXPIRE && expire_at_ms <= x->expiry_ms) {
         delete_key(x, key, entry);
         return NULL;
     }
@@ -266,7 +268,7 @@ void stage_node_effect(struct execution *x, const char *name, const int64_t *num
 void effect_append_alone(struct engine *engine, const struct key *key, const char *name, const struct bytes *words,
                          uint32_t count)
 {
-    if (!stream_is_recording(engine->stream))
+    if (!stream_is_recording(engine->stream) || engine_follows_bytes(engine))
         return;
     struct effect_batch batch = {0};
     effect_begin(&batch, key->db, 2 + count);

@@ -33,9 +33,12 @@ bool engine_make_room(struct engine *engine, struct worker *worker)
     size_t excess = engine_excess(engine);
     if (__builtin_expect(excess == 0, 1))
         return true;
+    bool follows = engine_is_following(engine);
+    if (follows && !engine->spill && __atomic_load_n(&engine->replica_ignores_maxmemory, __ATOMIC_RELAXED))
+        return true;
     if (!engine->spill && (engine->eviction == EVICT_NOEVICTION || engine->eviction == EVICT_TIER))
         return false;
-    enum eviction_reach reach = engine->spill ? EVICT_OPTIONAL : EVICT_ANY;
+    enum eviction_reach reach = !engine->spill ? EVICT_ANY : follows ? EVICT_CLEAN : EVICT_OPTIONAL;
     size_t dirty = 0;
     for (uint32_t visited = 0; excess > 0 && visited < EVICT_PARTITIONS_MAX; visited++) {
         size_t wanted = excess < EVICT_STEP_BYTES ? excess : EVICT_STEP_BYTES;

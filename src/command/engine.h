@@ -32,12 +32,33 @@ struct engine {
     int64_t bulk_bytes_max; /* proto-max-bulk-len */
     char *requirepass;
     _Atomic bool active_expire;
+    _Atomic int following;         /* enum following */
+    bool replica_ignores_maxmemory; /* replica-ignore-maxmemory */
     _Atomic int64_t pause_until_ms; /* CLIENT PAUSE */
     _Atomic bool pause_writes_only;
     int64_t started_at_ms;
     char run_id[41];
     const char *const *command_line;
 };
+
+/* Whose word makes keys: this node's clients', or its primary's. Changed while nothing is executed for the link. */
+enum following {
+    FOLLOWS_NOBODY,
+    FOLLOWS_COMMANDS, /* another's commands, which become effects of this node's own stream */
+    FOLLOWS_BYTES,    /* another Forebay's stream, which becomes this node's own, byte by byte */
+};
+
+/* A follower decides nothing by itself: no key expires or is evicted until it is told. */
+static inline bool engine_is_following(const struct engine *engine)
+{
+    return atomic_load_explicit(&engine->following, memory_order_relaxed) != FOLLOWS_NOBODY;
+}
+
+/* Then nobody but the link may append. */
+static inline bool engine_follows_bytes(const struct engine *engine)
+{
+    return atomic_load_explicit(&engine->following, memory_order_relaxed) == FOLLOWS_BYTES;
+}
 
 /* The text as it is now; good for the present request. CONFIG SET may replace it at any time. */
 static inline const char *engine_password(const struct engine *engine)

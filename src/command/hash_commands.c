@@ -21,7 +21,7 @@ static size_t set_pairs(struct execution *x, struct entry *entry, struct object 
     struct buffer *room = edit_room(x);
     size_t added = 0;
     for (size_t i = 0; i < count; i += 2)
-        added += hash_object_set(hash, room, words[i], words[i + 1], false, x->now_ms);
+        added += hash_object_set(hash, room, words[i], words[i + 1], false, x->expiry_ms);
     store_changed(x, x->keys, entry, hash);
     stage_change(x, x->keys, entry == NULL, "HSET", words, count, 2);
     return added;
@@ -52,7 +52,7 @@ static void hsetnx_command(struct execution *x)
     struct hash_value old;
     if (!hash_lookup_write(x, x->keys, false, &entry, &hash))
         return;
-    bool is_new = !hash_object_get(&hash, x->argv[2], x->now_ms, &old);
+    bool is_new = !hash_object_get(&hash, x->argv[2], x->expiry_ms, &old);
     if (is_new) {
         set_pairs(x, entry, &hash, x->argv + 2, 2);
         notify(x, NOTIFY_HASH, "hset", x->keys);
@@ -70,7 +70,7 @@ static void hdel_command(struct execution *x)
     struct buffer *room = edit_room(x);
     word_list_init(&removed);
     for (size_t i = 2; entry && i < x->argc; i++)
-        if (hash_object_remove(&hash, room, x->argv[i], x->now_ms))
+        if (hash_object_remove(&hash, room, x->argv[i], x->expiry_ms))
             word_list_add(&removed, x->argv[i]);
     if (removed.count > 0)
         hash_store_taken(x, x->keys, entry, &hash, removed.words, removed.count, "hdel");
@@ -83,7 +83,7 @@ static void store_computed(struct execution *x, struct entry *entry, struct obje
                            int64_t expire_at_ms)
 {
     struct bytes pair[] = {x->argv[2], value};
-    hash_object_set(hash, edit_room(x), pair[0], pair[1], true, x->now_ms);
+    hash_object_set(hash, edit_room(x), pair[0], pair[1], true, x->expiry_ms);
     store_changed(x, x->keys, entry, hash);
     stage_change(x, x->keys, entry == NULL, "HSET", pair, 2, 2);
     if (expire_at_ms != HASH_NO_EXPIRE)
@@ -99,7 +99,7 @@ static void hincrby_command(struct execution *x)
     int64_t amount, value = 0;
     if (!arg_int64(x, x->argv[3], &amount) || !hash_lookup_write(x, x->keys, false, &entry, &hash))
         return;
-    if (hash_object_get(&hash, x->argv[2], x->now_ms, &old) && !bytes_to_int64(old.bytes, &value)) {
+    if (hash_object_get(&hash, x->argv[2], x->expiry_ms, &old) && !bytes_to_int64(old.bytes, &value)) {
         reply_error(x->reply, ERROR_HASH_NOT_INTEGER);
         return;
     }
@@ -127,7 +127,7 @@ static void hincrbyfloat_command(struct execution *x)
     }
     if (!hash_lookup_write(x, x->keys, false, &entry, &hash))
         return;
-    if (hash_object_get(&hash, x->argv[2], x->now_ms, &old) && !bytes_to_long_double(old.bytes, &value)) {
+    if (hash_object_get(&hash, x->argv[2], x->expiry_ms, &old) && !bytes_to_long_double(old.bytes, &value)) {
         reply_error(x->reply, ERROR_HASH_NOT_FLOAT);
         return;
     }
@@ -147,7 +147,7 @@ static void hincrbyfloat_command(struct execution *x)
 static void reply_field(struct execution *x, const struct object *hash, struct bytes field)
 {
     struct hash_value value;
-    if (hash_object_get(hash, field, x->now_ms, &value))
+    if (hash_object_get(hash, field, x->expiry_ms, &value))
         reply_bulk(x->reply, value.bytes);
     else
         reply_null(x->reply);
@@ -178,7 +178,7 @@ static void hexists_command(struct execution *x)
     struct object hash;
     struct hash_value value;
     if (hash_lookup_read(x, x->keys, false, &entry, &hash))
-        reply_integer(x->reply, hash_object_get(&hash, x->argv[2], x->now_ms, &value));
+        reply_integer(x->reply, hash_object_get(&hash, x->argv[2], x->expiry_ms, &value));
 }
 
 static void hstrlen_command(struct execution *x)
@@ -188,7 +188,7 @@ static void hstrlen_command(struct execution *x)
     struct hash_value value;
     if (!hash_lookup_read(x, x->keys, false, &entry, &hash))
         return;
-    bool is_there = hash_object_get(&hash, x->argv[2], x->now_ms, &value);
+    bool is_there = hash_object_get(&hash, x->argv[2], x->expiry_ms, &value);
     reply_integer(x->reply, is_there ? (int64_t)value.bytes.length : 0);
 }
 

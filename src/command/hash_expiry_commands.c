@@ -49,7 +49,7 @@ static enum outcome expire_field(struct hash_timing *timing, struct bytes field,
                                  enum condition condition)
 {
     struct hash_value value;
-    int64_t now_ms = timing->x->now_ms;
+    int64_t now_ms = timing->x->expiry_ms;
     if (!hash_object_get(&timing->hash, field, now_ms, &value))
         return OUTCOME_MISSING;
     if (!condition_holds(condition, value.expire_at_ms, expire_at_ms))
@@ -105,7 +105,7 @@ static void hpersist_command(struct execution *x)
         return;
     reply_array(x->reply, fields.count);
     for (size_t i = 0; i < fields.count; i++) {
-        bool is_there = hash_object_get(&timing.hash, fields.words[i], x->now_ms, &value);
+        bool is_there = hash_object_get(&timing.hash, fields.words[i], x->expiry_ms, &value);
         bool expires = is_there && value.expire_at_ms != HASH_NO_EXPIRE;
         if (expires)
             hash_time_field(&timing, fields.words[i], HASH_NO_EXPIRE);
@@ -133,7 +133,7 @@ static void show_times(struct execution *x, bool in_seconds, bool relative)
         return;
     reply_array(x->reply, fields.count);
     for (size_t i = 0; i < fields.count; i++) {
-        if (!hash_object_get(&hash, fields.words[i], x->now_ms, &value))
+        if (!hash_object_get(&hash, fields.words[i], x->expiry_ms, &value))
             reply_integer(x->reply, OUTCOME_MISSING);
         else if (value.expire_at_ms == HASH_NO_EXPIRE)
             reply_integer(x->reply, OUTCOME_NO_EXPIRY);

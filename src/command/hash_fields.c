@@ -75,8 +75,8 @@ void hash_timing_end(struct hash_timing *timing, int64_t expire_at_ms, const cha
 
 void hash_time_field(struct hash_timing *timing, struct bytes field, int64_t expire_at_ms)
 {
-    if (expire_at_ms != HASH_NO_EXPIRE && expire_at_ms <= timing->x->now_ms) {
-        hash_object_remove(&timing->hash, timing->room, field, timing->x->now_ms);
+    if (expire_at_ms != HASH_NO_EXPIRE && expire_at_ms <= timing->x->expiry_ms) {
+        hash_object_remove(&timing->hash, timing->room, field, timing->x->expiry_ms);
         word_list_add(&timing->deleted, field);
         return;
     }

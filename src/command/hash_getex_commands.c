@@ -15,12 +15,12 @@ static void hgetdel_command(struct execution *x)
         return;
     reply_array(x->reply, fields.count);
     for (size_t i = 0; i < fields.count; i++) {
-        if (!hash_object_get(&timing.hash, fields.words[i], x->now_ms, &value)) {
+        if (!hash_object_get(&timing.hash, fields.words[i], x->expiry_ms, &value)) {
             reply_null(x->reply);
             continue;
         }
         reply_bulk(x->reply, value.bytes);
-        hash_object_remove(&timing.hash, timing.room, fields.words[i], x->now_ms);
+        hash_object_remove(&timing.hash, timing.room, fields.words[i], x->expiry_ms);
         word_list_add(&timing.deleted, fields.words[i]);
     }
     hash_timing_end(&timing, HASH_NO_EXPIRE, "hdel");
@@ -77,7 +77,7 @@ static size_t options_parse(struct execution *x, const char *own, bool condition
 static void retime(struct hash_timing *timing, struct bytes field, const struct field_options *options)
 {
     struct hash_value value;
-    if (options->time == TIME_AS_IT_IS || !hash_object_get(&timing->hash, field, timing->x->now_ms, &value))
+    if (options->time == TIME_AS_IT_IS || !hash_object_get(&timing->hash, field, timing->x->expiry_ms, &value))
         return;
     if (options->time == TIME_GIVEN)
         hash_time_field(timing, field, options->expire_at_ms);
@@ -97,7 +97,7 @@ static void hgetex_command(struct execution *x)
         return;
     reply_array(x->reply, fields.count);
     for (size_t i = 0; i < fields.count; i++) {
-        if (hash_object_get(&timing.hash, fields.words[i], x->now_ms, &value))
+        if (hash_object_get(&timing.hash, fields.words[i], x->expiry_ms, &value))
             reply_bulk(x->reply, value.bytes);
         else
             reply_null(x->reply);
@@ -112,7 +112,7 @@ static bool fields_allow(const struct execution *x, const struct object *hash, c
 {
     struct hash_value value;
     for (size_t i = 0; i < fields->count; i++) {
-        bool is_there = hash_object_get(hash, fields->words[i * 2], x->now_ms, &value);
+        bool is_there = hash_object_get(hash, fields->words[i * 2], x->expiry_ms, &value);
         if ((options->if_none && is_there) || (options->if_all && !is_there))
             return false;
     }
@@ -124,8 +124,8 @@ static void set_pair(struct hash_timing *timing, const struct bytes *pair, bool 
 {
     struct execution *x = timing->x;
     struct hash_value value = {.expire_at_ms = HASH_NO_EXPIRE};
-    bool is_there = hash_object_get(&timing->hash, pair[0], x->now_ms, &value);
-    hash_object_set(&timing->hash, timing->room, pair[0], pair[1], keeps, x->now_ms);
+    bool is_there = hash_object_get(&timing->hash, pair[0], x->expiry_ms, &value);
+    hash_object_set(&timing->hash, timing->room, pair[0], pair[1], keeps, x->expiry_ms);
     bool creates = timing->entry == NULL;
     timing->entry = store_changed(x, x->keys, timing->entry, &timing->hash);
     timing->hash = entry_object(timing->entry);

@@ -59,7 +59,7 @@ static struct entry *sweep(struct execution *x, const struct key *key, struct en
                            size_t max)
 {
     struct swept swept;
-    swept_take(&swept, hash, edit_room(x), x->now_ms, max);
+    swept_take(&swept, hash, edit_room(x), x->expiry_ms, max);
     bool is_gone = object_count(hash) == 0;
     hash_store_taken(x, key, entry, hash, swept.fields.words, swept.fields.count, "hexpired");
     swept_deinit(&swept);
@@ -99,7 +99,7 @@ static bool view(struct execution *x, const struct key *key, bool exactly, struc
         return false;
     if (*entry) {
         *hash = entry_object(*entry);
-        if (__builtin_expect(hash_object_due_ms(hash) <= x->now_ms, 0))
+        if (__builtin_expect(hash_object_due_ms(hash) <= x->expiry_ms && !engine_is_following(x->engine), 0))
             *entry = sweep(x, key, *entry, hash, exactly ? SIZE_MAX : SWEEP_MAX);
     }
     if (!*entry)

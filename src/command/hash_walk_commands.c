@@ -63,7 +63,7 @@ static void hscan_compact(struct execution *x, const struct member_scan *scan, c
     size_t found = 0;
     member_scan_reply_cursor(x, 0);
     size_t handle = reply_deferred_begin(x->reply);
-    hash_walk_begin(&walk, hash, x->now_ms);
+    hash_walk_begin(&walk, hash, x->expiry_ms);
     while (hash_walk_next(&walk)) {
         if (!member_scan_matches(scan, walk.field))
             continue;
@@ -86,7 +86,7 @@ static void hscan_table(struct execution *x, const struct member_scan *scan, con
 {
     struct member_list list;
     member_scan_reply_cursor(x, member_scan_table(scan, table, &list));
-    drop_expired(&list, x->now_ms);
+    drop_expired(&list, x->expiry_ms);
     reply_array(x->reply, scan->no_values ? list.count : list.count * 2);
     for (size_t i = 0; i < list.count; i++) {
         reply_bulk(x->reply, member_name(list.members[i]));

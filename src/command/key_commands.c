@@ -117,7 +117,7 @@ static void expire_generic(struct execution *x, bool in_seconds, bool relative)
     struct entry *entry = lookup_write(x, x->keys);
     bool changes = entry && expire_conditions_hold(&conditions, entry_expire_at_ms(entry), expire_at_ms);
     /* Not left to store_expire: among the times that have passed is the one that means no expiry. */
-    bool passed = expire_at_ms <= x->now_ms;
+    bool passed = expire_at_ms <= x->expiry_ms;
     if (changes && passed)
         delete_key(x, x->keys, entry);
     else if (changes)

@@ -183,7 +183,7 @@ static bool append_found(struct sorting *sorting, struct bytes pattern, struct b
     } else if (entry && field.data && entry_type(entry) == OBJECT_HASH) {
         struct hash_value value;
         struct object hash = entry_object(entry);
-        found = hash_object_get(&hash, field, sorting->x->now_ms, &value);
+        found = hash_object_get(&hash, field, sorting->x->expiry_ms, &value);
         if (found)
             buffer_append_bytes(to, value.bytes);
     }

@@ -228,7 +228,7 @@ static void set_store(struct execution *x, const struct set_options *options, st
         return;
     }
     int64_t expire_at_ms = options->ttl == TTL_KEEP && old ? entry_expire_at_ms(old) : options->expire_at_ms;
-    bool born_dead = set_has_expire(options) && expire_at_ms <= x->now_ms;
+    bool born_dead = set_has_expire(options) && expire_at_ms <= x->expiry_ms;
     /* As if it had been set and had expired at once. */
     if (born_dead && old)
         delete_key(x, x->keys, old);

@@ -283,7 +283,7 @@ void restore_command(struct execution *x)
         return;
     }
     if (restore_parse_expiry(x, options.absolute, &expire_at_ms) && restore_decode(x, &scratch, &value)) {
-        if (expire_at_ms != ENTRY_NO_EXPIRE && expire_at_ms <= x->now_ms)
+        if (expire_at_ms != ENTRY_NO_EXPIRE && expire_at_ms <= x->expiry_ms)
             restore_dead(x, old, &value);
         else
             restore_access(x, restore_store(x, old, &value, expire_at_ms), &options);

@@ -12,6 +12,7 @@
 #include "command/dispatch.h"
 #include "command/lookahead.h"
 #include "command/latency_events.h"
+#include "command/feed.h"
 #include "command/pause.h"
 #include "command/reply_wait.h"
 #include "command/request.h"
@@ -81,6 +82,11 @@ static bool worker_parse(struct worker *worker, struct turn_item *item, size_t *
     request->item = item;
     request->protocol_error = NULL;
     request->command = NULL;
+    if (__builtin_expect(session->flags & SESSION_FEED, 0) && (request->length = feed_filler(session, rest)) > 0) {
+        request->args.count = 0;
+        *parsed += request->length;
+        return true;
+    }
     enum resp_result result =
         resp_parse(&session->parser, &limits, rest, &request->args, &request->length, &request->protocol_error);
     if (result == RESP_INCOMPLETE)
@@ -106,6 +112,11 @@ static void worker_execute(struct worker *worker, struct request *request, dispa
     struct session *session = item->session;
     if (session->flags & SESSION_STOPPED)
         return;
+    if (__builtin_expect(session->flags & SESSION_FEED, 0)) {
+        if (feed_execute(worker, session, request, dispatch_request))
+            item->consumed += request->length;
+        return;
+    }
     if (request->protocol_error) {
         reply_error_format(&session->reply, "ERR Protocol error: %s", request->protocol_error);
         session->flags |= SESSION_CLOSING;

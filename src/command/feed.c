@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Two ways to keep what the primary sends:
+ *
+ * - From another server its commands are executed, and what they did is appended as effects of our own.
+ * - From a Forebay the bytes themselves are appended, in place of the effects, so that both nodes have the same bytes at
+ *   the same offsets. That is done where effects would be: before the locks of the keys are released, so that a row's
+ *   offset covers exactly what its entry has (I1). A transaction's bytes wait for its EXEC, and go in one piece; what has no
+ *   keys (SELECT, PING, newlines) goes by itself.
+ *
+ * The offset moves with whole brackets: whoever reconnects in the middle of one asks for it from its MULTI on. */
+#include "command/feed.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "command/transaction.h"
+
+/* Of a command that fails, how much of its name the log shows. */
+#define NAME_SHOWN_MAX 32
+
+static struct feed *feed_of(const struct session *session)
+{
+    return session->connection;
+}
+
+void feed_open(struct feed *feed, struct worker *worker, const struct transport *transport, struct output *output,
+               uint64_t offset, int32_t db)
+{
+    feed->session = session_create(worker, feed, transport, output);
+    feed->session->flags |= SESSION_FEED | SESSION_AUTHENTICATED | SESSION_REPLY_OFF | SESSION_NO_TOUCH;
+    feed->session->db = (int16_t)(db >= 0 ? db : 0);
+    feed->db = db;
+    atomic_store(&feed->offset, offset);
+    feed->bracket_bytes = 0;
+}
+
+void feed_close(struct feed *feed)
+{
+    if (feed->session)
+        session_destroy(&feed->session);
+    buffer_deinit(&feed->bracket);
+}
+
+size_t feed_filler(const struct session *session, struct bytes rest)
+{
+    size_t count = 0;
+    if (session->parser.position > 0 || session->parser.args_left > 0)
+        return 0;
+    while (count < rest.length && rest.data[count] == '\n')
+        count++;
+    return count;
+}
+
+/* The open bracket and the request that ends it, or the request alone. */
+static void append_raw(struct feed *feed)
+{
+    struct stream *stream = feed->session->worker->engine->stream;
+    struct bytes bytes = feed->raw;
+    if (feed->bracket.length > 0) {
+        buffer_append_bytes(&feed->bracket, feed->raw);
+        bytes = buffer_bytes(&feed->bracket);
+    }
+    stream_append_verbatim(stream, bytes, feed->session->db);
+    buffer_deinit(&feed->bracket);
+    feed->is_appended = true;
+}
+
+void feed_append(struct execution *x)
+{
+    struct feed *feed = feed_of(x->session);
+    struct effect_batch *effects = &x->worker->effects;
+    bool in_bracket = (x->session->flags & SESSION_MULTI) && !transaction_is_executed(x);
+    if (!engine_follows_bytes(x->engine))
+        stream_append(x->engine->stream, effects);
+    else if (!x->suspended && !in_bracket && !feed->is_appended)
+        append_raw(feed);
+    effect_batch_clear(effects);
+}
+
+static void finish(struct session *session, struct feed *feed)
+{
+    bool takes_bytes = engine_follows_bytes(session->worker->engine);
+    if (session->flags & SESSION_MULTI) {
+        feed->bracket_bytes += feed->raw.length;
+        if (takes_bytes)
+            buffer_append_bytes(&feed->bracket, feed->raw);
+        return;
+    }
+    if (takes_bytes && !feed->is_appended)
+        append_raw(feed);
+    feed->db = session->db;
+    atomic_store(&feed->offset, atomic_load(&feed->offset) + feed->bracket_bytes + feed->raw.length);
+    feed->bracket_bytes = 0;
+}
+
+/* Primary and replica differ from here on, or do already. */
+static void complain(const struct request *request)
+{
+    struct bytes name = request->args.values[0];
+    int length = (int)(name.length < NAME_SHOWN_MAX ? name.length : NAME_SHOWN_MAX);
+    log_warning("a command of the primary failed here", "command=\"%.*s\"", length, name.data);
+}
+
+bool feed_execute(struct worker *worker, struct session *session, struct request *request,
+                  dispatch_function *dispatch_request)
+{
+    struct feed *feed = feed_of(session);
+    const struct resp_args *args = &request->args;
+    uint32_t errors_before = session->reply.errors;
+    if (request->protocol_error) {
+        log_warning("the primary's stream is broken", "error=\"%s\"", request->protocol_error);
+        session->flags |= SESSION_CLOSING;
+        session->transport->close(session->connection);
+        return false;
+    }
+    feed->raw = bytes_of(request->item->input.data + request->item->consumed, request->length);
+    feed->is_appended = false;
+    if (args->count > 0 && bytes_equal_text(args->values[0], "replconf"))
+        feed->acknowledge(feed);
+    else if (args->count > 0 && !dispatch_request(worker, session, args->values, args->count, request->command,
+                                                  &request->key))
+        return false;
+    if (session->reply.errors != errors_before)
+        complain(request);
+    finish(session, feed);
+    return true;
+}
+
+enum gate_answer feed_gate(struct execution *x)
+{
+    if (!stream_must_wait(x->engine->stream))
+        return GATE_PASS;
+    execution_suspend(x, SUSPENDED_MEMORY);
+    return GATE_SUSPEND;
+}
