@@ -24,7 +24,7 @@
 
 #include <math.h>
 
-enum claim { WAITING, SERVING, SERVED, AGAIN, TIMED_OUT, GONE, UNBLOCKED, UNBLOCKED_ERROR };
+enum claim { WAITING, SERVING, SERVED, AGAIN, TIMED_OUT, GONE, UNBLOCKED, UNBLOCKED_ERROR, ROLE_CHANGED };
 
 /* A SERVING claim is looked at again after so long when the time is over. */
 #define CLAIM_LOOK_MS 1
@@ -410,14 +410,20 @@ void blocked_abandon(struct session *session)
     detach(session);
 }
 
+/* After a change of role the client is closed as well, so that it looks for the node that it wants. */
 static void reply_of_claim(struct session *session, struct blocked *blocked, int claim)
 {
-    if (claim == SERVED)
+    if (claim == SERVED) {
         output_move(session->reply.output, &blocked->output);
-    else if (claim == UNBLOCKED_ERROR)
+    } else if (claim == UNBLOCKED_ERROR) {
         reply_error(&session->reply, ERROR_UNBLOCKED);
-    else
+    } else if (claim == ROLE_CHANGED) {
+        reply_error(&session->reply, ERROR_ROLE_CHANGED);
+        session->flags |= SESSION_CLOSING;
+        session->transport->close_after_send(session->connection);
+    } else {
         blocked->give_up(&session->reply);
+    }
 }
 
 bool blocked_finish(struct session *session, const struct command_entry *command)
@@ -485,4 +491,31 @@ bool blocked_unblock(uint64_t session_id, bool with_error)
     if (unblocking.blocked)
         post_home(unblocking.blocked);
     return unblocking.blocked != NULL;
+}
+
+struct ending {
+    struct blocked **found;
+    size_t count, capacity;
+};
+
+static void end_visit(void *context, struct session *session)
+{
+    struct ending *ending = context;
+    if (!session->blocked || !claim_win(session->blocked, ROLE_CHANGED))
+        return;
+    atomic_fetch_add(&session->blocked->references, 1);
+    if (ending->count == ending->capacity) {
+        ending->capacity = ending->capacity ? ending->capacity * 2 : 16;
+        ending->found = memory_resize(ending->found, ending->capacity * sizeof(*ending->found));
+    }
+    ending->found[ending->count++] = session->blocked;
+}
+
+void blocked_end_all(void)
+{
+    struct ending ending = {0};
+    session_each(end_visit, &ending);
+    for (size_t i = 0; i < ending.count; i++)
+        post_home(ending.found[i]);
+    memory_free(ending.found);
 }

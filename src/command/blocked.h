@@ -43,3 +43,5 @@ void blocked_abandon(struct session *session);
 void blocked_time_out(struct worker *worker, int64_t now_ms);
 /* CLIENT UNBLOCK: as if the time were over, or with an error. False if there is no such blocked client. */
 bool blocked_unblock(uint64_t session_id, bool with_error);
+/* The node follows another one from now on: what they wait for is no longer theirs to take. Any thread. */
+void blocked_end_all(void);

@@ -555,8 +555,8 @@ static struct execution execution_of(struct worker *worker, struct session *sess
                               .now_ms = worker->now_ms,
                               .expiry_ms = session->flags & SESSION_FEED ? 0 : worker->now_ms,
                               .db = session->db,
-                              .recording = stream_is_recording(worker->engine->stream) &&
-                                           !engine_follows_bytes(worker->engine),
+                              .recording =
+                                  stream_is_recording(worker->engine->stream) && !engine_follows_bytes(worker->engine),
                               .touch = !(session->flags & SESSION_NO_TOUCH)};
 }
 

@@ -23,7 +23,7 @@ struct execution {
     struct key *keys; /* the command's keys in argument order, as its row says */
     size_t key_count;
     int64_t now_ms;
-    int64_t expiry_ms; /* what is due by then has expired: now_ms, but nothing has for a link */
+    int64_t expiry_ms;    /* what is due by then has expired: now_ms, but nothing has for a link */
     int16_t db;           /* logical */
     bool holding_all;     /* every partition is held: a walk must not lock */
     bool recording;       /* effects must be staged */

@@ -7,6 +7,7 @@
 #include "command/worker.h"
 
 struct engine_hooks engine_hooks;
+struct following_settings following_settings = {true, true};
 
 /* What one eviction step is asked for, and how many partitions one call visits at most: bounds its time. */
 #define EVICT_STEP_BYTES (64 * 1024)
@@ -34,7 +35,7 @@ bool engine_make_room(struct engine *engine, struct worker *worker)
     if (__builtin_expect(excess == 0, 1))
         return true;
     bool follows = engine_is_following(engine);
-    if (follows && !engine->spill && __atomic_load_n(&engine->replica_ignores_maxmemory, __ATOMIC_RELAXED))
+    if (follows && !engine->spill && __atomic_load_n(&following_settings.ignores_maxmemory, __ATOMIC_RELAXED))
         return true;
     if (!engine->spill && (engine->eviction == EVICT_NOEVICTION || engine->eviction == EVICT_TIER))
         return false;

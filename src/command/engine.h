@@ -32,8 +32,7 @@ struct engine {
     int64_t bulk_bytes_max; /* proto-max-bulk-len */
     char *requirepass;
     _Atomic bool active_expire;
-    _Atomic int following;         /* enum following */
-    bool replica_ignores_maxmemory; /* replica-ignore-maxmemory */
+    _Atomic int following;          /* enum following */
     _Atomic int64_t pause_until_ms; /* CLIENT PAUSE */
     _Atomic bool pause_writes_only;
     int64_t started_at_ms;
@@ -47,6 +46,11 @@ enum following {
     FOLLOWS_COMMANDS, /* another's commands, which become effects of this node's own stream */
     FOLLOWS_BYTES,    /* another Forebay's stream, which becomes this node's own, byte by byte */
 };
+
+/* Directives of a follower: replica-read-only, replica-ignore-maxmemory. */
+extern struct following_settings {
+    bool read_only, ignores_maxmemory;
+} following_settings;
 
 /* A follower decides nothing by itself: no key expires or is evicted until it is told. */
 static inline bool engine_is_following(const struct engine *engine)

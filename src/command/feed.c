@@ -116,8 +116,8 @@ bool feed_execute(struct worker *worker, struct session *session, struct request
     feed->is_appended = false;
     if (args->count > 0 && bytes_equal_text(args->values[0], "replconf"))
         feed->acknowledge(feed);
-    else if (args->count > 0 && !dispatch_request(worker, session, args->values, args->count, request->command,
-                                                  &request->key))
+    else if (args->count > 0 &&
+             !dispatch_request(worker, session, args->values, args->count, request->command, &request->key))
         return false;
     if (session->reply.errors != errors_before)
         complain(request);

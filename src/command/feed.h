@@ -11,8 +11,9 @@ struct feed {
     struct session *session;
     /* The primary asks how far we are. */
     void (*acknowledge)(struct feed *feed);
-    _Atomic uint64_t offset; /* any thread reads it: the primary's offset, up to which all is executed; end of a bracket */
-    int32_t db;              /* selected there */
+    _Atomic uint64_t
+        offset; /* any thread reads it: the primary's offset, up to which all is executed; end of a bracket */
+    int32_t db; /* selected there */
     /* private */
     struct bytes raw;      /* of the present request */
     struct buffer bracket; /* of an open MULTI, while the bytes are to become our own */

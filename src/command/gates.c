@@ -12,7 +12,7 @@ static uint32_t flags_of(const struct execution *x)
     return x->command->flags | transaction_flags(x);
 }
 
-static enum gate_answer refuse(struct execution *x, const char *error)
+enum gate_answer gate_refuse(struct execution *x, const char *error)
 {
     if (transaction_is_executed(x))
         reply_error_format(x->reply, "EXECABORT Transaction discarded because of: %s", error);
@@ -65,7 +65,7 @@ static enum gate_answer check_memory(struct execution *x)
         session->suspension == SUSPENDED_MEMORY && x->now_ms - session->suspended_at_ms >= x->engine->memory_wait_ms;
     bool hopeless = !x->engine->spill && (x->engine->eviction == EVICT_NOEVICTION || x->engine->eviction == EVICT_TIER);
     if (hopeless || waited)
-        return denied ? refuse(x, "OOM command not allowed when used memory > 'maxmemory'.") : GATE_PASS;
+        return denied ? gate_refuse(x, "OOM command not allowed when used memory > 'maxmemory'.") : GATE_PASS;
     execution_suspend(x, SUSPENDED_MEMORY);
     return GATE_SUSPEND;
 }
@@ -79,7 +79,7 @@ static enum gate_answer check_stream(struct execution *x)
         return GATE_PASS;
     const char *failure = engine_write_failure(x->engine);
     if (failure)
-        return writes ? refuse(x, failure) : GATE_PASS;
+        return writes ? gate_refuse(x, failure) : GATE_PASS;
     execution_suspend(x, SUSPENDED_MEMORY);
     return GATE_SUSPEND;
 }

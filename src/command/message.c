@@ -138,7 +138,9 @@ static uint32_t audience_workers(const struct audience *audience)
 
 static bool audience_has(const struct audience *audience, uint32_t worker_number)
 {
-    uint32_t bit = worker_number - 1;
+    uint32_t bit = worker_number - 1; /* that of the primary's feed has no clients, and no bit */
+    if (bit >= CHANNELS_WORKERS_MAX)
+        return false;
     return audience->workers[bit / 64] >> bit % 64 & 1;
 }
 

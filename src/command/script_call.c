@@ -10,6 +10,7 @@
 #include "base/metric.h"
 #include "command/class.h"
 #include "command/script_private.h"
+#include "resp/error_text.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -62,6 +63,9 @@ static const char *refuse_write(struct script_run *run)
 {
     if (run->call->read_only || (run->call->flags & SCRIPT_NO_WRITES))
         return "ERR Write commands are not allowed from read-only scripts.";
+    if (engine_is_following(run->x->engine) && !(run->x->session->flags & SESSION_FEED) &&
+        __atomic_load_n(&following_settings.read_only, __ATOMIC_RELAXED))
+        return ERROR_READONLY;
     return engine_write_failure(run->x->engine);
 }
 

@@ -83,16 +83,6 @@ static void shutdown_command(struct execution *x)
     }
 }
 
-/* ---- replication as far as there is any: this node is the primary ---- */
-
-static void replicaof_command(struct execution *x)
-{
-    if (arg_is(x->argv[1], "NO") && arg_is(x->argv[2], "ONE"))
-        reply_status(x->reply, "OK");
-    else
-        reply_error(x->reply, "ERR this node cannot follow another one: replication is not available");
-}
-
 /* ---- the table ---- */
 
 #define FLUSH_TYPE                                                                                                     \
@@ -105,15 +95,6 @@ static void replicaof_command(struct execution *x)
 #define FLUSH_HISTORY                                                                                                  \
     HISTORY({"4.0.0", "Added the `ASYNC` flushing mode modifier."},                                                    \
             {"6.2.0", "Added the `SYNC` flushing mode modifier."})
-#define REPLICAOF_ARGUMENTS                                                                                            \
-    ARGUMENTS({.name = "args",                                                                                         \
-               .type = ARGUMENT_ONEOF,                                                                                 \
-               .children = ARGUMENTS({.name = "host-port",                                                             \
-                                      .type = ARGUMENT_BLOCK,                                                          \
-                                      .children = ARGUMENTS(ARG_STRING("host"), ARG_INTEGER("port"))},                 \
-                                     {.name = "no-one",                                                                \
-                                      .type = ARGUMENT_BLOCK,                                                          \
-                                      .children = ARGUMENTS(ARG_TOKEN("no", "NO"), ARG_TOKEN("one", "ONE"))})})
 
 const struct command server_commands[] = {
     {
@@ -290,17 +271,6 @@ const struct command server_commands[] = {
         .summary = "Shows every command as the server receives it.",
     },
     {
-        .name = "REPLICAOF",
-        .run = replicaof_command,
-        .arity = 3,
-        .flags = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_STALE | COMMAND_NO_ASYNC_LOADING,
-        .group = "server",
-        .since = "5.0.0",
-        .complexity = "O(1)",
-        .summary = "Makes the server a primary; following another one is refused.",
-        .arguments = REPLICAOF_ARGUMENTS,
-    },
-    {
         .name = "SAVE",
         .run = save_command,
         .arity = 1,
@@ -337,19 +307,6 @@ const struct command server_commands[] = {
              .flags = ARGUMENT_OPTIONAL,
              .since = "7.0.0"}),
         .history = HISTORY({"7.0.0", "Added the `NOW`, `FORCE` and `ABORT` modifiers."}),
-    },
-    {
-        .name = "SLAVEOF",
-        .run = replicaof_command,
-        .arity = 3,
-        .flags = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_STALE | COMMAND_NO_ASYNC_LOADING,
-        .group = "server",
-        .since = "1.0.0",
-        .complexity = "O(1)",
-        .summary = "Makes the server a primary; following another one is refused.",
-        .arguments = REPLICAOF_ARGUMENTS,
-        .deprecated_since = "5.0.0",
-        .replaced_by = "`REPLICAOF`",
     },
     {
         .name = "SLOWLOG",

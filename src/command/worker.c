@@ -21,6 +21,9 @@
 
 #include <math.h>
 
+/* What the primary has, the follower takes. */
+#define FEED_BULK_BYTES_MAX ((size_t)8 << 30)
+
 /* A client that has not said who it is gets to announce only little. */
 static const struct resp_limits strangers_limits = {
     .bulk_bytes_max = 16384, .args_max = 10, .inline_bytes_max = 65536, .unauthenticated = true};
@@ -76,6 +79,8 @@ static bool worker_parse(struct worker *worker, struct turn_item *item, size_t *
     struct session *session = item->session;
     struct resp_limits limits = {
         .bulk_bytes_max = (size_t)worker->engine->bulk_bytes_max, .args_max = 1024 * 1024, .inline_bytes_max = 65536};
+    if (session->flags & SESSION_FEED)
+        limits.bulk_bytes_max = FEED_BULK_BYTES_MAX;
     if (!(session->flags & SESSION_AUTHENTICATED))
         limits = strangers_limits;
     struct bytes rest = bytes_of(item->input.data + *parsed, item->input.length - *parsed);

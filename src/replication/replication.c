@@ -6,8 +6,10 @@
 #include <stdatomic.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/thread.h"
 #include "command/info.h"
+#include "replication/follower.h"
 #include "replication/replication_private.h"
 
 #define TICK_MS 100
@@ -98,7 +100,10 @@ static void print_replication(struct engine *engine, struct buffer *out)
     struct listing listing = {.out = out};
     stream_read_info(engine->stream, &stream);
     bool has_second = stream.id2_offset > 0;
-    info_text(out, "role", "master");
+    struct follower_view follower;
+    follower_read(&follower);
+    info_text(out, "role", follower.host[0] ? "slave" : "master");
+    follower_print(&follower, clock_now_ms(), out);
     info_integer(out, "connected_slaves", leader_count());
     if (replication_settings.min_replicas > 0)
         info_integer(out, "min_slaves_good_slaves", leader_count_good());
@@ -121,6 +126,7 @@ const struct info_section replication_info = {"replication", "Replication", INFO
 void replication_setup(void)
 {
     command_family_register(replication_commands);
+    command_family_register(follower_commands);
 }
 
 static void replication_run(void *argument)
@@ -131,12 +137,13 @@ static void replication_run(void *argument)
     loop_timer_stop(&replication.tick);
 }
 
-void replication_start(struct engine *engine)
+void replication_start(struct engine *engine, int port)
 {
     struct loop_handlers handlers = {.opened = link_opened, .turn = links_turn, .closed = link_closed};
     struct loop *loop = loop_create(&handlers);
     replication.engine = engine;
     leader_setup(engine, loop);
+    follower_start(engine, loop, port);
     atomic_store_explicit(&replication.loop, loop, memory_order_release);
     thread_start(&replication.thread, "replication", replication_run, loop);
 }
@@ -149,6 +156,7 @@ void replication_stop(void)
     leader_stop();
     loop_stop(loop);
     thread_stop(&replication.thread);
+    follower_stop();
     atomic_store_explicit(&replication.loop, NULL, memory_order_release);
     loop_destroy(&loop);
 }

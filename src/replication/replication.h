@@ -31,8 +31,8 @@ extern const struct info_section replication_info;
 
 /* Registers commands and gates; before the table of commands is made. */
 void replication_setup(void);
-/* Starts the thread, when the engine is whole. */
-void replication_start(struct engine *engine);
+/* Starts the thread, when the engine is whole; others reach this node at the port. */
+void replication_start(struct engine *engine, int port);
 /* Ends the thread and all links; when no worker's loop runs any more. */
 void replication_stop(void);
 

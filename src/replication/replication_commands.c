@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "command/args.h"
+#include "replication/follower.h"
 #include "replication/replication_private.h"
 
 static void role_command(struct execution *x)
 {
+    struct follower_view view;
+    follower_read(&view);
+    if (view.host[0]) {
+        follower_reply_role(&view, x->reply);
+        return;
+    }
     reply_array(x->reply, 3);
     reply_bulk_text(x->reply, "master");
     reply_integer(x->reply, (int64_t)stream_end(x->engine->stream));

@@ -71,6 +71,9 @@
 #define ERROR_NO_PERMISSION_COMMAND_FORMAT "NOPERM User %s has no permissions to run the '%s' command"
 #define ERROR_NO_PERMISSION_KEY "NOPERM No permissions to access a key"
 #define ERROR_NO_PERMISSION_CHANNEL "NOPERM No permissions to access a channel"
+#define ERROR_READONLY "READONLY You can't write against a read only replica."
+#define ERROR_ROLE_CHANGED                                                                                             \
+    "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)"
 #define ERROR_UNBLOCKED "UNBLOCKED client unblocked via CLIENT UNBLOCK"
 #define ERROR_NO_SUCH_CLIENT "ERR No such client"
 #define ERROR_SUBSCRIBER_FORMAT                                                                                        \

@@ -17,6 +17,7 @@
 #include "command/tracking.h"
 #include "net/connection.h"
 #include "object/object_limits.h"
+#include "replication/follower.h"
 #include "replication/replication.h"
 #include "server/compatibility.h"
 #include "server/ticker.h"
@@ -269,6 +270,7 @@ void config_setup(void)
     settings_register(connection_options);
     settings_register(scripting_options);
     settings_register(replication_options);
+    settings_register(follower_options);
     compatibility_register();
 }
 

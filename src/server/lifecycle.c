@@ -28,6 +28,7 @@
 #include "command/tracking.h"
 #include "net/listener.h"
 #include "object/member_table.h"
+#include "replication/follower.h"
 #include "replication/replication.h"
 #include "server/config.h"
 #include "server/identity.h"
@@ -357,6 +358,7 @@ bool lifecycle_start(char *error, size_t error_size)
     session_registry_setup();
     tracking_setup();
     gates_register_own();
+    follower_register_gate();
     scripting_setup();
     info_sections_register(&node.tier);
     raise_descriptor_limit();
@@ -383,7 +385,7 @@ bool lifecycle_start(char *error, size_t error_size)
     set_hooks();
     start_lanes();
     ticker_start(engine);
-    replication_start(engine);
+    replication_start(engine, (int)config.port);
     if (!start_listener(error, error_size))
         return false;
     log_notice("ready to accept connections", "port=%ld threads=%u durability=%d dir=\"%s\" version=%s",

@@ -66,8 +66,9 @@ int32_t stream_db(struct stream *stream);
 
 /* From here on the keys are replaced by somebody else's: until stream_begin_history the node has no history. */
 enum status stream_forget_history(struct stream *stream) MUST_USE;
-/* What is here is what the other node has at its offset of the history 'id'. */
-enum status stream_begin_history(struct stream *stream, const char *id, uint64_t replication_offset) MUST_USE;
+/* What is here is what the other node has at its offset of the history 'id', where 'db' is selected. */
+enum status stream_begin_history(struct stream *stream, const char *id, uint64_t replication_offset,
+                                 int32_t db) MUST_USE;
 /* The history goes on under another id (the primary's new one), or NULL: under a new one of our own. */
 enum status stream_continue_history(struct stream *stream, const char *id) MUST_USE;
 

@@ -100,7 +100,15 @@ enum status stream_forget_history(struct stream *stream)
     return identity_set(stream, &identity);
 }
 
-enum status stream_begin_history(struct stream *stream, const char *id, uint64_t replication_offset)
+/* All before is written by now; what comes next is not ours, and need not begin with a SELECT. */
+static void select_db(struct stream *stream, int32_t db)
+{
+    lock_acquire(&stream->lock);
+    stream->db = stream->pending_db = db;
+    lock_release(&stream->lock);
+}
+
+enum status stream_begin_history(struct stream *stream, const char *id, uint64_t replication_offset, int32_t db)
 {
     uint64_t end = stream_end(stream);
     struct stream_identity identity;
@@ -108,7 +116,10 @@ enum status stream_begin_history(struct stream *stream, const char *id, uint64_t
     snprintf(identity.id, sizeof(identity.id), "%s", id);
     identity.bias = (int64_t)(replication_offset - end);
     enum status status = stream_sync_wait(stream, end);
-    return status == STATUS_OK ? identity_set(stream, &identity) : status;
+    if (status != STATUS_OK)
+        return status;
+    select_db(stream, db);
+    return identity_set(stream, &identity);
 }
 
 enum status stream_continue_history(struct stream *stream, const char *id)

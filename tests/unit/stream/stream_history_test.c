@@ -53,7 +53,7 @@ static void a_history_that_is_taken_over_keeps_our_offsets_growing(void **state)
     story_open(story);
     uint64_t end = story_write(story, "own", 3);
     assert_int_equal(stream_forget_history(story->stream), STATUS_OK);
-    assert_int_equal(stream_begin_history(story->stream, THEIR_ID, 7), STATUS_OK);
+    assert_int_equal(stream_begin_history(story->stream, THEIR_ID, 7, 0), STATUS_OK);
     assert_int_equal(stream_reached(story->stream, STREAM_SYNCED), end);
     stream_close(&story->stream);
     story_open(story);
@@ -85,7 +85,7 @@ static void an_unclean_end_of_a_follower_leaves_the_primarys_id_as_the_second(vo
 {
     struct story *story = *state;
     story_open(story);
-    assert_int_equal(stream_begin_history(story->stream, THEIR_ID, 100), STATUS_OK);
+    assert_int_equal(stream_begin_history(story->stream, THEIR_ID, 100, 0), STATUS_OK);
     uint64_t end = append_verbatim(story, "*1\r\n$4\r\nPING\r\n", 0);
     stream_abandon(&story->stream);
     story_open(story);
@@ -103,7 +103,7 @@ static void a_new_id_leaves_the_old_one_valid_up_to_here(void **state)
 {
     struct story *story = *state;
     story_open(story);
-    assert_int_equal(stream_begin_history(story->stream, THEIR_ID, 0), STATUS_OK);
+    assert_int_equal(stream_begin_history(story->stream, THEIR_ID, 0, 0), STATUS_OK);
     uint64_t end = story_write(story, "k", 1);
     assert_int_equal(stream_continue_history(story->stream, NEW_ID), STATUS_OK);
     struct stream_info info = info_of(story);

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What clients may ask of a node that follows, and what they may tell it: REPLICAOF, directives, INFO, ROLE, and the gate. */
+#include <limits.h>
+#include <stdio.h>
+
+#include "base/memory.h"
+#include "command/args.h"
+#include "command/gates.h"
+#include "command/info.h"
+#include "command/transaction.h"
+#include "net/loop.h"
+#include "replication/follower_private.h"
+#include "replication/replication_private.h"
+#include "resp/error_text.h"
+
+/* ---- the gate ---- */
+
+/* What EXEC runs counts as well. */
+static bool writes(const struct execution *x)
+{
+    return (x->command->flags | transaction_flags(x)) & COMMAND_WRITE;
+}
+
+static bool is_allowed(const struct execution *x, uint32_t flag)
+{
+    uint32_t all = x->command->flags;
+    return all & flag && (!transaction_is_executed(x) || x->session->transaction == NULL);
+}
+
+static enum gate_answer ask_role(struct execution *x)
+{
+    if (__builtin_expect(!engine_is_following(x->engine), 1))
+        return GATE_PASS;
+    unsigned refusals = atomic_load_explicit(&follower_refusals, memory_order_relaxed);
+    if (__atomic_load_n(&following_settings.read_only, __ATOMIC_RELAXED) && writes(x))
+        return gate_refuse(x, ERROR_READONLY);
+    if (refusals & REFUSE_LOADING && !is_allowed(x, COMMAND_LOADING))
+        return gate_refuse(x, "LOADING Redis is loading the dataset in memory");
+    if (refusals & REFUSE_STALE && !__atomic_load_n(&follower_settings.serves_stale_data, __ATOMIC_RELAXED) &&
+        !is_allowed(x, COMMAND_STALE))
+        return gate_refuse(x, "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.");
+    return GATE_PASS;
+}
+
+void follower_register_gate(void)
+{
+    static const struct gate role = {"role", 0, ask_role};
+    gate_register(&role);
+}
+
+/* ---- REPLICAOF ---- */
+
+struct order {
+    struct mail mail;
+    uint64_t session_id; /* who waits for it; 0: nobody */
+    int port;
+    char host[256]; /* empty: nobody is to be followed */
+};
+
+static void order_done(struct session *session, int64_t argument)
+{
+    (void)argument;
+    session_resume(session);
+}
+
+static void obey(struct mail *mail)
+{
+    struct order *order = (struct order *)mail;
+    if (order->host[0])
+        follower_follow(order->host, order->port);
+    else
+        follower_lead();
+    if (order->session_id)
+        session_act(order->session_id, order_done, 0);
+    memory_free(order);
+}
+
+static void give_order(struct bytes host, int port, uint64_t session_id)
+{
+    struct order *order = memory_allocate_zeroed(sizeof(*order));
+    order->mail.deliver = obey;
+    order->session_id = session_id;
+    order->port = port;
+    memcpy(order->host, host.data, host.length);
+    mailbox_post(loop_mailbox(replication_loop()), &order->mail);
+}
+
+/* The answer waits until clients may write; the request starts over then. */
+static void lead(struct execution *x)
+{
+    bool waits = !(x->session->flags & SESSION_EXECUTING_MULTI);
+    if (engine_is_following(x->engine)) {
+        give_order(BYTES(""), 0, waits ? x->session->id : 0);
+        if (waits) {
+            execution_suspend(x, SUSPENDED_JOB);
+            return;
+        }
+    }
+    reply_status(x->reply, "OK");
+}
+
+static void replicaof_command(struct execution *x)
+{
+    struct follower_view view;
+    int64_t port;
+    if (arg_is(x->argv[1], "NO") && arg_is(x->argv[2], "ONE")) {
+        lead(x);
+        return;
+    }
+    if (!bytes_to_int64(x->argv[2], &port) || port < 0 || port > 65535) {
+        reply_error(x->reply, "ERR Invalid master port");
+        return;
+    }
+    if (x->argv[1].length == 0 || x->argv[1].length >= sizeof(view.host)) {
+        reply_error(x->reply, "ERR Invalid master host");
+        return;
+    }
+    follower_read(&view);
+    if (view.port == port && bytes_equal_text(x->argv[1], view.host)) {
+        reply_status(x->reply, "OK Already connected to specified master");
+        return;
+    }
+    int nobody = FOLLOWS_NOBODY; /* from now on nothing is decided here */
+    atomic_compare_exchange_strong(&x->engine->following, &nobody, FOLLOWS_COMMANDS);
+    char host[sizeof(view.host)];
+    snprintf(host, sizeof(host), "%.*s", (int)x->argv[1].length, x->argv[1].data);
+    follower_announce(host, (int)port);
+    give_order(x->argv[1], (int)port, 0);
+    reply_status(x->reply, "OK");
+}
+
+#define REPLICAOF_ROW(word, version)                                                                                   \
+    .name = (word), .run = replicaof_command, .arity = 3,                                                              \
+    .flags = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_STALE | COMMAND_NO_ASYNC_LOADING, .group = "server",           \
+    .since = (version), .complexity = "O(1)",                                                                          \
+    .summary = "Makes the server follow another one, or nobody: then it is a primary.",                                \
+    .arguments =                                                                                                       \
+        ARGUMENTS({.name = "args",                                                                                     \
+                   .type = ARGUMENT_ONEOF,                                                                             \
+                   .children = ARGUMENTS({.name = "host-port",                                                         \
+                                          .type = ARGUMENT_BLOCK,                                                      \
+                                          .children = ARGUMENTS(ARG_STRING("host"), ARG_INTEGER("port"))},             \
+                                         {.name = "no-one",                                                            \
+                                          .type = ARGUMENT_BLOCK,                                                      \
+                                          .children = ARGUMENTS(ARG_TOKEN("no", "NO"), ARG_TOKEN("one", "ONE"))})})
+
+const struct command follower_commands[] = {
+    {REPLICAOF_ROW("REPLICAOF", "5.0.0")},
+    {REPLICAOF_ROW("SLAVEOF", "1.0.0"), .deprecated_since = "5.0.0", .replaced_by = "`REPLICAOF`"},
+    {.name = NULL},
+};
+
+/* ---- what is told ---- */
+
+void follower_print(const struct follower_view *view, int64_t now_ms, struct buffer *out)
+{
+    if (!view->host[0])
+        return;
+    info_text(out, "master_host", view->host);
+    info_integer(out, "master_port", view->port);
+    info_text(out, "master_link_status", view->is_up ? "up" : "down");
+    info_integer(out, "master_last_io_seconds_ago", view->is_up ? (now_ms - view->io_at_ms) / 1000 : -1);
+    info_integer(out, "master_sync_in_progress", view->is_copying);
+    info_integer(out, "slave_read_repl_offset", (int64_t)view->offset);
+    info_integer(out, "slave_repl_offset", (int64_t)view->offset);
+    if (view->is_copying) {
+        info_integer(out, "master_sync_total_bytes", 0);
+        info_integer(out, "master_sync_read_bytes", (int64_t)view->copied_bytes);
+        info_integer(out, "master_sync_left_bytes", 0);
+        info_text(out, "master_sync_perc", "0.00");
+        info_integer(out, "master_sync_last_io_seconds_ago", (now_ms - view->io_at_ms) / 1000);
+    }
+    if (!view->is_up)
+        info_integer(out, "master_link_down_since_seconds",
+                     view->down_since_ms ? (now_ms - view->down_since_ms) / 1000 : -1);
+    info_integer(out, "slave_priority", 100);
+    info_integer(out, "slave_read_only", following_settings.read_only);
+    info_integer(out, "replica_announced", 1);
+}
+
+void follower_reply_role(const struct follower_view *view, struct reply *reply)
+{
+    reply_array(reply, 5);
+    reply_bulk_text(reply, "slave");
+    reply_bulk_text(reply, view->host);
+    reply_integer(reply, view->port);
+    reply_bulk_text(reply, view->state);
+    reply_integer(reply, view->is_up ? (int64_t)view->offset : -1);
+}
+
+/* ---- directives ---- */
+
+static bool parse_primary(const struct option *option, struct bytes text, char *error, size_t error_size)
+{
+    (void)option;
+    char host[256], rest;
+    int port, length = (int)text.length;
+    if (length == 0 || bytes_equal_text(text, "no one")) {
+        follower_settings.host[0] = '\0';
+        return true;
+    }
+    char copy[300];
+    snprintf(copy, sizeof(copy), "%.*s", length, text.data);
+    if (sscanf(copy, "%255s %d %c", host, &port, &rest) != 2 || port < 0 || port > 65535) {
+        snprintf(error, error_size, "must be a host and a port");
+        return false;
+    }
+    memcpy(follower_settings.host, host, sizeof(host));
+    follower_settings.port = port;
+    return true;
+}
+
+static void print_primary(const struct option *option, struct buffer *out)
+{
+    (void)option;
+    struct follower_view view;
+    follower_read(&view);
+    if (view.host[0])
+        buffer_append_format(out, "%s %d", view.host, view.port);
+}
+
+#define PRIMARY_ROW(word, more_flags)                                                                                  \
+    {                                                                                                                  \
+        .name = (word), .type = OPTION_SPECIAL, .flags = OPTION_STARTUP | (more_flags), .initial = "",                 \
+        .help = "host and port of the primary that is followed", .parse = parse_primary, .print = print_primary        \
+    }
+
+const struct option follower_options[] = {
+    PRIMARY_ROW("replicaof", 0),
+    PRIMARY_ROW("slaveof", OPTION_HIDDEN),
+    {.name = "masteruser",
+     .type = OPTION_TEXT,
+     .value = &follower_settings.user,
+     .initial = "",
+     .help = "user that the primary knows this node by; the default user if empty"},
+    {.name = "masterauth",
+     .type = OPTION_TEXT,
+     .flags = OPTION_SENSITIVE,
+     .value = &follower_settings.password,
+     .initial = "",
+     .help = "password that the primary wants"},
+    {.name = "replica-read-only",
+     .type = OPTION_BOOL,
+     .value = &following_settings.read_only,
+     .initial = "yes",
+     .help = "refuse writes while another node is followed"},
+    {.name = "replica-serve-stale-data",
+     .type = OPTION_BOOL,
+     .value = &follower_settings.serves_stale_data,
+     .initial = "yes",
+     .help = "answer while the link to the primary is down"},
+    {.name = "replica-ignore-maxmemory",
+     .type = OPTION_BOOL,
+     .value = &following_settings.ignores_maxmemory,
+     .initial = "yes",
+     .help = "with tier no, leave it to the primary which keys are evicted"},
+    {.name = NULL},
+};
