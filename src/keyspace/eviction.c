@@ -212,7 +212,7 @@ struct eviction_step {
     unsigned threshold; /* the score from which entries go */
     unsigned allowance; /* how many with this very score may go */
     bool is_done;
-    size_t bytes_wanted, bytes_freed, dirty_seen;
+    size_t bytes_wanted, bytes_freed, dirty_seen, dirty_passed;
     uint16_t histogram[SCORE_COUNT];
 };
 
@@ -359,10 +359,18 @@ static struct entry *evict_entry(void *context, struct entry *entry)
     return successor;
 }
 
+static bool only_clean_leave(const struct eviction_step *step)
+{
+    const struct sink *sink = step->place.keyspace->sink;
+    return step->reach == EVICT_CLEAN || (step->reach == EVICT_OPTIONAL && !(sink && sink->is_optional));
+}
+
+/* While little is clean, a look at the counts spares many looks at entries. */
 static bool table_has_candidates(const struct eviction_step *step)
 {
     const struct slot_table *table = step->place.table;
-    return table->entries > 0 && (!policy_is_volatile(step->policy) || table->expires > 0);
+    return table->entries > 0 && (!policy_is_volatile(step->policy) || table->expires > 0) &&
+           (table->unclean < table->entries || !only_clean_leave(step));
 }
 
 /* Visits segments from the hand on until 'looks_max' entries were looked at, the step is done (the hand then stays, as
@@ -381,6 +389,7 @@ static void walk_window(struct partition *partition, struct eviction_step *step,
                 return;
         } else {
             hand->hash = 0;
+            step->dirty_passed += step->place.table ? step->place.table->unclean : 0;
         }
         if (hand->hash != 0)
             continue;
@@ -390,6 +399,19 @@ static void walk_window(struct partition *partition, struct eviction_step *step,
     }
 }
 
+/* Whether dirty entries in tables that were passed over stand in the way of colder ones leaving: surely if nothing else
+ * may leave, and likely where most are dirty. */
+static bool passed_are_wanted(const struct partition *partition, const struct eviction_step *step)
+{
+    uint64_t dirty = 0, resident = 0;
+    for (unsigned db = 0; db < DATABASE_COUNT; db++) {
+        const struct database_part *part = partition_database(partition, db);
+        dirty += part ? atomic_load_explicit(&part->dirty_count, memory_order_relaxed) : 0;
+        resident += part ? atomic_load_explicit(&part->resident, memory_order_relaxed) : 0;
+    }
+    return step->candidates == 0 || dirty > resident / 2;
+}
+
 static void evict_locked(struct partition *partition, struct eviction_step *step)
 {
     size_t window = step->bytes_wanted / WINDOW_BYTES_PER_ENTRY;
@@ -397,6 +419,8 @@ static void evict_locked(struct partition *partition, struct eviction_step *step
     const struct partition_hand start = partition->evict_hand;
     step->seed = (uint64_t)step->now_ms * UINT64_C(0x9e3779b97f4a7c15) ^ start.hash ^ start.table;
     walk_window(partition, step, (unsigned)window, survey_entry);
+    if (step->dirty_passed > 0 && passed_are_wanted(partition, step))
+        step->dirty_seen += step->dirty_passed;
     find_threshold(step);
     partition->evict_hand = start;
     walk_window(partition, step, step->looks, evict_entry);

@@ -74,6 +74,7 @@ void place_account_dirty(const struct place *place, const struct entry *entry, i
     struct database_part *part = place->part;
     if (state == ENTRY_DIRTY || state == ENTRY_GONE)
         counter32_add(&place->table->pending, sign);
+    place->table->unclean += (uint32_t)sign;
     counter_add(&part->dirty_count, sign);
     /* A value that grew while it was dirty leaves with more than it came with. */
     uint64_t bytes = dirty_bytes_of(entry), counted = atomic_load_explicit(&part->dirty_bytes, memory_order_relaxed);

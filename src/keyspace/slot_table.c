@@ -309,7 +309,7 @@ void slot_table_init(struct slot_table *table)
     atomic_init(&table->root, 0);
     atomic_init(&table->keys, 0);
     atomic_init(&table->pending, 0);
-    table->expires = table->resident = table->entries = 0;
+    table->expires = table->resident = table->entries = table->unclean = 0;
     table->expiry_bound_ms = EXPIRY_NEVER;
 }
 
@@ -322,11 +322,12 @@ void slot_table_move(struct slot_table *to, struct slot_table *from)
     to->expires = from->expires;
     to->resident = from->resident;
     to->entries = from->entries;
+    to->unclean = from->unclean;
     to->expiry_bound_ms = from->expiry_bound_ms;
     word_store(&from->root, 0);
     atomic_store_explicit(&from->keys, 0, memory_order_relaxed);
     atomic_store_explicit(&from->pending, 0, memory_order_relaxed);
-    from->expires = from->resident = from->entries = 0;
+    from->expires = from->resident = from->entries = from->unclean = 0;
     from->expiry_bound_ms = EXPIRY_NEVER;
 }
 

@@ -18,6 +18,7 @@ struct slot_table {
     uint32_t expires;         /* of the keys, those with an expiry */
     uint32_t resident;        /* of the keys, those live in RAM */
     uint32_t entries;         /* counted here */
+    uint32_t unclean;         /* of the entries, DIRTY, GONE and those in a run; the owner's to count */
     int64_t expiry_bound_ms;  /* no live entry is due before it; 0 in a table that was never told of any */
 };
 

@@ -152,15 +152,19 @@ static void capture(void *context, const struct row_key *key, const struct objec
 
 static const struct backing no_rows_backing;
 
-/* Makes every entry clean: captured for a run and ingested. */
+/* Makes a slot's entries clean: captured for a run and ingested. */
+static void make_slot_clean(struct world *world, uint32_t slot)
+{
+    struct captured captured = {0};
+    uint64_t hash = 0;
+    assert_true(capture_slot(world->keyspace, 0, (uint16_t)slot, &hash, SIZE_MAX, capture, &captured));
+    capture_ingested(world->keyspace, captured.keys, captured.count);
+}
+
 static void make_clean(struct world *world)
 {
-    for (uint32_t slot = 0; slot < SLOT_COUNT; slot++) {
-        struct captured captured = {0};
-        uint64_t hash = 0;
-        assert_true(capture_slot(world->keyspace, 0, (uint16_t)slot, &hash, SIZE_MAX, capture, &captured));
-        capture_ingested(world->keyspace, captured.keys, captured.count);
-    }
+    for (uint32_t slot = 0; slot < SLOT_COUNT; slot++)
+        make_slot_clean(world, slot);
 }
 
 static void clean_entries_go_cold_and_no_other_is_lost(void **state)
@@ -240,6 +244,24 @@ static void dirty_entries_are_counted_only_if_they_are_cold(void **state)
     for (unsigned i = 0; i < PARTITION_COUNT; i++)
         assert_true(evict(&world, 400, EVICT_CLEAN) > 0);
     assert_int_equal(world.dirty_seen, 0);
+    world_end(&world);
+}
+
+/* A step looks at some 64 entries; here ten times as many dirty ones stand before the clean ones. */
+static void one_step_finds_the_few_that_are_clean(void **state)
+{
+    (void)state;
+    enum { KEYS = 200000, SLOT = SLOT_COUNT - 1 };
+    struct world world;
+    world_begin(&world, EVICT_TIER);
+    keyspace_set_backing(world.keyspace, &no_rows_backing);
+    for (uint32_t i = 0; i < KEYS; i++)
+        put(&world, i);
+    make_slot_clean(&world, SLOT);
+    world.partition = SLOT % PARTITION_COUNT - 1;
+    assert_true(evict(&world, 1, EVICT_OPTIONAL) > 0);
+    assert_true(world.dirty_seen > 0);
+    assert_int_equal(resident(&world), KEYS - 1);
     world_end(&world);
 }
 
@@ -593,6 +615,7 @@ int main(void)
         cmocka_unit_test(clean_entries_go_cold_and_no_other_is_lost),
         cmocka_unit_test(optional_keys_are_deleted_only_while_they_wait_to_be_written),
         cmocka_unit_test(dirty_entries_are_counted_only_if_they_are_cold),
+        cmocka_unit_test(one_step_finds_the_few_that_are_clean),
         cmocka_unit_test(noeviction_lets_clean_entries_go_and_deletes_nothing),
         cmocka_unit_test(lru_hits_as_often_as_an_exact_one),
         cmocka_unit_test(use_counts_more_than_recency_alone),
