@@ -38,8 +38,9 @@
 #define TELL_KEYS 256             /* told to the keyspace in one call */
 #define TICK_NS 100000000
 #define SECOND_US 1000000
+#define REST_US INT64_C(3000000) /* without a run: what stands unsorted is sorted in */
 #define CYCLE_INTERVAL_US (300 * INT64_C(1000000))
-#define UNSORTED_FILES_MAX 24
+#define UNSORTED_FILES_MAX 48
 #define UNSORTED_WAIT_NS 20000000
 #define UNSORTED_WAITS_PER_FILE 5
 #define UNSORTED_WAITS_MAX 250
@@ -253,6 +254,9 @@ static void run_succeeded(struct tier *tier)
     struct run *run = &flusher->run;
     offsets_note(flusher);
     run_tell(tier, capture_ingested);
+    if (flusher->last_run_us > 0 && clock_monotonic_us() - flusher->last_run_us < SECOND_US)
+        rocks_set_busy(tier->rocks, true);
+    flusher->last_run_us = clock_monotonic_us();
     failure_clear(flusher);
     atomic_fetch_add_explicit(&flusher->runs, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&flusher->rows_written, run->rows_written, memory_order_relaxed);
@@ -440,6 +444,8 @@ static void flusher_tend(struct tier *tier, int64_t now_us)
         return;
     flusher->last_second_us = now_us;
     rocks_set_cache_bytes(tier->rocks, (size_t)*tier->options.cache_bytes);
+    if (now_us - flusher->last_run_us >= REST_US)
+        rocks_set_busy(tier->rocks, false);
     space_suffices(tier);
 }
 

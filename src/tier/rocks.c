@@ -35,10 +35,14 @@
 #define MIB (INT64_C(1) << 20)
 #define BLOCK_BYTES 2048
 #define FILE_BYTES (32 * MIB)
-#define BASE_LEVEL_BYTES (128 * MIB)
+#define BASE_LEVEL_BYTES (256 * MIB)
 #define OPEN_FILES_MAX 512
-#define BACKGROUND_JOBS 2
-#define UNSORTED_FILES_TO_COMPACT 6
+#define BACKGROUND_JOBS 3 /* two compactions, and a flush that never comes */
+/* Unsorted files that begin to be sorted in while runs come, and while none do. Files that are one round of the hand's do
+ * not overlap, so that many stand in the way of a read as few; the more are sorted in at once, the fewer rows below are
+ * written again for it. */
+#define UNSORTED_FILES_BUSY 16
+#define UNSORTED_FILES_AT_REST 4
 #define FILTER_BITS 10
 #define CACHE_BYTES_MIN MIB
 #define PATH_BYTES 4096
@@ -62,6 +66,7 @@ struct rocks {
 
     /* the writing thread only */
     rocksdb_sstfilewriter_t *writer;
+    bool is_busy; /* as rocks_set_busy was told, and the open database knows */
     char error[256];
 };
 
@@ -144,7 +149,7 @@ static void options_set_levels(rocksdb_options_t *options)
     rocksdb_options_set_target_file_size_base(options, FILE_BYTES);
     rocksdb_options_set_max_bytes_for_level_base(options, BASE_LEVEL_BYTES);
     rocksdb_options_set_level_compaction_dynamic_level_bytes(options, 1);
-    rocksdb_options_set_level0_file_num_compaction_trigger(options, UNSORTED_FILES_TO_COMPACT);
+    rocksdb_options_set_level0_file_num_compaction_trigger(options, UNSORTED_FILES_AT_REST);
     rocksdb_options_set_optimize_filters_for_hits(options, 1);
     rocksdb_options_set_max_background_jobs(options, BACKGROUND_JOBS);
     rocksdb_options_set_max_subcompactions(options, 1);
@@ -228,6 +233,7 @@ static enum status database_open(struct rocks *rocks)
         rocksdb_open_column_families(rocks->options, rocks->directory, 1, names, options, &rocks->family, &text);
     if (text)
         rocks->database = NULL;
+    rocks->is_busy = false;
     if (rocks->log_directory[0])
         directory_remove(rocks->log_directory);
     return status_take(text, rocks->error, sizeof(rocks->error));
@@ -495,6 +501,19 @@ void rocks_run_discard(struct rocks *rocks)
         rocksdb_sstfilewriter_destroy(rocks->writer);
     rocks->writer = NULL;
     unlink(rocks->run_path);
+}
+
+void rocks_set_busy(struct rocks *rocks, bool is_busy)
+{
+    if (rocks->database == NULL || rocks->is_busy == is_busy)
+        return;
+    char number[16], *text = NULL;
+    const char *keys[] = {"level0_file_num_compaction_trigger"}, *values[] = {number};
+    snprintf(number, sizeof(number), "%d", is_busy ? UNSORTED_FILES_BUSY : UNSORTED_FILES_AT_REST);
+    rocksdb_set_options_cf(rocks->database, rocks->family, 1, keys, values, &text);
+    if (text == NULL)
+        rocks->is_busy = is_busy;
+    rocksdb_free(text);
 }
 
 enum status rocks_delete_files(struct rocks *rocks, struct bytes from, struct bytes until)

@@ -67,6 +67,10 @@ enum status rocks_run_finish(struct rocks *rocks, uint64_t *file_bytes) MUST_USE
 enum status rocks_run_ingest(struct rocks *rocks) MUST_USE;
 void rocks_run_discard(struct rocks *rocks);
 
+/* While runs come in close order their files are left unsorted for longer: then each row is sorted in with more others. To
+ * be told too often costs nothing; every change costs some milliseconds. At rest at open. */
+void rocks_set_busy(struct rocks *rocks, bool is_busy);
+
 /* Deletes files that lie wholly in from <= key < until, whatever they hold; others keep their rows. */
 enum status rocks_delete_files(struct rocks *rocks, struct bytes from, struct bytes until) MUST_USE;
 /* Why the last writing call failed. */

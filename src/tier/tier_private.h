@@ -119,7 +119,7 @@ struct flusher {
     int64_t retry_us;                      /* after a failure: not before */
     unsigned failures;                     /* in a row, of RocksDB */
     uint64_t db_offset_max[ROW_DATABASES]; /* of what was ingested; what stood in the rows at open has row_bound's */
-    int64_t last_second_us;
+    int64_t last_second_us, last_run_us;
     int64_t rebuild_retry_us; /* of the filter: not before, so that it takes a part of the time only */
     int64_t cycle_ended_us;
 

@@ -654,6 +654,35 @@ static unsigned rows_on_device(struct node *node)
     return count;
 }
 
+static void ingest_a_run(struct node *node, int64_t number)
+{
+    struct run run = {0};
+    for (uint16_t slot = 0; slot < 3; slot++) {
+        struct row_key key = key_of(0, slot, 1, "key");
+        struct object value = string_object_from_integer(number);
+        run_add(&run, &key, &value, INT64_MAX, START);
+    }
+    assert_int_equal(run_write(&run, node->tier->rocks), STATUS_OK);
+    assert_int_equal(rocks_run_ingest(node->tier->rocks), STATUS_OK);
+    run_deinit(&run);
+}
+
+static void runs_in_close_order_are_sorted_in_when_they_cease(void **state)
+{
+    struct node *node = *state;
+    const struct timespec pause = {.tv_nsec = 1000000};
+    assert_int_equal(node_open(node), STATUS_OK);
+    rocks_set_busy(node->tier->rocks, true);
+    for (int i = 0; i < 13; i++)
+        ingest_a_run(node, i);
+    assert_int_equal(rocks_unsorted_files(node->tier->rocks), 12); /* the first found nothing to be sorted with */
+    rocks_set_busy(node->tier->rocks, false);
+    for (int i = 0; i < 30000 && rocks_unsorted_files(node->tier->rocks) > 3; i++)
+        nanosleep(&pause, NULL);
+    assert_true(rocks_unsorted_files(node->tier->rocks) <= 3);
+    assert_row(node, key_of(0, 1, 1, "key"), "12");
+}
+
 static void compaction_drops_flushed_rows_only_when_the_flush_cannot_be_lost(void **state)
 {
     struct node *node = *state;
@@ -988,6 +1017,7 @@ int main(void)
         story(flushed_rows_do_not_exist_for_any_reader),
         story(a_run_captured_before_a_flush_brings_nothing_back),
         story(a_flush_survives_a_restart_with_its_checkpoint),
+        story(runs_in_close_order_are_sorted_in_when_they_cease),
         story(compaction_drops_flushed_rows_only_when_the_flush_cannot_be_lost),
         story(compaction_reports_expired_rows_and_keeps_them),
         story(a_row_whose_expiry_was_put_off_is_not_reported),
