@@ -4,6 +4,7 @@
 #include "base/mailbox.h"
 #include "base/status.h"
 #include "keyspace/entry.h"
+#include "object/object_capture.h"
 
 /* The interface between the keyspace and where cold rows live. The first half is what a backing (the tier) offers,
  * the second what the keyspace offers to it. dbs are physical here. A row's place is (db, slot, hash, name). */
@@ -60,11 +61,14 @@ void load_finish(struct load *load);
 /* Flusher: visits dirty entries and tombstones of (db, slot) in hash order from *hash_from (updated to where to go
  * on) under the partition's lock, until 'bytes_max' of names and values were visited or the slot is done (returns
  * true). Visited entries become IN_RUN or GONE_IN_RUN and enter the filter with their first row. 'visit' runs under
- * the lock and must only copy or take references. A large value comes as a block to be referenced. */
+ * the lock and must only copy, take references, or begin the capture of a large value, at most one before the lock is released. */
 bool capture_slot(struct keyspace *keyspace, uint8_t db, uint16_t slot, uint64_t *hash_from, size_t bytes_max,
                   void (*visit)(void *context, const struct row_key *key, const struct object *value_or_null,
                                 int64_t expire_at_ms),
                   void *context);
+/* Flusher: writes about so many bytes of a value that the visit has put under capture, under the lock of whatever
+ * partition holds it by now. False if that was all; the capture is gone then. */
+bool capture_value_step(struct object_capture *capture, size_t bytes, struct buffer *out);
 /* Flusher: whether (db, slot) has anything dirty; no lock, a hint that errs towards true. */
 bool capture_slot_is_dirty(const struct keyspace *keyspace, uint8_t db, uint16_t slot);
 /* Flusher: the keys captured since the last call of either were ingested: untouched entries become clean, tombstones

@@ -9,9 +9,12 @@
  * C2 a key's fingerprint enters the filter with its first capture, and leaves it when its tombstone is ingested. A
  *    failed run leaves it in: the filter may then say "maybe" of a key without a row, whose entry says HAS_ROW.
  * C3 a hold of the lock is bounded in bytes and in segments; it never ends between two keys of the same hash, so
- *    a key is not visited twice if it is written in between. */
+ *    a key is not visited twice if it is written in between.
+ * C4 a large collection is only begun under the hold in which it is visited; the rest is written in holds of its own,
+ *    while it may be changed, moved to another key or deleted: the row gets what it was when it was visited. */
 #include "base/hash.h"
 #include "keyspace/keyspace_private.h"
+#include "object/object_capture.h"
 
 #define SEGMENTS_PER_HOLD 16
 #define KEYS_PER_HOLD 128
@@ -47,6 +50,7 @@ static void capture_one(struct capture *capture, struct entry *entry, uint64_t h
         struct object value = entry_object(entry);
         capture->bytes += object_external_bytes(&value);
         capture->visit(capture->context, &key, &value, entry_expire_at_ms(entry));
+        object_capture_move(&value, &place->partition->lock);
         note_first_row(place, entry, hash);
     } else {
         capture->visit(capture->context, &key, NULL, ENTRY_NO_EXPIRE);
@@ -106,6 +110,31 @@ bool capture_slot(struct keyspace *keyspace, uint8_t db, uint16_t slot, uint64_t
     bool done = !place_find(keyspace, db, slot, &capture.place) || capture_locked(&capture, hash_from);
     lock_release(&partition->lock);
     return done;
+}
+
+/* The lock of the partition that the value is in; NULL if it is in none. */
+static struct lock *home_acquire(const struct object_capture *capture)
+{
+    for (;;) {
+        struct lock *home = object_capture_home(capture);
+        if (!home)
+            return NULL;
+        lock_acquire(home);
+        if (object_capture_home(capture) == home)
+            return home;
+        lock_release(home);
+    }
+}
+
+bool capture_value_step(struct object_capture *capture, size_t bytes, struct buffer *out)
+{
+    struct lock *home = home_acquire(capture);
+    bool goes_on = object_capture_step(capture, bytes, out);
+    if (!goes_on)
+        object_capture_end(capture);
+    if (home)
+        lock_release(home);
+    return goes_on;
 }
 
 bool capture_slot_is_dirty(const struct keyspace *keyspace, uint8_t db, uint16_t slot)

@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "keyspace/keyspace_private.h"
+#include "object/object_capture.h"
 
 #include <time.h>
 
@@ -318,6 +319,7 @@ struct entry *keyspace_put(struct keyspace *keyspace, const struct key *key, con
         entry = put_new(&place, key, entry, value, expire_at_ms);
         place_count_keys(&place, 1, expire_at_ms != ENTRY_NO_EXPIRE);
     }
+    object_capture_move(value, &place.partition->lock);
     place_note_expiry(&place, key->hash, entry);
     return entry;
 }

@@ -69,6 +69,12 @@ static void replace(struct hash_body *body, uint64_t hash, struct member *old_me
         score_tree_insert(&body->due, member);
 }
 
+static void overwrite(struct hash_body *body, uint64_t hash, struct member *member, struct bytes value)
+{
+    member_table_will_change(&body->table, hash, member_name(member), member);
+    member_overwrite_value(member, value);
+}
+
 static void take_out(struct hash_body *body, uint64_t hash, struct member *member)
 {
     if (member_has_extra(member))
@@ -99,7 +105,7 @@ bool hash_body_set(struct hash_body *body, struct bytes field, struct bytes valu
     bool is_new = is_expired(old_member, now_ms);
     keeps_expiry = keeps_expiry && !is_new && member_has_extra(old_member);
     if (member_has_extra(old_member) == keeps_expiry && member_value(old_member).length == value.length)
-        member_overwrite_value(old_member, value);
+        overwrite(body, hash, old_member, value);
     else
         replace(body, hash, old_member,
                 make_member(field, value, keeps_expiry ? hash_member_time(old_member) : HASH_NO_EXPIRE));
@@ -146,9 +152,10 @@ void hash_body_set_expiry(struct hash_body *body, struct bytes field, int64_t ex
     uint64_t hash = member_hash(field);
     struct member *member = member_table_find(&body->table, hash, field);
     check(member != NULL);
-    if (member_has_extra(member) && expire_at_ms != HASH_NO_EXPIRE)
+    if (member_has_extra(member) && expire_at_ms != HASH_NO_EXPIRE) {
+        member_table_will_change(&body->table, hash, field, member);
         score_tree_rescore(&body->due, member, (double)expire_at_ms);
-    else if (member_has_extra(member) || expire_at_ms != HASH_NO_EXPIRE)
+    } else if (member_has_extra(member) || expire_at_ms != HASH_NO_EXPIRE)
         replace(body, hash, member, make_member(field, member_value(member), expire_at_ms));
 }
 

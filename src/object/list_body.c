@@ -29,14 +29,18 @@ void list_node_link(struct list_body *body, struct list_node *node, struct list_
     *(node->next ? &node->next->previous : &body->tail) = node;
     body->nodes++;
     list_node_enter(body, node);
+    if (__builtin_expect(list_body_capture(body) != NULL, 0))
+        list_capture_added(list_body_capture(body), node);
 }
 
 void list_node_unlink(struct list_body *body, struct list_node *node)
 {
-    list_node_leave(body, node);
+    list_node_discount(body, node);
     *(node->previous ? &node->previous->next : &body->head) = node->next;
     *(node->next ? &node->next->previous : &body->tail) = node->previous;
     body->nodes--;
+    if (__builtin_expect(list_body_capture(body) != NULL, 0))
+        list_capture_removed(list_body_capture(body), node);
 }
 
 struct list_body *list_body_create(void)

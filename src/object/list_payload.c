@@ -14,7 +14,7 @@ enum container { CONTAINER_PLAIN = 1, CONTAINER_PACKED = 2 };
 
 /* ---- writing ---- */
 
-static void encode_node(struct bytes listpack, struct buffer *out)
+void list_node_encode(struct bytes listpack, struct buffer *out)
 {
     rdb_write_length(out, CONTAINER_PACKED);
     listpack_dump(out, listpack);
@@ -27,9 +27,9 @@ void list_object_encode(const struct object *list, struct buffer *out)
     out->length++;
     rdb_write_length(out, body ? body->nodes : 1);
     if (!body)
-        encode_node(list->bytes, out);
+        list_node_encode(list->bytes, out);
     for (const struct list_node *node = body ? body->head : NULL; node; node = node->next)
-        encode_node(buffer_bytes(&node->listpack), out);
+        list_node_encode(buffer_bytes(&node->listpack), out);
 }
 
 /* ---- reading ---- */

@@ -225,6 +225,7 @@ void member_table_insert(struct member_table *table, uint64_t hash, struct membe
 {
     uint64_t *word = &table->root;
     unsigned depth = 0;
+    member_table_will_change(table, hash, member_name(member), NULL);
     table->count++;
     table->bytes += member_bytes(member);
     for (;;) {
@@ -261,6 +262,7 @@ void member_table_replace(struct member_table *table, uint64_t hash, struct memb
     unsigned depth;
     struct leaf *leaf = word_pointer(*leaf_word(table, hash, &depth));
     uint64_t tag = leaf_tag(hash, depth);
+    member_table_will_change(table, hash, member_name(old_member), old_member);
     *leaf_place(leaf, tag, old_member) = tag << 48 | (uint64_t)(uintptr_t)member;
     table->bytes += member_bytes(member) - member_bytes(old_member);
     member_destroy(old_member);
@@ -284,6 +286,7 @@ void member_table_take(struct member_table *table, uint64_t hash, struct member 
 {
     uint64_t *nodes[LEVELS_MAX], *word = &table->root;
     unsigned levels = 0, depth = 0;
+    member_table_will_change(table, hash, member_name(member), member);
     while (word_is_node(*word)) {
         struct node *node = word_pointer(*word);
         nodes[levels++] = word;
@@ -405,6 +408,30 @@ struct member *member_walk_next(struct member_walk *walk)
         walk_load(walk);
     }
     return word_pointer(*walk->next++);
+}
+
+/* A leaf is left between two tags only, since of equal ones the order is any. Tags may be too short to tell whether a
+ * member stands before the hash, if leaves have merged since it was found; then the name does. */
+uint64_t member_table_visit(const struct member_table *table, uint64_t hash,
+                            bool (*visit)(void *context, struct member *member), void *context)
+{
+    unsigned depth;
+    const struct leaf *leaf = word_pointer(*leaf_word(table, hash, &depth));
+    uint64_t from = leaf_tag(hash, depth), next = last_hash(hash, depth) + 1;
+    bool goes_on = true;
+    if (!leaf)
+        return next;
+    leaf_prefetch(leaf);
+    for (uint32_t i = leaf_seek(leaf, from); i < leaf->count; i++) {
+        struct member *member = word_pointer(leaf->words[i]);
+        uint64_t tag = word_tag(leaf->words[i]);
+        if (!goes_on && tag != word_tag(leaf->words[i - 1]))
+            return (hash & ~(UINT64_MAX >> depth)) | tag << (48 - depth);
+        if (tag == from && member_hash(member_name(member)) < hash)
+            continue;
+        goes_on = visit(context, member) && goes_on;
+    }
+    return next;
 }
 
 uint64_t member_table_scan(const struct member_table *table, uint64_t cursor, size_t count,

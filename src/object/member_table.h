@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -13,8 +14,19 @@
 struct member_table {
     uint64_t root; /* see member_table.c */
     size_t count;
-    size_t bytes; /* of the members and of what leads to them */
+    size_t bytes;                           /* of the members and of what leads to them */
+    struct object_capture *_Atomic capture; /* told before members change; NULL: none */
 };
+
+/* A member is about to change, to be taken out, or (NULL) to be added under this name. */
+void member_capture_note(struct object_capture *capture, uint64_t hash, struct bytes name, const struct member *member);
+static inline void member_table_will_change(const struct member_table *table, uint64_t hash, struct bytes name,
+                                            const struct member *member)
+{
+    struct object_capture *capture = atomic_load_explicit(&table->capture, memory_order_relaxed);
+    if (__builtin_expect(capture != NULL, 0))
+        member_capture_note(capture, hash, name, member);
+}
 
 /* Of all tables of the process, once before the first is made. Cursors mean the same wherever it is the same. */
 void member_table_set_seed(uint64_t seed);
@@ -51,6 +63,11 @@ struct member_walk {
 struct member_walk member_walk_from(const struct member_table *table, uint64_t hash);
 /* The next member, or NULL after the last. */
 struct member *member_walk_next(struct member_walk *walk);
+
+/* Calls visit with the members of the leaf that covers the hash, from that hash on exactly, until it returns false.
+ * Returns where to go on, whatever changed meanwhile; 0 after the last member. */
+uint64_t member_table_visit(const struct member_table *table, uint64_t hash,
+                            bool (*visit)(void *context, struct member *member), void *context);
 
 /* A step of a walk that may be resumed after any changes: calls visit with about 'count' members (all that stand
  * together) from the cursor on, 0 at first. Returns the cursor to go on from, below 2^53, or 0 at the end. A member that

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "object/hash_object.h"
 #include "object/list_private.h"
+#include "object/object_capture.h"
 #include "object/object_private.h"
 #include "object/stream_private.h"
 
@@ -54,7 +55,8 @@ const char *object_encoding_name(const struct object *object)
 
 void object_release(struct object *object)
 {
-    class_of(object)->release(object);
+    if (!object_capture_keeps(object))
+        class_of(object)->release(object);
 }
 
 size_t object_external_bytes(const struct object *object)

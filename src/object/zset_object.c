@@ -115,10 +115,12 @@ static enum zset_outcome update_large(struct object *object, struct bytes name, 
     uint64_t hash = member_hash(name);
     struct member *member = member_table_find(&zset->table, hash, name);
     enum zset_outcome outcome = decide(conditions, member != NULL, member ? member_score(member) : 0, score);
-    if (outcome == ZSET_ADDED)
+    if (outcome == ZSET_ADDED) {
         zset_insert(zset, hash, name, *score);
-    else if (outcome == ZSET_CHANGED)
+    } else if (outcome == ZSET_CHANGED) {
+        member_table_will_change(&zset->table, hash, name, member);
         score_tree_rescore(&zset->tree, member, *score);
+    }
     return outcome;
 }
 

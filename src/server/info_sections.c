@@ -129,6 +129,7 @@ static void print_tier_cycles(const struct tier_info *tier, struct buffer *out)
 {
     info_integer(out, "tier_cycle_running", tier->cycle_running);
     info_integer(out, "tier_last_cycle_usec", tier->last_cycle_us);
+    info_integer(out, "tier_longest_hold_usec", tier->longest_hold_us);
     info_integer(out, "tier_deletes_written", (int64_t)tier->deletes_written);
     info_integer(out, "tier_checkpoint_offset", (int64_t)tier->checkpoint_offset);
     info_integer(out, "tier_checkpoint_time", tier->checkpoint_ms / 1000);

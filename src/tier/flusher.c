@@ -35,7 +35,8 @@
 
 #define RUN_BYTES (INT64_C(8) << 20)
 #define CAPTURE_BYTES (64u << 10) /* in one hold of a partition's lock: some tens of microseconds */
-#define TELL_KEYS 256             /* told to the keyspace in one call */
+#define LARGE_PAUSE_NS 20000
+#define TELL_KEYS 256 /* told to the keyspace in one call */
 #define TICK_NS 100000000
 #define SECOND_US 1000000
 #define REST_US INT64_C(3000000) /* without a run: what stands unsorted is sorted in */
@@ -158,14 +159,53 @@ static bool hand_advance(struct flusher *flusher)
     return hand->db == 0;
 }
 
+/* The processor's time of this thread, so that the machine's other work does not count. */
+static int64_t thread_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return now.tv_sec * INT64_C(1000000) + now.tv_nsec / 1000;
+}
+
+static void hold_note(struct flusher *flusher, int64_t began_us)
+{
+    int64_t took_us = thread_us() - began_us;
+    if (took_us > atomic_load_explicit(&flusher->longest_hold_us, memory_order_relaxed))
+        atomic_store_explicit(&flusher->longest_hold_us, took_us, memory_order_relaxed);
+}
+
+static bool slot_capture(struct tier *tier)
+{
+    struct place *hand = &tier->flusher.hand;
+    int64_t began_us = thread_us();
+    bool done = capture_slot(tier->keyspace, hand->db, hand->slot, &hand->hash, CAPTURE_BYTES, capture_visit, tier);
+    hold_note(&tier->flusher, began_us);
+    return done;
+}
+
+/* The rest of a large value, if there is one. In the pauses the others get the lock. */
+static void large_capture(struct flusher *flusher)
+{
+    struct timespec pause = {.tv_nsec = LARGE_PAUSE_NS};
+    while (flusher->run.large) {
+        int64_t began_us = thread_us();
+        run_get_piece(&flusher->run);
+        hold_note(flusher, began_us);
+        run_add_piece(&flusher->run);
+        nanosleep(&pause, NULL);
+    }
+}
+
 static void run_capture(struct tier *tier, size_t bytes_max)
 {
     struct flusher *flusher = &tier->flusher;
     struct place *hand = &flusher->hand;
     while (flusher->slots_left > 0 && run_bytes(&flusher->run) < bytes_max) {
         bool entered = hand->hash != 0;
-        if ((entered || capture_slot_is_dirty(tier->keyspace, hand->db, hand->slot)) &&
-            !capture_slot(tier->keyspace, hand->db, hand->slot, &hand->hash, CAPTURE_BYTES, capture_visit, tier))
+        bool is_dirty = entered || capture_slot_is_dirty(tier->keyspace, hand->db, hand->slot);
+        bool done = !is_dirty || slot_capture(tier);
+        large_capture(flusher);
+        if (!done)
             continue;
         if (hand_advance(flusher) && flusher->run.count > 0)
             break;

@@ -12,10 +12,13 @@
 #include "base/memory.h"
 #include "object/codec.h"
 #include "object/object.h"
+#include "object/object_capture.h"
 #include "tier/row.h"
 
 /* A buffer beyond it was grown by a single huge value and is not kept. */
 #define RUN_KEPT_BYTES (32u << 20)
+/* Of a large value in one hold of its partition's lock: some ten to a hundred microseconds. */
+#define LARGE_PIECE_BYTES (8u << 10)
 #define KEY_LENGTH_MAX ((1u << 31) - 1)
 
 void run_clear(struct run *run)
@@ -25,7 +28,8 @@ void run_clear(struct run *run)
             block_release(run->rows[i].block);
     if (run->bytes.capacity > RUN_KEPT_BYTES)
         buffer_deinit(&run->bytes);
-    struct run kept = {.bytes = run->bytes, .rows = run->rows, .capacity = run->capacity};
+    check(run->large == NULL);
+    struct run kept = {.bytes = run->bytes, .piece = run->piece, .rows = run->rows, .capacity = run->capacity};
     kept.bytes.length = 0;
     *run = kept;
 }
@@ -34,6 +38,7 @@ void run_deinit(struct run *run)
 {
     run_clear(run);
     buffer_deinit(&run->bytes);
+    buffer_deinit(&run->piece);
     memory_free(run->rows);
     *run = (struct run){0};
 }
@@ -47,11 +52,34 @@ static struct run_row *row_append(struct run *run)
     return &run->rows[run->count++];
 }
 
+/* A second row in the hold in which a large value was begun; that takes names of equal hash. */
+static void large_finish(struct run *run)
+{
+    while (run->large && object_capture_step(run->large, LARGE_PIECE_BYTES, &run->bytes))
+        ;
+    if (run->large)
+        object_capture_end(run->large);
+    run->large = NULL;
+}
+
+void run_get_piece(struct run *run)
+{
+    run->piece.length = 0;
+    if (!capture_value_step(run->large, LARGE_PIECE_BYTES, &run->piece))
+        run->large = NULL;
+}
+
+void run_add_piece(struct run *run)
+{
+    buffer_append_bytes(&run->bytes, buffer_bytes(&run->piece));
+}
+
 void run_add(struct run *run, const struct row_key *key, const struct object *value, int64_t expire_at_ms,
              uint64_t offset)
 {
     size_t key_length = row_key_length(key);
     check(key_length <= KEY_LENGTH_MAX && key->db < ROW_DATABASES);
+    large_finish(run);
     struct run_row *row = row_append(run);
     *row = (struct run_row){.position = run->bytes.length, .key_length = (uint32_t)key_length, .deleted = !value};
     char *to = buffer_reserve(&run->bytes, key_length + ROW_HEADER_MAX);
@@ -62,6 +90,8 @@ void run_add(struct run *run, const struct row_key *key, const struct object *va
     if (value && value->type == OBJECT_STRING && value->encoding == ENCODING_BLOCK) {
         row->block = block_acquire(value->block);
         run->block_bytes += value->block->length;
+    } else if (value && object_capture_suits(value)) {
+        run->large = object_capture_begin(value, &run->bytes);
     } else if (value) {
         codec_encode(value, &run->bytes);
     }

@@ -17,7 +17,9 @@ struct run_row {
 
 struct run {
     struct buffer bytes;
-    struct run_row *rows; /* in capture order */
+    struct object_capture *large; /* of the last row, of which there is more to write; or NULL */
+    struct buffer piece;          /* of it, got and not added yet */
+    struct run_row *rows;         /* in capture order */
     size_t count, capacity;
     size_t block_bytes;
     uint64_t offset_max;                  /* the largest offset in it: I2 waits for it */
@@ -31,9 +33,13 @@ void run_deinit(struct run *run);
 void run_clear(struct run *run);
 
 /* Adds a key under its partition's lock: copies or encodes the value, or takes a reference to its block. value NULL:
- * the row is to be deleted. 'offset' is the stream's end. */
+ * the row is to be deleted. 'offset' is the stream's end. Of a large collection that is the begin: the pieces are
+ * to be got, after the lock was released, as long as there is a large value. */
 void run_add(struct run *run, const struct row_key *key, const struct object *value, int64_t expire_at_ms,
              uint64_t offset);
+/* Gets a piece of the large value that was added last, under the lock of its partition, and adds it, without. */
+void run_get_piece(struct run *run);
+void run_add_piece(struct run *run);
 /* How much was captured, in bytes of keys and values. */
 static inline size_t run_bytes(const struct run *run)
 {

@@ -316,6 +316,7 @@ static void info_of_flusher(struct flusher *flusher, struct tier_info *info)
     info->checkpoint_offset = atomic_load(&flusher->checkpoint_offset);
     info->checkpoint_ms = atomic_load(&flusher->checkpoint_ms);
     info->last_cycle_us = atomic_load(&flusher->last_cycle_us);
+    info->longest_hold_us = atomic_load(&flusher->longest_hold_us);
     info->cycle_running = atomic_load(&flusher->cycle_running);
     info->filter_partitions_left = atomic_load(&flusher->filter_partitions_left);
     info->run_bytes = atomic_load(&flusher->run_memory);

@@ -126,7 +126,7 @@ struct flusher {
     /* written by the flusher, read by any */
     _Atomic uint64_t checkpoint_offset, cycles, runs, run_failures, rows_written, deletes_written, bytes_written;
     _Atomic uint64_t run_memory, reopened, free_bytes;
-    _Atomic int64_t checkpoint_ms, last_cycle_us;
+    _Atomic int64_t checkpoint_ms, last_cycle_us, longest_hold_us;
     _Atomic bool cycle_running;
     _Atomic uint32_t filter_partitions_left;
     _Atomic(const char *) failure, stalled;

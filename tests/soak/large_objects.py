@@ -79,7 +79,9 @@ def measure_saving(name, server, client, command):
     took = time.monotonic() - started
     until.set()
     reader.join()
-    print('%-12s %-34s %9.3f s        worst wait of a reader %8.3f ms' % (name, 'while saving', took, found[0] * 1000), flush=True)
+    held = int(client.info('tier')['tier_longest_hold_usec']) / 1000
+    print('%-12s %-34s %9.3f s        worst wait of a reader %8.3f ms, longest hold of the flusher %.3f ms'
+          % (name, 'while saving', took, found[0] * 1000, held), flush=True)
 
 
 def ending(name, client, step, kind, elements, command):

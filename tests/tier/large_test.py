@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Very large collections are written to the tier while they change: nobody waits for it, and the row is exact."""
+import threading
+
+import pytest
+
+pytestmark = pytest.mark.forebay_only
+
+COUNT = 100000
+BATCH = 500
+HOLD_US_MAX = 1000
+
+
+def pairs(begin, form):
+    return [word for i in range(begin, begin + BATCH) for word in form(i)]
+
+
+GROW = {
+    'set': lambda i: ('SADD', 'large:set', *['member:%d' % n for n in range(i, i + BATCH)]),
+    'hash': lambda i: ('HSET', 'large:hash', *pairs(i, lambda n: ('field:%d' % n, n))),
+    'timed': lambda i: ('HSETEX', 'large:timed', 'EX', 100000, 'FIELDS', BATCH, *pairs(i, lambda n: ('field:%d' % n, n))),
+    'zset': lambda i: ('ZADD', 'large:zset', *pairs(i, lambda n: (n * 7919 % 100003, 'member:%d' % n))),
+    'list': lambda i: ('RPUSH', 'large:list', *['element:%d' % n for n in range(i, i + BATCH)]),
+}
+# What changes each while it is written; n counts up.
+CHANGE = {
+    'set': lambda n: (('SADD', 'large:set', 'more:%d' % n), ('SREM', 'large:set', 'member:%d' % (n * 7919 % COUNT))),
+    'hash': lambda n: (('HSET', 'large:hash', 'field:%d' % (n * 7919 % COUNT), 'new', 'more:%d' % n, n),
+                       ('HDEL', 'large:hash', 'field:%d' % (n * 31 % COUNT))),
+    'timed': lambda n: (('HPEXPIRE', 'large:timed', 90000000 + n, 'FIELDS', 1, 'field:%d' % (n * 7919 % COUNT)),
+                        ('HDEL', 'large:timed', 'field:%d' % (n * 31 % COUNT))),
+    'zset': lambda n: (('ZINCRBY', 'large:zset', n, 'member:%d' % (n * 7919 % COUNT)),
+                       ('ZREM', 'large:zset', 'member:%d' % (n * 31 % COUNT)), ('ZADD', 'large:zset', n, 'more:%d' % n)),
+    'list': lambda n: (('LPUSH', 'large:list', 'first:%d' % n), ('RPOP', 'large:list'), ('LSET', 'large:list', -100, 'set:%d' % n)),
+}
+READ = {'set': ('SMEMBERS',), 'hash': ('HGETALL',), 'timed': ('HGETALL',), 'zset': ('ZRANGE', 0, -1, 'WITHSCORES'), 'list': ('LRANGE', 0, -1)}
+
+
+def grow(client, kinds=GROW):
+    for kind in kinds:
+        client.pipeline([GROW[kind](i) for i in range(0, COUNT, BATCH)])
+
+
+def contents(client):
+    told = {}
+    for kind, (name, *rest) in READ.items():
+        found = client(name, 'large:' + kind, *rest)
+        if kind in ('hash', 'timed'):
+            found = dict(zip(found[::2], found[1::2]))
+        told[kind] = sorted(found) if kind == 'set' else found
+    told['times'] = client('HPEXPIRETIME', 'large:timed', 'FIELDS', 1000, *['field:%d' % i for i in range(1000)])
+    return told
+
+
+class Writer(threading.Thread):
+    """Changes the collections until it is told to stop, and counts."""
+
+    def __init__(self, server):
+        super().__init__()
+        self.server, self.stopping, self.rounds = server, threading.Event(), 0
+
+    def run(self):
+        with self.server.client(timeout=600) as client:
+            while not self.stopping.is_set():
+                client.pipeline([command for change in CHANGE.values() for command in change(self.rounds)])
+                self.rounds += 1
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *unused):
+        self.stopping.set()
+        self.join()
+
+
+def test_large_collections_are_written_in_short_holds_while_they_change(own_server):
+    with own_server(maxmemory='2gb') as server:
+        with server.client(timeout=600) as client:
+            grow(client)
+            with Writer(server) as writer:
+                for _ in range(3):
+                    assert client('SAVE') == 'OK'
+            assert writer.rounds > 10
+            assert int(client.info('tier')['tier_longest_hold_usec']) < HOLD_US_MAX
+            assert client('SAVE') == 'OK'
+            before = contents(client)
+        server.stop()
+        server.start()
+        with server.client(timeout=600) as client:
+            assert contents(client) == before
+
+
+def test_a_crash_after_a_checkpoint_finds_rows_that_are_exact(own_server):
+    """What came after the checkpoint is replayed over rows of collections that changed while they were written."""
+    with own_server(maxmemory='2gb', durability='through') as server:
+        with server.client(timeout=600) as client:
+            grow(client)
+            with Writer(server):
+                assert client('SAVE') == 'OK'
+            before = contents(client)
+        server.kill()
+        server.start()
+        with server.client(timeout=600) as client:
+            assert contents(client) == before
+
+
+def test_keys_may_go_and_change_their_names_while_their_values_are_written(own_server):
+    with own_server(maxmemory='2gb') as server:
+        with server.client(timeout=600) as client, server.client(timeout=600) as other:
+            for turn in range(4):
+                grow(client, ('set', 'list', 'zset'))
+                other.send('SAVE')
+                client.pipeline([('RENAME', 'large:set', 'renamed:set'), ('SADD', 'renamed:set', 'new'), ('DEL', 'large:list'),
+                                 ('SET', 'large:zset', 'a string'), ('RENAME', 'renamed:set', 'large:set')])
+                assert other.read() == 'OK'
+                assert client('SCARD', 'large:set') == COUNT + 1
+                assert client('EXISTS', 'large:list', 'renamed:set') == 0
+                assert client('GET', 'large:zset') == b'a string'
+                if turn == 2:
+                    client('FLUSHALL', 'ASYNC')
+                client('DEL', 'large:zset')
+            assert client('SAVE') == 'OK'
+        server.stop()
+        server.start()
+        with server.client(timeout=600) as client:
+            assert client('SCARD', 'large:set') == COUNT + 1
+            assert client('SISMEMBER', 'large:set', 'new') == 1
+            assert client('DBSIZE') == 1
