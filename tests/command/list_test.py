@@ -305,3 +305,41 @@ def test_each_element_is_popped_once_by_many_who_wait(own_server):
     for popper in poppers:
         popper.join(10)
     assert sorted(popped) == sorted(b'%s%d' % (name, n) for name in (b'x', b'y', b'z') for n in range(1500))
+
+
+@pytest.mark.forebay_only
+def test_an_element_goes_to_one_or_stays_when_timeouts_and_unblocks_race_with_pushes(own_server):
+    """Whoever leaves with nothing has taken nothing, and nobody is served from two keys at once."""
+    server = own_server(threads=4)
+    popped, ended = [[] for _ in range(6)], threading.Event()
+
+    def pop(mine, number):
+        client = server.client()
+        client('CLIENT', 'SETNAME', 'popper%d' % number)
+        while not ended.is_set():
+            words = ('BLMOVE', 'abc'[number % 3], 'moved', 'LEFT', 'RIGHT') if number == 5 else ('BLPOP', 'a', 'b', 'c')
+            reply = client(*words, '0.00%d' % (number % 3 + 1))
+            if reply and number != 5:
+                mine.append(reply[1])
+
+    def unblock():
+        client = server.client()
+        while not ended.is_set():
+            for line in client('CLIENT', 'LIST').splitlines():
+                fields = dict(word.split(b'=', 1) for word in line.split(b' ') if b'=' in word)
+                if fields[b'name'].startswith(b'popper'):
+                    client('CLIENT', 'UNBLOCK', fields[b'id'])
+
+    others = [threading.Thread(target=pop, args=(mine, number)) for number, mine in enumerate(popped)]
+    others.append(threading.Thread(target=unblock))
+    for thread in others:
+        thread.start()
+    client = server.client()
+    pushed = [b'%d' % number for number in range(3000)]
+    for number in range(0, len(pushed), 3):
+        client.pipeline([('MULTI',)] + [('RPUSH', 'abc'[n % 3], pushed[n]) for n in range(number, number + 3)] + [('EXEC',)])
+    ended.set()
+    for thread in others:
+        thread.join(30)
+    left = [element for key in ('a', 'b', 'c', 'moved') for element in client('LRANGE', key, 0, -1)]
+    assert any(popped) and sorted(left + sum(popped, [])) == sorted(pushed)

@@ -2,6 +2,7 @@
 """What a restart must neither undo nor bring back, one story each; crash_test.py has the random runs."""
 import os
 import random
+import subprocess
 import time
 
 import pytest
@@ -10,6 +11,38 @@ from tests.crash.run import log_segments
 from tests.lib.server import wait_until
 
 DAY_MS = 86400000
+# Put before the C library: the wall clock as a machine has it whose clock was set wrong.
+CLOCK_AHEAD = r"""
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+    static int read;
+    static long ahead;
+    if (!read) {
+        const char *seconds = getenv("CLOCK_AHEAD_SECONDS");
+        ahead = seconds ? atol(seconds) : 0;
+        read = 1;
+    }
+    int failed = (int)syscall(SYS_clock_gettime, clock, now);
+    if (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)
+        now->tv_sec += ahead;
+    return failed;
+}
+"""
+
+
+def clock_ahead(directory):
+    """The path of a library with that clock."""
+    source, library = str(directory / 'clock.c'), str(directory / 'clock.so')
+    with open(source, 'w') as file:
+        file.write(CLOCK_AHEAD)
+    subprocess.run(['cc', '-shared', '-fPIC', '-O1', '-o', library, source], check=True)
+    return library
+
 
 
 @pytest.mark.forebay_only
@@ -30,6 +63,30 @@ def test_a_key_that_was_prolonged_outlives_its_first_time(own_server):
         client = server.client()
         assert client('MGET', 'kept', 'prolonged', 'left') == [b'v', b'v', None]
         assert client('PEXPIRETIME', 'kept') == -1 and client('PEXPIRETIME', 'prolonged') == far
+        client.ok('SAVE')
+
+
+@pytest.mark.forebay_only
+def test_replay_decides_nothing_by_a_clock_that_jumped(own_server, tmp_path):
+    """Two days ahead after a crash, then back again: only what was left to expire has expired."""
+    server = own_server()
+    client = server.client()
+    for key in ('kept', 'prolonged', 'left'):
+        client.ok('SET', key, 'v', 'EX', 3600)
+    client.ok('SAVE')
+    assert client('PERSIST', 'kept') == 1
+    assert client('EXPIRE', 'prolonged', 90 * 86400) == 1
+    assert client('INCRBY', 'counter', 5) == 5
+    client.ok('SET', 'later', 'v', 'EX', 3 * 86400)
+    library = clock_ahead(tmp_path)
+    for days in (2, 0, -2):
+        server.kill()
+        server.prefix = ['env', 'LD_PRELOAD=' + library, 'CLOCK_AHEAD_SECONDS=%d' % (days * 86400)]
+        server.start()
+        client = server.client()
+        assert abs(int(client('TIME')[0]) - time.time() - days * 86400) < 60
+        assert client('MGET', 'kept', 'prolonged', 'left', 'later', 'counter') == [b'v', b'v', None, b'v', b'5']
+        assert client('PTTL', 'kept') == -1
         client.ok('SAVE')
 
 

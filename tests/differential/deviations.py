@@ -19,8 +19,11 @@ def only_the_empty_key_more(words, reference, ours):
 
 def changes_transactions(words):
     """Commands that one side refuses to queue and the other does not: what follows cannot be compared, so they are not
-    sent. COMMAND GETKEYS of a command alone is refused by 7.0, and looked at by 7.2, and ZRANK takes no option there."""
+    sent. COMMAND GETKEYS of a command alone is refused by 7.0, and looked at by 7.2, and ZRANK takes no option there. A HELLO
+    with several names sets those before a bad one there."""
     name = words[0].upper()
+    if name == b'HELLO':
+        return sum(word.upper() == b'SETNAME' for word in words) > 1
     if name in (b'ZRANK', b'ZREVRANK'):
         return len(words) == 4
     return name == b'COMMAND' and len(words) == 3 and words[1].upper().startswith(b'GETKEYS')
