@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The door: appending, offsets, waiting. Appending copies a batch behind what is pending, which begins with room for
  * a frame header so that the writer need not copy it again. The writer swaps it for an empty buffer under the same
- * lock (stream_log.c). With no log the offset advances and nothing is kept: it orders rows and node-wide effects.
- *
- * The ring from which replicas are fed belongs here too, filled by the same copy. */
+ * lock (stream_log.c). While replicas are fed, the ring gets a copy (stream_ring.c). With neither log nor replicas the
+ * offset advances and nothing is kept: it orders rows and node-wide effects. */
 #include "stream/stream.h"
 
 #include <dirent.h>
@@ -24,6 +23,9 @@
 
 /* So much unsynced asks for a sync before its time, so that little has to be kept. */
 #define SYNC_BYTES_MAX (16 << 20)
+
+/* Without a log a larger buffer is given back when its bytes are in the ring. */
+#define PENDING_KEPT_BYTES_MAX (1 << 20)
 
 static const char bracket_open[] = "*1\r\n$5\r\nMULTI\r\n";
 static const char bracket_close[] = "*1\r\n$4\r\nEXEC\r\n";
@@ -57,14 +59,15 @@ static struct stream *stream_create(const struct stream_options *options)
 {
     struct stream *stream = memory_allocate_zeroed(sizeof(*stream));
     stream->options = *options;
-    stream->recording = options->durability != DURABILITY_NONE;
+    stream->has_log = options->durability != DURABILITY_NONE;
     stream->directory_fd = -1;
-    stream->directory = stream->recording ? strdup(options->directory) : NULL;
+    stream->directory = stream->has_log ? strdup(options->directory) : NULL;
     stream->sync_bytes = (uint64_t)options->unwritten_bytes_max / 2;
     if (stream->sync_bytes > SYNC_BYTES_MAX)
         stream->sync_bytes = SYNC_BYTES_MAX;
     lock_init(&stream->lock, LOCK_STREAM, 0);
     stream->db = stream->pending_db = -1;
+    atomic_store(&stream->held_from, UINT64_MAX);
     stream_waits_init(&stream->waits);
     stream_log_init(stream);
     return stream;
@@ -88,6 +91,7 @@ static void stream_destroy(struct stream **stream_pointer)
     if (stream->directory_fd >= 0)
         close(stream->directory_fd);
     kept_deinit(&stream->kept);
+    ring_deinit(&stream->ring);
     buffer_deinit(&stream->pending);
     buffer_deinit(&stream->taken);
     pthread_cond_destroy(&stream->progress);
@@ -101,7 +105,7 @@ enum status stream_open(struct stream **stream_pointer, const struct stream_opti
 {
     struct stream *stream = stream_create(options);
     enum status status = STATUS_OK;
-    if (stream->recording) {
+    if (stream->has_log) {
         status = stream_open_directory(stream, error, error_size);
         if (status == STATUS_OK)
             status = stream_recover(stream, row_offset_max, error, error_size);
@@ -122,7 +126,7 @@ enum status stream_open(struct stream **stream_pointer, const struct stream_opti
 
 void stream_start(struct stream *stream)
 {
-    if (stream->recording)
+    if (stream->has_log)
         stream_log_start(stream);
 }
 
@@ -130,7 +134,7 @@ void stream_close(struct stream **stream)
 {
     if (!*stream)
         return;
-    if ((*stream)->recording) {
+    if ((*stream)->has_log) {
         stream_log_stop(*stream);
         stream_log_finish(*stream);
     }
@@ -172,15 +176,42 @@ static inline char *append_piece(char *at, const void *data, size_t length)
     return at + length;
 }
 
+/* The bytes stand behind what is pending. Without a log they stay there no longer than this. */
+static uint64_t append_end_locked(struct stream *stream, struct bytes bytes)
+{
+    uint64_t end = atomic_load_explicit(&stream->end, memory_order_relaxed) + bytes.length;
+    if (atomic_load_explicit(&stream->is_feeding, memory_order_relaxed)) {
+        size_t bytes_max = (size_t)__atomic_load_n(stream->ring_bytes_max, __ATOMIC_RELAXED);
+        ring_append(&stream->ring, bytes, end, bytes_max);
+        ring_trim(&stream->ring, bytes_max, stream->has_log ? UINT64_MAX : atomic_load(&stream->held_from));
+    }
+    if (stream->has_log)
+        stream->pending.length += bytes.length;
+    else if (stream->pending.capacity > PENDING_KEPT_BYTES_MAX)
+        buffer_deinit(&stream->pending);
+    atomic_store(&stream->end, end);
+    return end;
+}
+
+static uint64_t append_copy_locked(struct stream *stream, struct bytes bytes)
+{
+    char *room = buffer_reserve(&stream->pending, bytes.length);
+    memcpy(room, bytes.data, bytes.length);
+    return append_end_locked(stream, bytes_of(room, bytes.length));
+}
+
 uint64_t stream_append(struct stream *stream, const struct effect_batch *batch)
 {
     size_t length = batch->bytes.length;
     if (batch->count == 0)
         return stream_end(stream);
-    if (!stream->recording)
-        return atomic_fetch_add(&stream->end, length) + length;
-
     lock_acquire(&stream->lock);
+    if (!stream->has_log && !atomic_load_explicit(&stream->is_feeding, memory_order_relaxed)) {
+        uint64_t end = atomic_load_explicit(&stream->end, memory_order_relaxed) + length;
+        atomic_store(&stream->end, end);
+        lock_release(&stream->lock);
+        return end;
+    }
     struct buffer *pending = &stream->pending;
     size_t extra = EFFECT_SELECT_MAX + BRACKET_OPEN_BYTES + BRACKET_CLOSE_BYTES;
     char *room = buffer_reserve(pending, length + extra), *at = room;
@@ -191,24 +222,32 @@ uint64_t stream_append(struct stream *stream, const struct effect_batch *batch)
     at = append_piece(at, batch->bytes.data, length);
     if (batch->count > 1)
         at = append_piece(at, bracket_close, BRACKET_CLOSE_BYTES);
-    pending->length += (size_t)(at - room);
     stream->db = batch->last_db;
-    uint64_t end = atomic_load_explicit(&stream->end, memory_order_relaxed) + (uint64_t)(at - room);
-    atomic_store(&stream->end, end);
+    uint64_t end = append_end_locked(stream, bytes_of(room, (size_t)(at - room)));
     lock_release(&stream->lock);
+    if (!stream->has_log)
+        stream_notice_give(stream);
+    return end;
+}
+
+uint64_t stream_append_aside(struct stream *stream, struct bytes bytes)
+{
+    lock_acquire(&stream->lock);
+    uint64_t end = append_copy_locked(stream, bytes);
+    lock_release(&stream->lock);
+    if (!stream->has_log)
+        stream_notice_give(stream);
     return end;
 }
 
 uint64_t stream_append_verbatim(struct stream *stream, struct bytes bytes, int32_t db)
 {
-    if (!stream->recording)
-        return atomic_fetch_add(&stream->end, bytes.length) + bytes.length;
     lock_acquire(&stream->lock);
-    buffer_append(&stream->pending, bytes.data, bytes.length);
     stream->db = db;
-    uint64_t end = atomic_load_explicit(&stream->end, memory_order_relaxed) + bytes.length;
-    atomic_store(&stream->end, end);
+    uint64_t end = append_copy_locked(stream, bytes);
     lock_release(&stream->lock);
+    if (!stream->has_log)
+        stream_notice_give(stream);
     return end;
 }
 
@@ -222,7 +261,7 @@ int32_t stream_db(struct stream *stream)
 
 bool stream_is_recording(const struct stream *stream)
 {
-    return stream->recording;
+    return stream->has_log || atomic_load_explicit(&stream->is_feeding, memory_order_relaxed);
 }
 
 uint64_t stream_end(const struct stream *stream)
@@ -232,7 +271,7 @@ uint64_t stream_end(const struct stream *stream)
 
 uint64_t stream_reached(const struct stream *stream, enum stream_level level)
 {
-    if (!stream->recording || level == STREAM_APPENDED)
+    if (!stream->has_log || level == STREAM_APPENDED)
         return atomic_load(&stream->end);
     return level == STREAM_WRITTEN ? atomic_load(&stream->written) : atomic_load(&stream->synced);
 }
@@ -253,12 +292,12 @@ static uint64_t stream_needed(const struct stream *stream)
 
 bool stream_is_full(const struct stream *stream)
 {
-    return stream->recording && stream_needed(stream) > stream_needed_max(stream);
+    return stream->has_log && stream_needed(stream) > stream_needed_max(stream);
 }
 
 bool stream_must_wait(const struct stream *stream)
 {
-    if (!stream->recording)
+    if (!stream->has_log)
         return false;
     if (stream_is_full(stream))
         return true;
@@ -300,7 +339,7 @@ bool stream_wait_room(struct stream *stream, struct stream_wait *wait)
 
 void stream_request_sync(struct stream *stream)
 {
-    if (stream->recording)
+    if (stream->has_log)
         stream_log_want_sync(stream, stream_end(stream));
 }
 
@@ -325,6 +364,9 @@ void stream_drop_before(struct stream *stream, uint64_t offset)
 {
     char name[SEGMENT_NAME_MAX];
     atomic_store(&stream->needed_from, offset);
+    uint64_t held_from = atomic_load(&stream->held_from);
+    if (held_from < offset)
+        offset = held_from;
     for (;;) {
         struct log_segment *segment = NULL;
         lock_acquire(&stream->log_lock);
@@ -350,7 +392,7 @@ void stream_read_info(struct stream *stream, struct stream_info *info)
         .last_sync_us = atomic_load(&stream->last_sync_us),
         .sync_us_max = atomic_load(&stream->sync_us_max),
     };
-    if (stream->recording && stream->options.log_bytes_max) {
+    if (stream->has_log && stream->options.log_bytes_max) {
         info->needed_bytes = stream_needed(stream);
         info->needed_bytes_max = stream_needed_max(stream);
     }
@@ -371,6 +413,9 @@ void stream_read_info(struct stream *stream, struct stream_info *info)
     info->is_partial = stream->identity.is_partial;
     lock_release(&stream->log_lock);
     lock_acquire(&stream->lock);
-    info->ring_bytes += stream->pending.capacity;
+    info->ring_bytes += stream->pending.capacity + stream->ring.bytes;
+    info->is_feeding = atomic_load(&stream->is_feeding);
+    info->backlog_bytes = stream->ring.bytes;
+    info->backlog_first = stream->has_log ? info->first : info->end - stream->ring.bytes;
     lock_release(&stream->lock);
 }

@@ -114,6 +114,41 @@ enum status stream_sync_wait(struct stream *stream, uint64_t offset) MUST_USE;
 /* What is below the offset is not needed any more: segments that end at or below it go. */
 void stream_drop_before(struct stream *stream, uint64_t offset);
 
+/* ---- feeding replicas ---- */
+
+/* Keeps in memory what is appended from now on, the last *ring_bytes_max of it, and has the next append SELECT its db, since
+ * a replica that begins here knows none. Without a log, recording begins. Returns the offset from which it is so. May be
+ * called again, for the SELECT. */
+uint64_t stream_feed(struct stream *stream, const int64_t *ring_bytes_max);
+/* Appends bytes that are no effect, but own offsets: PING and the like, a whole command. */
+uint64_t stream_append_aside(struct stream *stream, struct bytes bytes);
+/* What is at or beyond the offset is needed by readers: it stays in the log (or, without one, in memory). UINT64_MAX:
+ * nothing is. The holder sees to it that this has a bound. */
+void stream_hold(struct stream *stream, uint64_t offset);
+/* Whether bytes can be read from the offset on, or it is the end. */
+bool stream_has_from(struct stream *stream, uint64_t offset);
+
+/* Reads the stream's bytes in order while it grows; one thread at a time. Not for workers: it may read files. */
+struct stream_reader;
+struct stream_reader *stream_reader_create(struct stream *stream, uint64_t offset);
+void stream_reader_destroy(struct stream_reader **reader);
+/* Of the next byte. */
+uint64_t stream_reader_offset(const struct stream_reader *reader);
+/* Appends what follows as far as it is written to the log, at most bytes_max. False: neither memory nor log has it. */
+bool stream_reader_read(struct stream_reader *reader, struct buffer *out, size_t bytes_max);
+
+/* One reader's wish to be mailed when there is more than 'beyond' to read. */
+struct stream_notice {
+    _Atomic bool is_armed;
+    uint64_t beyond;
+    struct mailbox *home;
+    struct mail mail;
+};
+/* Mails at once if there is. The notice is in use until it is delivered; there is one at a time. */
+void stream_notice_start(struct stream *stream, struct stream_notice *notice);
+/* True if it will not be mailed any more; false: it is, or is on its way. */
+bool stream_notice_stop(struct stream *stream);
+
 struct stream_info {
     char replication_id[41], replication_id2[41];
     uint64_t id2_offset;                     /* up to which the second id is valid */
@@ -124,5 +159,7 @@ struct stream_info {
     uint64_t needed_bytes, needed_bytes_max; /* what may not be dropped, and its bound; 0: none */
     int64_t last_sync_us, sync_us_max;
     uint64_t ring_bytes;
+    uint64_t backlog_bytes, backlog_first; /* kept for replicas; first: the oldest offset that they can be given */
+    bool is_feeding;
 };
 void stream_read_info(struct stream *stream, struct stream_info *info);

@@ -75,7 +75,7 @@ void stream_identity_succeed(struct stream_identity *identity, uint64_t end)
 /* Makes it the stream's, on the device first. */
 static enum status identity_set(struct stream *stream, const struct stream_identity *identity)
 {
-    int error = stream->recording ? stream_identity_write(stream, identity) : 0;
+    int error = stream->has_log ? stream_identity_write(stream, identity) : 0;
     if (error)
         return status_from_errno(error);
     lock_acquire(&stream->log_lock);

@@ -57,6 +57,7 @@ static void publish_written(struct stream *stream, uint64_t offset)
 {
     atomic_store(&stream->written, offset);
     stream_waits_mail(&stream->waits, STREAM_WRITTEN, offset);
+    stream_notice_give(stream);
     uint64_t synced = atomic_load(&stream->synced);
     if (offset - synced >= stream->sync_bytes)
         stream_log_kick(stream);
@@ -155,7 +156,7 @@ static void log_write(struct stream *stream, unsigned rounds_max, bool is_worker
 
 void stream_write(struct stream *stream)
 {
-    if (stream->recording)
+    if (stream->has_log)
         log_write(stream, WORKER_ROUNDS_MAX, true);
 }
 

@@ -52,6 +52,31 @@ struct kept_block *kept_remove_synced(struct kept *kept, uint64_t synced);
 void kept_free(struct kept_block *blocks);
 void kept_deinit(struct kept *kept);
 
+/* stream_ring.c: under the stream's lock, but for release. */
+struct ring_block {
+    struct ring_block *next;
+    _Atomic uint32_t references;
+    uint64_t first; /* offset of the first byte */
+    size_t length, capacity;
+    char data[];
+};
+struct ring {
+    struct ring_block *head, *tail;
+    uint64_t bytes;
+};
+
+/* Adds bytes that end at offset 'end'. */
+void ring_append(struct ring *ring, struct bytes bytes, uint64_t end, size_t bytes_max);
+/* Drops the oldest blocks while bytes_max are left without them, and none that reaches beyond 'held_from'. */
+void ring_trim(struct ring *ring, size_t bytes_max, uint64_t held_from);
+/* The block that has the offset, for ring_block_release, and how many bytes it has from there on; NULL: the ring has not. */
+struct ring_block *ring_take(const struct ring *ring, uint64_t offset, size_t *length);
+void ring_block_release(struct ring_block *block);
+void ring_deinit(struct ring *ring);
+
+/* stream_read.c: mails who waits for bytes that can be read. */
+void stream_notice_give(struct stream *stream);
+
 /* Waits for one level, in the order of their offsets. */
 struct wait_list {
     struct stream_wait *head, *tail; /* under the lock of stream_waits */
@@ -95,7 +120,7 @@ struct stream {
     struct stream_options options;
     char *directory;
     int directory_fd; /* locked against other processes */
-    bool recording;
+    bool has_log;
     uint64_t salt;
     uint64_t sync_bytes;             /* so much unsynced asks for a sync before its time */
     struct stream_identity identity; /* under log_lock, once the stream is open */
@@ -106,7 +131,10 @@ struct stream {
     int32_t pending_db;
     uint64_t pending_first;
     struct buffer pending; /* room for a frame header, then what was appended and not taken */
-    _Atomic uint64_t end;  /* read by all */
+    struct ring ring;      /* filled while is_feeding */
+    const int64_t *ring_bytes_max;
+    _Atomic bool is_feeding; /* read by all */
+    _Atomic uint64_t end;    /* read by all */
 
     /* whoever has set 'claimed' writes */
     char band1[64];
@@ -115,6 +143,8 @@ struct stream {
     _Atomic uint64_t written; /* read by all */
 
     _Atomic uint64_t needed_from; /* what is below it may be dropped; written by whoever drops */
+    _Atomic uint64_t held_from;   /* but not beyond it: readers need that */
+    struct stream_notice *_Atomic notice;
 
     /* log thread (or, when it does not run, whoever calls stream_log_turn); atomics read by all */
     char band2[64];

@@ -261,7 +261,7 @@ enum status stream_replay(struct stream *stream, uint64_t from,
                           void (*apply)(void *context, const struct effect *effect, uint64_t end_offset), void *context,
                           char *error, size_t error_size)
 {
-    if (!stream->recording)
+    if (!stream->has_log)
         return STATUS_OK;
     check(!stream->started);
     struct replay replay = {.stream = stream,

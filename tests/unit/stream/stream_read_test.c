@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "stream_story.h"
+
+static const int64_t small_ring = 4096, large_ring = 1 << 20;
+
+static void append_value(struct story *story, int number)
+{
+    char key[32], value[128];
+    snprintf(key, sizeof(key), "key:%d", number);
+    memset(value, 'a' + number % 26, 100);
+    value[100] = 0;
+    effect_batch_clear(&story->batch);
+    stage(&story->batch, number % 3, "set", key, value);
+    stream_append(story->stream, &story->batch);
+}
+
+/* Reads all from the offset, 'piece' bytes at a time. */
+static struct buffer read_all(struct story *story, uint64_t from, size_t piece)
+{
+    struct buffer bytes = {0};
+    struct stream_reader *reader = stream_reader_create(story->stream, from);
+    while (stream_reader_offset(reader) < stream_reached(story->stream, STREAM_WRITTEN))
+        assert_true(stream_reader_read(reader, &bytes, piece));
+    assert_int_equal(bytes.length, stream_end(story->stream) - from);
+    stream_reader_destroy(&reader);
+    return bytes;
+}
+
+static void open_without_log(struct story *story)
+{
+    story->options.durability = DURABILITY_NONE;
+    assert_int_equal(story_try_open(story, 1000), STATUS_OK);
+}
+
+static void feeding_begins_with_a_select_and_makes_a_node_without_a_log_record(void **state)
+{
+    struct story *story = *state;
+    open_without_log(story);
+    append_value(story, 0);
+    uint64_t from = stream_feed(story->stream, &large_ring);
+    assert_true(stream_is_recording(story->stream));
+    append_value(story, 0);
+    struct buffer bytes = read_all(story, from, 7);
+    assert_true(bytes.length > 40 && memcmp(bytes.data, "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*3\r\n", 27) == 0);
+    buffer_deinit(&bytes);
+    from = stream_feed(story->stream, &large_ring);
+    append_value(story, 0);
+    bytes = read_all(story, from, 1 << 20);
+    assert_memory_equal(bytes.data, "*2\r\n$6\r\nSELECT\r\n", 16);
+    buffer_deinit(&bytes);
+}
+
+static void the_ring_forgets_the_oldest_but_nothing_that_is_held(void **state)
+{
+    struct story *story = *state;
+    open_without_log(story);
+    uint64_t from = stream_feed(story->stream, &small_ring);
+    stream_hold(story->stream, from);
+    for (int i = 0; i < 200; i++)
+        append_value(story, i);
+    assert_true(stream_has_from(story->stream, from));
+    struct buffer bytes = read_all(story, from, 1000);
+    buffer_deinit(&bytes);
+    stream_hold(story->stream, UINT64_MAX);
+    append_value(story, 0);
+    assert_false(stream_has_from(story->stream, from));
+    assert_true(stream_has_from(story->stream, stream_end(story->stream) - 4096));
+    assert_true(stream_has_from(story->stream, stream_end(story->stream)));
+    assert_false(stream_has_from(story->stream, stream_end(story->stream) + 1));
+    struct stream_info info;
+    stream_read_info(story->stream, &info);
+    assert_in_range(info.backlog_bytes, 4096, 4096 + 2048);
+    assert_int_equal(info.backlog_first, info.end - info.backlog_bytes);
+    struct stream_reader *reader = stream_reader_create(story->stream, from);
+    assert_false(stream_reader_read(reader, &bytes, 100));
+    stream_reader_destroy(&reader);
+}
+
+static void a_value_larger_than_the_ring_can_be_read(void **state)
+{
+    struct story *story = *state;
+    open_without_log(story);
+    uint64_t from = stream_feed(story->stream, &small_ring);
+    stream_hold(story->stream, from);
+    struct buffer value = {0};
+    memset(buffer_reserve(&value, 100000), 'v', 100000);
+    value.length = 100000;
+    effect_begin(&story->batch, 0, 3);
+    effect_word(&story->batch, BYTES("set"));
+    effect_word(&story->batch, BYTES("big"));
+    effect_word(&story->batch, buffer_bytes(&value));
+    stream_append(story->stream, &story->batch);
+    struct buffer bytes = read_all(story, from, 3000);
+    assert_memory_equal(bytes.data + bytes.length - 100002, value.data, 100000);
+    buffer_deinit(&bytes);
+    buffer_deinit(&value);
+}
+
+/* What is read one way must be what is read the other way. */
+static void log_and_ring_give_the_same_bytes(void **state)
+{
+    struct story *story = *state;
+    story->options.segment_bytes = 16 << 10;
+    story_open(story);
+    for (int i = 0; i < 1000; i++) {
+        append_value(story, i);
+        if (i % 7 == 0)
+            stream_write(story->stream);
+        if (i % 100 == 0)
+            stream_log_turn(story->stream, clock_monotonic_us());
+    }
+    stream_write(story->stream);
+    struct buffer log = read_all(story, 0, 1 << 20);
+    uint64_t from = stream_feed(story->stream, &small_ring);
+    for (int i = 0; i < 300; i++) {
+        append_value(story, i);
+        stream_write(story->stream);
+    }
+    struct buffer both = read_all(story, 0, 333), ring = read_all(story, stream_end(story->stream) - 2000, 100);
+    assert_memory_equal(both.data, log.data, log.length);
+    assert_memory_equal(both.data + both.length - 2000, ring.data, 2000);
+    assert_memory_equal(both.data + from, "*2\r\n$6\r\nSELECT\r\n", 16);
+    buffer_deinit(&log);
+    buffer_deinit(&both);
+    buffer_deinit(&ring);
+}
+
+static void only_what_is_written_is_given(void **state)
+{
+    struct story *story = *state;
+    story_open(story);
+    stream_feed(story->stream, &large_ring);
+    append_value(story, 1);
+    struct buffer bytes = {0};
+    struct stream_reader *reader = stream_reader_create(story->stream, 0);
+    assert_true(stream_reader_read(reader, &bytes, 1000));
+    assert_int_equal(bytes.length, 0);
+    stream_write(story->stream);
+    assert_true(stream_reader_read(reader, &bytes, 1000));
+    assert_int_equal(bytes.length, stream_end(story->stream));
+    stream_reader_destroy(&reader);
+    buffer_deinit(&bytes);
+}
+
+static void segments_that_are_held_are_not_dropped(void **state)
+{
+    struct story *story = *state;
+    story->options.segment_bytes = 16 << 10;
+    story_open(story);
+    for (int i = 0; i < 1000; i++) {
+        append_value(story, i);
+        stream_write(story->stream);
+        stream_log_turn(story->stream, clock_monotonic_us());
+    }
+    stream_hold(story->stream, 0);
+    stream_drop_before(story->stream, stream_end(story->stream));
+    assert_true(stream_has_from(story->stream, 0));
+    stream_hold(story->stream, 100000);
+    stream_drop_before(story->stream, stream_end(story->stream));
+    assert_false(stream_has_from(story->stream, 0));
+    assert_true(stream_has_from(story->stream, 100000));
+    stream_hold(story->stream, UINT64_MAX);
+    stream_drop_before(story->stream, stream_end(story->stream));
+    assert_false(stream_has_from(story->stream, 100000));
+}
+
+static void what_is_no_effect_owns_offsets_and_is_not_replayed(void **state)
+{
+    struct story *story = *state;
+    char expected[256];
+    story_open(story);
+    uint64_t ping = stream_append_aside(story->stream, BYTES("*1\r\n$4\r\nPING\r\n"));
+    assert_int_equal(ping, 14);
+    stream_write(story->stream);
+    effect_batch_clear(&story->batch);
+    stage(&story->batch, 2, "set", "a", "1");
+    uint64_t end = stream_append(story->stream, &story->batch);
+    stream_append_aside(story->stream, BYTES("*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n"));
+    stream_write(story->stream);
+    snprintf(expected, sizeof(expected), "2:set a 1 @%d\n", (int)end);
+    struct buffer text = {0};
+    assert_int_equal(story_try_replay(story, 0, &text), STATUS_OK);
+    assert_int_equal(text.length, strlen(expected));
+    assert_memory_equal(text.data, expected, text.length);
+    buffer_deinit(&text);
+}
+
+static void count_letter(struct mail *mail)
+{
+    (void)mail;
+}
+
+
+static void a_notice_comes_once_for_all_that_can_be_read(void **state)
+{
+    struct story *story = *state;
+    struct mailbox mailbox;
+    mailbox_init(&mailbox, wake_nobody, NULL);
+    story_open(story);
+    stream_feed(story->stream, &large_ring);
+    struct stream_notice notice = {.home = &mailbox, .mail.deliver = count_letter};
+    stream_notice_start(story->stream, &notice);
+    append_value(story, 1);
+    assert_int_equal(mailbox_drain(&mailbox), 0);
+    stream_write(story->stream);
+    append_value(story, 2);
+    stream_write(story->stream);
+    assert_int_equal(mailbox_drain(&mailbox), 1);
+    stream_notice_start(story->stream, &notice);
+    assert_int_equal(mailbox_drain(&mailbox), 1);
+    notice.beyond = stream_end(story->stream);
+    stream_notice_start(story->stream, &notice);
+    assert_int_equal(mailbox_drain(&mailbox), 0);
+    stream_notice_stop(story->stream);
+    append_value(story, 3);
+    stream_write(story->stream);
+    assert_int_equal(mailbox_drain(&mailbox), 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, story_setup, story_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(feeding_begins_with_a_select_and_makes_a_node_without_a_log_record),
+        TEST(the_ring_forgets_the_oldest_but_nothing_that_is_held),
+        TEST(a_value_larger_than_the_ring_can_be_read),
+        TEST(log_and_ring_give_the_same_bytes),
+        TEST(only_what_is_written_is_given),
+        TEST(segments_that_are_held_are_not_dropped),
+        TEST(what_is_no_effect_owns_offsets_and_is_not_replayed),
+        TEST(a_notice_comes_once_for_all_that_can_be_read),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
