@@ -274,6 +274,7 @@ bool execution_hold(struct execution *x, struct holding *holding, const struct k
         execution_suspend(x, SUSPENDED_LOCK);
         return false;
     }
+    x->recording = stream_is_recording(x->engine->stream); /* that begins may be missed without a lock */
     if (x->engine->tier && count > 0 && !execution_warm(x, holding, keys, count))
         return false;
     if (holding->kind != HOLD_NOTHING)
@@ -300,6 +301,7 @@ void execution_hold_more(struct execution *x, uint32_t partition)
     if (holding_has(holding, partition))
         return;
     keyspace_acquire_more(x->keyspace, partition);
+    x->recording = stream_is_recording(x->engine->stream);
     if (!holding->has_more)
         holding->more = (struct partition_set){0};
     holding->has_more = true;
@@ -343,6 +345,8 @@ void execution_release(struct execution *x, struct holding *holding)
     execution_unlock(x, holding);
     if (offset && level > STREAM_APPENDED)
         reply_wait_note(x->session, offset, level);
+    else if (offset > x->session->wait_offset)
+        x->session->wait_offset = offset; /* for WAIT */
     if (__builtin_expect(x->worker->notices.length > 0, 0))
         notify_flush(x->worker);
     if (__builtin_expect(!list_is_empty(&x->worker->served), 0))

@@ -42,6 +42,7 @@ static void append_library(void *context, const struct library *library)
 }
 
 /* As behind DUMP's values. */
+#define FOOTER_BYTES 10
 static void append_footer(struct buffer *out)
 {
     uint16_t version = htole16(CODEC_DUMP_VERSION);
@@ -179,12 +180,22 @@ enum status functions_open(const char *directory, char *error, size_t error_size
     struct buffer payload = {0};
     snprintf(path, sizeof(path), "%s/%s", directory, FILE_NAME);
     enum status status = read_file(&payload);
-    if (status == STATUS_OK)
-        restore_all(buffer_bytes(&payload));
-    else if (status != STATUS_NOT_FOUND)
+    if (status == STATUS_OK && restore_all(buffer_bytes(&payload))) {
+        latest_set(buffer_bytes(&payload));
+        latest.is_unsaved = false;
+    } else if (status != STATUS_OK && status != STATUS_NOT_FOUND)
         snprintf(error, error_size, "cannot read %s: %s", path, status_text(status));
     buffer_deinit(&payload);
     return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+void functions_copy(struct buffer *out)
+{
+    lock_acquire(&latest.lock);
+    struct bytes payload = buffer_bytes(&latest.payload);
+    if (payload.length > FOOTER_BYTES)
+        buffer_append(out, payload.data, payload.length - FOOTER_BYTES);
+    lock_release(&latest.lock);
 }
 
 static bool sync_folder(void)

@@ -11,5 +11,7 @@ enum status functions_open(const char *directory, char *error, size_t error_size
 /* Saves the libraries as they are now if they have changed since; before the log below a new checkpoint is dropped. Any
  * thread. */
 enum status functions_save(void) MUST_USE;
+/* Appends the libraries as RDB files have them. Any thread. */
+void functions_copy(struct buffer *out);
 /* An effect read back: the libraries as a whole. False if it is none, or does not fit. Replay only. */
 bool functions_apply(const struct effect *effect);

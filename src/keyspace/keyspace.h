@@ -228,6 +228,36 @@ uint64_t keyspace_random_cursor(struct keyspace *keyspace, int db, uint64_t rand
 uint64_t keyspace_cold_count(const struct keyspace *keyspace);
 size_t keyspace_filter_bytes(void);
 
+/* ---- copying: replicas, moves ---- */
+
+struct copied_key {
+    struct bytes name, payload; /* payload: object/codec's */
+    int64_t expire_at_ms;
+};
+/* Where the next range begins; slot SLOT_COUNT: the db is done. */
+struct copy_place {
+    int db; /* logical */
+    uint16_t slot;
+    uint64_t hash;
+};
+struct copied_range {
+    uint64_t offset;    /* at which the range's keys were as they were shown */
+    uint64_t last_hash; /* the range's end */
+};
+struct copy_visitor {
+    void *context;
+    uint64_t (*offset)(void *context); /* under the partition's lock: the stream's end */
+    void (*key)(void *context, const struct copied_key *key);
+    void (*again)(void *context); /* what was shown of the range is void; it is shown once more */
+};
+/* Shows all keys of a range of one slot, in RAM and in rows, as they were at one offset of the stream, and moves the place
+ * on. Expired keys are shown as well. Effects of the range's keys that end beyond the offset are not in what was shown. The
+ * stream must be recording. May read rows and sleeps for locks: background threads only. */
+enum status keyspace_copy_range(struct keyspace *keyspace, struct copy_place *place, const struct copy_visitor *visitor,
+                                struct copied_range *range) MUST_USE;
+/* Whether nothing was ever put into the db. */
+bool keyspace_copy_skips(const struct keyspace *keyspace, int db);
+
 /* ---- expiry and eviction: called by workers and the control thread between commands ---- */
 
 /* Removes keys and parts of values due at now_ms, at most 'max', telling the sink; takes the partition's lock (or gives up if it is

@@ -316,6 +316,7 @@ static void begin_copy(struct attempt *attempt)
 {
     follow_as(FOLLOWS_COMMANDS);
     follower.known_id[0] = '\0';
+    leader_drop_all("the node is copied from another one");
     if (stream_forget_history(follower.engine->stream) != STATUS_OK) {
         give_up("the history cannot be written");
         return;

@@ -36,6 +36,11 @@ struct engine *replication_engine(void)
     return replication.engine;
 }
 
+bool replication_is_leading(void)
+{
+    return atomic_load_explicit(&replication.engine->following, memory_order_relaxed) != FOLLOWS_BYTES;
+}
+
 void replication_at_turn(void (*act)(void))
 {
     check(replication.act_count < TURN_ACTS_MAX);
@@ -113,10 +118,10 @@ static void print_replication(struct engine *engine, struct buffer *out)
     info_text(out, "master_replid2", has_second ? stream.replication_id2 : "0000000000000000000000000000000000000000");
     info_integer(out, "master_repl_offset", (int64_t)stream.end);
     info_integer(out, "second_repl_offset", has_second ? (int64_t)stream.id2_offset : -1);
-    info_integer(out, "repl_backlog_active", stream.ring_bytes > 0);
-    info_integer(out, "repl_backlog_size", (int64_t)stream.ring_bytes);
-    info_integer(out, "repl_backlog_first_byte_offset", (int64_t)stream.first);
-    info_integer(out, "repl_backlog_histlen", (int64_t)(stream.end - stream.first));
+    info_integer(out, "repl_backlog_active", stream.is_feeding);
+    info_integer(out, "repl_backlog_size", replication_settings.backlog_bytes);
+    info_integer(out, "repl_backlog_first_byte_offset", (int64_t)stream.backlog_first + 1);
+    info_integer(out, "repl_backlog_histlen", (int64_t)(stream.end - stream.backlog_first));
 }
 
 const struct info_section replication_info = {"replication", "Replication", INFO_DEFAULT, print_replication};
@@ -144,6 +149,7 @@ void replication_start(struct engine *engine, int port)
     replication.engine = engine;
     leader_setup(engine, loop);
     follower_start(engine, loop, port);
+    gate_register(&replicas_gate);
     atomic_store_explicit(&replication.loop, loop, memory_order_release);
     thread_start(&replication.thread, "replication", replication_run, loop);
 }
@@ -157,6 +163,7 @@ void replication_stop(void)
     loop_stop(loop);
     thread_stop(&replication.thread);
     follower_stop();
+    leader_end();
     atomic_store_explicit(&replication.loop, NULL, memory_order_release);
     loop_destroy(&loop);
 }

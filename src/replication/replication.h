@@ -40,6 +40,9 @@ void replication_stop(void);
 struct loop *replication_loop(void);
 struct engine *replication_engine(void);
 
+/* Whether the node makes the bytes of its stream by itself, though it may follow another's commands; any thread. */
+bool replication_is_leading(void);
+
 /* A connection of the loop and who it belongs to; embedded in the owner, and given to connection_join as its owner. All calls
  * come on the loop's thread. */
 struct link {

@@ -1,23 +1,220 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+/* What a replica says before it gets the stream: REPLCONF about itself, then PSYNC (or SYNC, of old), after which its
+ * connection belongs to the replication thread. What it told is kept with the session until then. */
+#include "base/memory.h"
 #include "command/args.h"
 #include "replication/follower.h"
+#include "command/gate.h"
 #include "replication/replication_private.h"
+#include "resp/error_text.h"
+
+static struct introduction *introduction_of(struct session *session)
+{
+    if (!session->names)
+        session->names = memory_allocate_zeroed(sizeof(*session->names));
+    if (!session->names->introduction)
+        session->names->introduction = memory_allocate_zeroed(sizeof(struct introduction));
+    return session->names->introduction;
+}
+
+/* ---- REPLCONF ---- */
+
+static void learn_capability(struct introduction *about, struct bytes word)
+{
+    if (arg_is(word, "eof"))
+        about->knows_eof = true;
+    else if (arg_is(word, "psync2"))
+        about->knows_psync2 = true;
+    else if (arg_is(word, "forebay"))
+        about->knows_all_types = true;
+}
+
+/* One pair of words; false if an error was replied. */
+static bool learn(struct execution *x, struct introduction *about, struct bytes name, struct bytes word)
+{
+    int64_t number;
+    if (arg_is(name, "listening-port")) {
+        if (!arg_int64(x, word, &number))
+            return false;
+        about->port = (uint16_t)number;
+    } else if (arg_is(name, "ip-address")) {
+        if (word.length >= sizeof(about->address)) {
+            reply_error(x->reply, "ERR REPLCONF ip-address provided by replica instance is too long");
+            return false;
+        }
+        memcpy(about->address, word.data, word.length);
+        about->address[word.length] = 0;
+    } else if (arg_is(name, "capa")) {
+        learn_capability(about, word);
+    } else if (arg_is(name, "rdb-only")) {
+        if (!arg_int64(x, word, &number))
+            return false;
+        about->wants_rdb_only = number == 1;
+    } else if (arg_is(name, "rdb-filter-only")) {
+        about->wants_functions_only = arg_is(word, "functions");
+    } else if (!arg_is(name, "version")) {
+        reply_error_format(x->reply, "ERR Unrecognized REPLCONF option: %.*s", (int)name.length, name.data);
+        return false;
+    }
+    return true;
+}
+
+static void replconf_command(struct execution *x)
+{
+    if (x->argc % 2 == 0) {
+        reply_syntax_error(x);
+        return;
+    }
+    if (x->argc > 1 && (arg_is(x->argv[1], "ack") || arg_is(x->argv[1], "getack")))
+        return; /* of nobody's replica, or nobody's primary: it gets no reply */
+    struct introduction *about = introduction_of(x->session);
+    for (size_t i = 1; i < x->argc; i += 2)
+        if (!learn(x, about, x->argv[i], x->argv[i + 1]))
+            return;
+    reply_status(x->reply, "OK");
+}
+
+/* ---- PSYNC and SYNC ---- */
+
+static void learn_address(struct session *session, struct introduction *about)
+{
+    char peer[128], local[128];
+    session->transport->describe(session->connection, peer, local, sizeof(peer));
+    char *colon = strrchr(peer, ':');
+    if (colon)
+        *colon = 0;
+    const char *begin = peer[0] == '[' ? peer + 1 : peer;
+    size_t length = strcspn(begin, "]");
+    if (length >= sizeof(about->address))
+        length = sizeof(about->address) - 1;
+    memcpy(about->address, begin, length);
+    about->address[length] = 0;
+}
+
+static void leave(struct execution *x, struct introduction *about)
+{
+    struct session *session = x->session;
+    if (about->address[0] == 0)
+        learn_address(session, about);
+    session->names->introduction = NULL;
+    session->flags |= SESSION_CLOSING;
+    session->transport->give_to_replication(session->connection, about);
+}
+
+/* Whether this client can become a replica at all; an error was replied if not. */
+static bool may_follow(struct execution *x)
+{
+    const char *error = NULL;
+    struct follower_view follower;
+    follower_read(&follower);
+    if (follower.host[0] && !follower.is_up)
+        error = "NOMASTERLINK Can't SYNC while not connected with my master";
+    else if (!x->session->transport->give_to_replication || !replication_loop())
+        error = "ERR replication is not available";
+    else if (x->session->flags & (SESSION_SUBSCRIBER | SESSION_MONITOR))
+        error = "ERR a client that gets messages cannot become a replica";
+    if (error)
+        reply_error(x->reply, error);
+    return !error;
+}
+
+static void psync_command(struct execution *x)
+{
+    int64_t offset;
+    if (!arg_int64(x, x->argv[2], &offset) || !may_follow(x))
+        return;
+    struct introduction *about = introduction_of(x->session);
+    size_t length = x->argv[1].length < sizeof(about->id) ? x->argv[1].length : sizeof(about->id) - 1;
+    memcpy(about->id, x->argv[1].data, length);
+    about->id[length] = 0;
+    about->offset = offset;
+    about->has_asked = true;
+    leave(x, about);
+}
+
+static void sync_command(struct execution *x)
+{
+    if (!may_follow(x))
+        return;
+    struct introduction *about = introduction_of(x->session);
+    about->has_asked = false;
+    leave(x, about);
+}
+
+/* ---- ROLE ---- */
+
+struct role_listing {
+    struct reply *reply;
+    unsigned count;
+    struct replica_view views[64];
+};
+
+static void note_view(void *context, const struct replica_view *view)
+{
+    struct role_listing *listing = context;
+    if (view->is_online && listing->count < sizeof(listing->views) / sizeof(listing->views[0]))
+        listing->views[listing->count++] = *view;
+}
 
 static void role_command(struct execution *x)
 {
-    struct follower_view view;
-    follower_read(&view);
-    if (view.host[0]) {
-        follower_reply_role(&view, x->reply);
+    struct follower_view follower;
+    follower_read(&follower);
+    if (follower.host[0]) {
+        follower_reply_role(&follower, x->reply);
         return;
     }
+    char number[BYTES_INTEGER_MAX];
+    struct role_listing listing = {.count = 0};
+    leader_each(note_view, &listing);
     reply_array(x->reply, 3);
     reply_bulk_text(x->reply, "master");
     reply_integer(x->reply, (int64_t)stream_end(x->engine->stream));
-    reply_array(x->reply, 0);
+    reply_array(x->reply, listing.count);
+    for (unsigned i = 0; i < listing.count; i++) {
+        const struct replica_view *view = &listing.views[i];
+        reply_array(x->reply, 3);
+        reply_bulk_text(x->reply, view->address);
+        reply_bulk(x->reply, bytes_of(number, bytes_from_int64(number, view->port)));
+        reply_bulk(x->reply, bytes_of(number, bytes_from_uint64(number, view->acked)));
+    }
 }
 
+/* ---- the gate ---- */
+
+static enum gate_answer check_replicas(struct execution *x)
+{
+    int64_t wanted = __atomic_load_n(&replication_settings.min_replicas, __ATOMIC_RELAXED);
+    if (__builtin_expect(wanted == 0, 1) || !(x->command->flags & COMMAND_WRITE) || engine_is_following(x->engine) ||
+        leader_count_good() >= wanted)
+        return GATE_PASS;
+    reply_error(x->reply, "NOREPLICAS Not enough good replicas to write.");
+    return GATE_REFUSE;
+}
+
+const struct gate replicas_gate = {"replicas", 0, check_replicas};
+
 const struct command replication_commands[] = {
+    {
+        .name = "PSYNC",
+        .run = psync_command,
+        .arity = -3,
+        .flags = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_NO_ASYNC_LOADING | COMMAND_NO_MULTI,
+        .group = "server",
+        .since = "2.8.0",
+        .summary = "Makes the connection a replica's, from an offset on if that is possible.",
+        .arguments = ARGUMENTS(ARG_STRING("replicationid"), ARG_INTEGER("offset")),
+    },
+    {
+        .name = "REPLCONF",
+        .run = replconf_command,
+        .arity = -1,
+        .flags = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE | COMMAND_ALLOW_BUSY,
+        .group = "server",
+        .since = "3.0.0",
+        .complexity = "O(1)",
+        .summary = "A replica tells of itself before it asks for the stream.",
+    },
     {
         .name = "ROLE",
         .run = role_command,
@@ -27,6 +224,15 @@ const struct command replication_commands[] = {
         .since = "2.8.12",
         .complexity = "O(1)",
         .summary = "Returns the server's part in replication.",
+    },
+    {
+        .name = "SYNC",
+        .run = sync_command,
+        .arity = 1,
+        .flags = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_NO_ASYNC_LOADING | COMMAND_NO_MULTI,
+        .group = "server",
+        .since = "1.0.0",
+        .summary = "Makes the connection a replica's, with a full copy first.",
     },
     {
         .name = "WAIT",

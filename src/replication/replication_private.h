@@ -9,7 +9,7 @@
 
 /* What a client has told by REPLCONF and PSYNC; one block. */
 struct introduction {
-    bool knows_eof, knows_psync2, wants_rdb_only, wants_functions_only;
+    bool knows_eof, knows_psync2, knows_all_types, wants_rdb_only, wants_functions_only;
     bool has_asked; /* by PSYNC, and not by SYNC: it understands more replies than the file */
     uint16_t port;
     char address[46]; /* of ip-address, or empty; then the peer's */
@@ -22,14 +22,21 @@ struct introduction {
 void leader_setup(struct engine *engine, struct loop *loop);
 /* Every tenth of a second. */
 void leader_tick(int64_t now_ms);
-/* Ends copies under way and waits for them. */
+/* Nobody arrives any more. Then, when the loop has ended: ends copies under way and waits for them. */
 void leader_stop(void);
+void leader_end(void);
+
+/* Ends all links, since the history they follow is another one now; loop thread. */
+void leader_drop_all(const char *reason);
 
 /* Any thread. */
 unsigned leader_count_acked(uint64_t offset);
 unsigned leader_count_good(void);
 unsigned leader_count(void);
-/* Has replicas tell how far they are, soon; whoever waits for it is then resumed by leader's pause_wake_everybody. */
+unsigned leader_count_synced(uint64_t offset);
+/* Who pauses from now on is woken when a replica tells of its progress. */
+void leader_await_acks(void);
+/* Has replicas tell of it soon. */
 void leader_want_acks(void);
 
 /* One replica as others see it; a copy. */
@@ -46,6 +53,7 @@ void leader_each(void (*visit)(void *context, const struct replica_view *view), 
 
 /* ---- replication_commands.c, wait_commands.c ---- */
 
+extern const struct gate replicas_gate;
 extern const struct command replication_commands[];
 void wait_command(struct execution *x);
 void waitaof_command(struct execution *x);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* WAIT and WAITAOF on a node without replicas: nobody else acknowledges, so the only thing to wait for is the own log's
- * sync. */
+/* WAIT and WAITAOF. Who waits for replicas pauses, and is woken when one of them tells how far it is: they are asked to when
+ * the wait begins. */
 #include "command/args.h"
 #include "command/pause.h"
 #include "command/reply_wait.h"
@@ -44,8 +44,17 @@ void wait_command(struct execution *x)
     int64_t replicas, timeout_ms;
     if (!arg_int64(x, x->argv[1], &replicas) || !arg_timeout_ms(x, x->argv[2], &timeout_ms))
         return;
-    if (replicas <= 0 || wait_is_over(x, timeout_ms, 0))
-        reply_integer(x->reply, 0);
+    uint64_t written = x->session->wait_offset;
+    if (leader_count_acked(written) < replicas) {
+        bool is_first = x->session->suspension != SUSPENDED_PAUSE;
+        leader_await_acks(); /* before the look that decides */
+        if (leader_count_acked(written) < replicas && !wait_is_over(x, timeout_ms, 0)) {
+            if (is_first)
+                leader_want_acks();
+            return;
+        }
+    }
+    reply_integer(x->reply, leader_count_acked(written));
 }
 
 static void reply_copies(struct reply *reply, bool is_local, int64_t replicas)
@@ -90,8 +99,13 @@ void waitaof_command(struct execution *x)
         reply_wait_note(x->session, written, STREAM_SYNCED);
         synced = true;
     }
+    leader_await_acks(); /* before the look that decides */
+    unsigned copies = leader_count_synced(written);
+    if (copies < replicas && x->session->suspension == SUSPENDED_NOT)
+        leader_want_acks();
     if (!synced && local > 0 && x->session->suspension == SUSPENDED_NOT)
         stream_request_sync(x->engine->stream);
-    if (((synced || local == 0) && replicas == 0) || wait_is_over(x, timeout_ms, local > 0 && !synced ? LOOK_MS : 0))
-        reply_copies(x->reply, synced, 0);
+    if (((synced || local == 0) && copies >= replicas) ||
+        wait_is_over(x, timeout_ms, local > 0 && !synced ? LOOK_MS : 0))
+        reply_copies(x->reply, synced, copies);
 }

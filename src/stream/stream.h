@@ -118,8 +118,9 @@ void stream_drop_before(struct stream *stream, uint64_t offset);
 
 /* Keeps in memory what is appended from now on, the last *ring_bytes_max of it, and has the next append SELECT its db, since
  * a replica that begins here knows none. Without a log, recording begins. Returns the offset from which it is so. May be
- * called again, for the SELECT. */
-uint64_t stream_feed(struct stream *stream, const int64_t *ring_bytes_max);
+ * called again, for the SELECT. With 'db' nothing is appended by itself (the stream is another node's): it gets what is
+ * selected at the offset. */
+uint64_t stream_feed(struct stream *stream, const int64_t *ring_bytes_max, int32_t *db);
 /* Appends bytes that are no effect, but own offsets: PING and the like, a whole command. */
 uint64_t stream_append_aside(struct stream *stream, struct bytes bytes);
 /* What is at or beyond the offset is needed by readers: it stays in the log (or, without one, in memory). UINT64_MAX:

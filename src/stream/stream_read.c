@@ -190,11 +190,14 @@ bool stream_has_from(struct stream *stream, uint64_t offset)
 
 /* ---- feeding ---- */
 
-uint64_t stream_feed(struct stream *stream, const int64_t *ring_bytes_max)
+uint64_t stream_feed(struct stream *stream, const int64_t *ring_bytes_max, int32_t *db)
 {
     lock_acquire(&stream->lock);
     stream->ring_bytes_max = ring_bytes_max;
-    stream->db = -1;
+    if (db)
+        *db = stream->db;
+    else
+        stream->db = -1;
     uint64_t end = atomic_load(&stream->end);
     atomic_store(&stream->is_feeding, true);
     lock_release(&stream->lock);

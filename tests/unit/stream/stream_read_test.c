@@ -37,13 +37,13 @@ static void feeding_begins_with_a_select_and_makes_a_node_without_a_log_record(v
     struct story *story = *state;
     open_without_log(story);
     append_value(story, 0);
-    uint64_t from = stream_feed(story->stream, &large_ring);
+    uint64_t from = stream_feed(story->stream, &large_ring, NULL);
     assert_true(stream_is_recording(story->stream));
     append_value(story, 0);
     struct buffer bytes = read_all(story, from, 7);
     assert_true(bytes.length > 40 && memcmp(bytes.data, "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*3\r\n", 27) == 0);
     buffer_deinit(&bytes);
-    from = stream_feed(story->stream, &large_ring);
+    from = stream_feed(story->stream, &large_ring, NULL);
     append_value(story, 0);
     bytes = read_all(story, from, 1 << 20);
     assert_memory_equal(bytes.data, "*2\r\n$6\r\nSELECT\r\n", 16);
@@ -54,7 +54,7 @@ static void the_ring_forgets_the_oldest_but_nothing_that_is_held(void **state)
 {
     struct story *story = *state;
     open_without_log(story);
-    uint64_t from = stream_feed(story->stream, &small_ring);
+    uint64_t from = stream_feed(story->stream, &small_ring, NULL);
     stream_hold(story->stream, from);
     for (int i = 0; i < 200; i++)
         append_value(story, i);
@@ -80,7 +80,7 @@ static void a_value_larger_than_the_ring_can_be_read(void **state)
 {
     struct story *story = *state;
     open_without_log(story);
-    uint64_t from = stream_feed(story->stream, &small_ring);
+    uint64_t from = stream_feed(story->stream, &small_ring, NULL);
     stream_hold(story->stream, from);
     struct buffer value = {0};
     memset(buffer_reserve(&value, 100000), 'v', 100000);
@@ -111,7 +111,7 @@ static void log_and_ring_give_the_same_bytes(void **state)
     }
     stream_write(story->stream);
     struct buffer log = read_all(story, 0, 1 << 20);
-    uint64_t from = stream_feed(story->stream, &small_ring);
+    uint64_t from = stream_feed(story->stream, &small_ring, NULL);
     for (int i = 0; i < 300; i++) {
         append_value(story, i);
         stream_write(story->stream);
@@ -129,7 +129,7 @@ static void only_what_is_written_is_given(void **state)
 {
     struct story *story = *state;
     story_open(story);
-    stream_feed(story->stream, &large_ring);
+    stream_feed(story->stream, &large_ring, NULL);
     append_value(story, 1);
     struct buffer bytes = {0};
     struct stream_reader *reader = stream_reader_create(story->stream, 0);
@@ -190,14 +190,13 @@ static void count_letter(struct mail *mail)
     (void)mail;
 }
 
-
 static void a_notice_comes_once_for_all_that_can_be_read(void **state)
 {
     struct story *story = *state;
     struct mailbox mailbox;
     mailbox_init(&mailbox, wake_nobody, NULL);
     story_open(story);
-    stream_feed(story->stream, &large_ring);
+    stream_feed(story->stream, &large_ring, NULL);
     struct stream_notice notice = {.home = &mailbox, .mail.deliver = count_letter};
     stream_notice_start(story->stream, &notice);
     append_value(story, 1);
