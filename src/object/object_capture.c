@@ -13,6 +13,8 @@
 #include "object/capture_private.h"
 #include "object/hash_private.h"
 #include "object/set_object.h"
+#include "object/stream_object.h"
+#include "object/stream_node.h"
 #include "object/zset_object.h"
 
 /* Less is encoded in one go. */
@@ -36,6 +38,8 @@ static struct object_capture *_Atomic *place_of(const struct object *object)
         return &capture_table(object)->capture;
     case ENCODING_QUICKLIST:
         return &((struct list_body *)object->body)->capture;
+    case ENCODING_STREAM:
+        return object->body ? &((struct xstream *)object->body)->capture : NULL;
     default:
         return NULL;
     }
@@ -53,6 +57,8 @@ struct object_capture *object_capture_begin(const struct object *object, struct 
     capture->value = *object;
     if (object->type == OBJECT_LIST)
         list_capture_begin(capture, out);
+    else if (object->type == OBJECT_STREAM)
+        stream_capture_begin(capture, out);
     else
         member_capture_begin(capture, out);
     atomic_store(place_of(object), capture);
@@ -61,8 +67,11 @@ struct object_capture *object_capture_begin(const struct object *object, struct 
 
 bool object_capture_step(struct object_capture *capture, size_t bytes, struct buffer *out)
 {
-    return capture->value.type == OBJECT_LIST ? list_capture_step(capture, bytes, out)
-                                              : member_capture_step(capture, bytes, out);
+    if (capture->value.type == OBJECT_LIST)
+        return list_capture_step(capture, bytes, out);
+    if (capture->value.type == OBJECT_STREAM)
+        return stream_capture_step(capture, bytes, out);
+    return member_capture_step(capture, bytes, out);
 }
 
 void object_capture_end(struct object_capture *capture)
@@ -75,6 +84,7 @@ void object_capture_end(struct object_capture *capture)
     if (is_orphan)
         object_release(&capture->value);
     member_table_clear(&capture->ahead);
+    id_tree_clear(&capture->aside, xstream_node_destroy);
     buffer_deinit(&capture->written);
     memory_free(capture);
 }

@@ -88,8 +88,17 @@ static size_t node_size(const struct xstream_node *node)
     return sizeof(*node) + node->listpack.capacity;
 }
 
+/* Before a node is changed or taken out, or (NULL) added. */
+static void node_will_change(struct xstream *stream, struct stream_id first, const struct xstream_node *node)
+{
+    struct object_capture *capture = atomic_load_explicit(&stream->capture, memory_order_relaxed);
+    if (__builtin_expect(capture != NULL, 0))
+        stream_capture_note(capture, first, node);
+}
+
 static void node_add(struct xstream *stream, struct stream_id first, struct xstream_node *node)
 {
+    node_will_change(stream, first, NULL);
     bool is_new = id_tree_insert(&stream->nodes, first, node);
     check(is_new);
     stream->bytes += node_size(node);
@@ -98,6 +107,7 @@ static void node_add(struct xstream *stream, struct stream_id first, struct xstr
 static void node_remove(struct xstream *stream, struct stream_id first)
 {
     struct xstream_node *node = id_tree_remove(&stream->nodes, first);
+    node_will_change(stream, first, node);
     stream->bytes -= node_size(node);
     xstream_node_destroy(node);
 }
@@ -139,6 +149,7 @@ static bool append_to_last(struct xstream *stream, struct id_place place, struct
 {
     struct xstream_node *node = id_place_value(place);
     size_t before = node_size(node);
+    node_will_change(stream, id_place_id(place), node);
     bool appended = xstream_node_append(node, id_place_id(place), id, words, word_count);
     stream->bytes += node_size(node) - before;
     return appended;
@@ -185,6 +196,7 @@ static size_t node_cut(struct xstream *stream, struct id_place place, const uint
 {
     struct xstream_node *node = id_place_value(place);
     size_t before = node_size(node), live = xstream_node_live(xstream_node_bytes(node));
+    node_will_change(stream, id_place_id(place), node);
     xstream_node_cut(node, from, to);
     stream->bytes += node_size(node) - before;
     size_t left = xstream_node_live(xstream_node_bytes(node));

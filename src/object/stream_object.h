@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #pragma once
 
+#include <stdatomic.h>
+
 #include "base/status.h"
 #include "object/object.h"
 #include "object/stream_node.h"
@@ -19,8 +21,9 @@ struct xstream {
     struct xstream_group **groups;   /* in order of their names */
     size_t group_count;
     /* private */
-    struct id_tree nodes; /* by their first id */
-    size_t bytes;         /* of all that the stream owns */
+    struct id_tree nodes;                   /* by their first id */
+    size_t bytes;                           /* of all that the stream owns */
+    struct object_capture *_Atomic capture; /* told before nodes change; NULL: none */
 };
 
 /* The body of a stream that may be edited; one is made for an empty value. */

@@ -42,15 +42,19 @@ static void write_time(struct buffer *out, int64_t ms)
     buffer_append(out, &wire, sizeof(wire));
 }
 
-static void write_nodes(struct buffer *out, const struct xstream *stream)
+void xstream_write_node(struct buffer *out, struct stream_id id, const struct xstream_node *node)
 {
     char wire[ID_BYTES];
+    id_to_wire(id, wire);
+    rdb_write_string(out, bytes_of(wire, ID_BYTES));
+    listpack_dump(out, xstream_node_bytes(node));
+}
+
+static void write_nodes(struct buffer *out, const struct xstream *stream)
+{
     rdb_write_length(out, stream->nodes.count);
-    for (struct id_place place = id_tree_first(&stream->nodes); place.leaf; place = id_place_next(place)) {
-        id_to_wire(id_place_id(place), wire);
-        rdb_write_string(out, bytes_of(wire, ID_BYTES));
-        listpack_dump(out, xstream_node_bytes(id_place_value(place)));
-    }
+    for (struct id_place place = id_tree_first(&stream->nodes); place.leaf; place = id_place_next(place))
+        xstream_write_node(out, id_place_id(place), id_place_value(place));
 }
 
 static void write_consumer(struct buffer *out, const struct xstream_consumer *consumer)
@@ -79,14 +83,10 @@ static void write_group(struct buffer *out, const struct xstream_group *group)
         write_consumer(out, group->consumers[i]);
 }
 
-void stream_object_encode(const struct object *object, struct buffer *out)
+void xstream_write_rest(struct buffer *out, const struct xstream *stream)
 {
-    const struct xstream *stream = xstream_of(object);
     struct stream_id first;
     xstream_first_id(stream, &first);
-    *buffer_reserve(out, 1) = RDB_TYPE_STREAM_LISTPACKS_2;
-    out->length++;
-    write_nodes(out, stream);
     rdb_write_length(out, stream->length);
     write_id(out, stream->last_id);
     write_id(out, first);
@@ -95,6 +95,15 @@ void stream_object_encode(const struct object *object, struct buffer *out)
     rdb_write_length(out, stream->group_count);
     for (size_t i = 0; i < stream->group_count; i++)
         write_group(out, stream->groups[i]);
+}
+
+void stream_object_encode(const struct object *object, struct buffer *out)
+{
+    const struct xstream *stream = xstream_of(object);
+    *buffer_reserve(out, 1) = RDB_TYPE_STREAM_LISTPACKS_2;
+    out->length++;
+    write_nodes(out, stream);
+    xstream_write_rest(out, stream);
 }
 
 /* ---- reading ---- */

@@ -28,6 +28,12 @@ void xstream_groups_free(struct xstream *stream);
 /* Into an empty stream. */
 void xstream_groups_copy(const struct xstream *stream, struct xstream *to);
 
+/* A node is about to change, to be taken out, or (NULL) to be added under this id. */
+void stream_capture_note(struct object_capture *capture, struct stream_id id, const struct xstream_node *node);
+/* Parts of a payload: a node, and all that follows the nodes. */
+void xstream_write_node(struct buffer *out, struct stream_id id, const struct xstream_node *node);
+void xstream_write_rest(struct buffer *out, const struct xstream *stream);
+
 extern const struct object_class stream_object_class;
 void stream_object_encode(const struct object *object, struct buffer *out);
 object_decode_function stream_object_decode;

@@ -20,6 +20,7 @@
 #include "object/list_object.h"
 #include "object/object_limits.h"
 #include "object/set_object.h"
+#include "object/stream_object.h"
 #include "object/zset_object.h"
 
 #define NAMES 12000
@@ -31,7 +32,7 @@ static int setup(void **state)
 {
     (void)state;
     random_init(&random_source, 11);
-    object_limits = (struct object_limits){.list_max_listpack_size = -2};
+    object_limits = (struct object_limits){.list_max_listpack_size = -2, .stream_node_max_entries = 20};
     return 0;
 }
 
@@ -129,6 +130,33 @@ static void list_edit(struct object *list, struct buffer *room)
     }
 }
 
+static void stream_edit(struct object *object, struct buffer *room)
+{
+    struct xstream *stream = xstream_edit(object);
+    char text[40];
+    const struct bytes words[2] = {bytes_of("field", 5), random_name(text)};
+    struct stream_id id = {stream->last_id.ms + 1, 0}, deleted = {random_below(&random_source, id.ms + 1), 0};
+    (void)room;
+    switch (random_below(&random_source, 40)) {
+    case 0:
+        xstream_trim(stream, &(struct xstream_trim){.by = XSTREAM_TRIM_LENGTH, .length = NAMES});
+        break;
+    case 1:
+        /* The last node goes, and its id comes again. */
+        if (id_tree_last(&stream->nodes).leaf)
+            xstream_set_last_id(stream, (struct stream_id){id_place_id(id_tree_last(&stream->nodes)).ms - 1, 0});
+        break;
+    case 2:
+    case 3:
+    case 4:
+    case 5:
+        xstream_delete(stream, deleted);
+        break;
+    default:
+        assert_true(xstream_append(stream, id, words, 2));
+    }
+}
+
 static const struct kind {
     const char *name;
     enum object_type type;
@@ -138,6 +166,7 @@ static const struct kind {
     {"hash", OBJECT_HASH, plain_hash_edit},
     {"hash with times", OBJECT_HASH, hash_edit},
     {"zset", OBJECT_ZSET, zset_edit},
+    {"stream", OBJECT_STREAM, stream_edit},
     {"list", OBJECT_LIST, list_edit},
 };
 #define KIND_COUNT (sizeof(kinds) / sizeof(kinds[0]))
