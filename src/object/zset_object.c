@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/check.h"
 #include "base/memory.h"
@@ -47,13 +48,18 @@ static void zset_destroy(void *body)
     memory_free(zset);
 }
 
-static void zset_insert(struct zset *zset, uint64_t hash, struct bytes name, double score)
+static struct member *zset_make_member(struct zset *zset, uint64_t hash, struct bytes name, double score)
 {
     int64_t extra;
     memcpy(&extra, &score, sizeof(extra));
     struct member *member = member_create(name, NULL, &extra);
     member_table_insert(&zset->table, hash, member);
-    score_tree_insert(&zset->tree, member);
+    return member;
+}
+
+static void zset_insert(struct zset *zset, uint64_t hash, struct bytes name, double score)
+{
+    score_tree_insert(&zset->tree, zset_make_member(zset, hash, name, score));
 }
 
 static struct object object_of_body(struct zset *zset)
@@ -68,6 +74,45 @@ static void become_large(struct object *object)
     for (zset_seek(object, 0, &cursor); !cursor.is_at_end; zset_step(&cursor, false))
         zset_insert(zset, member_hash(cursor.member), cursor.member, cursor.score);
     *object = object_of_body(zset);
+}
+
+bool zset_add_unordered(struct object *object, struct bytes name, double score)
+{
+    struct zset *zset = object->body;
+    uint64_t hash = member_hash(name);
+    if (member_table_find(&zset->table, hash, name))
+        return false;
+    zset_make_member(zset, hash, name, score);
+    return true;
+}
+
+struct placed {
+    double score;
+    struct member *member;
+};
+
+static int placed_compare(const void *one, const void *other)
+{
+    const struct placed *a = one, *b = other;
+    if (a->score != b->score)
+        return a->score < b->score ? -1 : 1;
+    return bytes_compare(member_name(a->member), member_name(b->member));
+}
+
+/* In rising order the tree fills its nodes and touches its right end only. */
+void zset_put_in_order(struct object *object)
+{
+    struct zset *zset = object->body;
+    struct placed *placed = memory_allocate((zset->table.count + 1) * sizeof(*placed));
+    struct member_walk walk = member_walk_from(&zset->table, 0);
+    size_t count = 0;
+    for (struct member *member; (member = member_walk_next(&walk)) != NULL;)
+        placed[count++] = (struct placed){member_score(member), member};
+    qsort(placed, count, sizeof(*placed), placed_compare);
+    score_tree_clear(&zset->tree);
+    for (size_t i = 0; i < count; i++)
+        score_tree_insert(&zset->tree, placed[i].member);
+    memory_free(placed);
 }
 
 /* ---- both forms ---- */

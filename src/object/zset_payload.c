@@ -105,6 +105,8 @@ static bool read_text_score(struct rdb_reader *reader, double *score)
 
 static bool add(struct decoding *decoding, struct bytes member, double score)
 {
+    if (!object_is_inline(&decoding->zset))
+        return zset_add_unordered(&decoding->zset, member, score);
     return zset_update(&decoding->zset, decoding->room, member, 0, &score) == ZSET_ADDED;
 }
 
@@ -187,6 +189,8 @@ enum status zset_object_decode(uint8_t type_byte, struct rdb_reader *reader, str
     bool good = read_payload(&decoding, type_byte) && rdb_reader_left(reader) == 0 && object_count(&decoding.zset) > 0;
     buffer_deinit(&decoding.expanded);
     buffer_deinit(&decoding.member);
+    if (good && !object_is_inline(&decoding.zset))
+        zset_put_in_order(&decoding.zset);
     if (!good) {
         object_release(&decoding.zset);
         return STATUS_CORRUPT;
