@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Following another Forebay: its bytes become our own, at the same offsets, and outlive a crash."""
+import random
+
+import pytest
+
+from tests.lib.resp import encode
+from tests.lib.server import memory_of, wait_until
+from tests.replication.story import follow, info, wait_up
+from tests.replication.stream_primary import StreamPrimary
+
+pytestmark = pytest.mark.forebay_only
+
+
+def reached(replica, primary, seconds=30):
+    wait_up(replica, seconds)
+    wait_until(lambda: int(info(replica)['master_repl_offset']) >= primary.end, seconds, 'the replica having all')
+    assert int(info(replica)['master_repl_offset']) == primary.end
+    assert info(replica)['master_replid'] == primary.id
+
+
+@pytest.fixture
+def primary():
+    with StreamPrimary({'k:%d' % i: 'v%d' % i for i in range(2000)}) as primary:
+        yield primary
+
+
+@pytest.mark.parametrize('start', [0, 1000, 10 ** 12])
+def test_offsets_and_id_are_the_primarys_wherever_our_own_stood(own_server, start):
+    with StreamPrimary({'k': 'v'}, start=start) as primary:
+        server = own_server()
+        replica = server.client()
+        for i in range(100):
+            replica.ok('SET', 'own:%d' % i, i)
+        follow(replica, primary.port)
+        primary.command('SELECT', 0)
+        primary.command('set', 'a', 1)
+        primary.send(b'\n\n\n')
+        primary.command('PING')
+        reached(replica, primary)
+        assert replica('DBSIZE') == 2 and replica('MGET', 'k', 'a') == [b'v', b'1']
+        wait_until(lambda: primary.acked == primary.end, what='the acknowledgement')
+
+
+def test_the_db_of_the_stream_is_as_the_copy_says(own_server):
+    with StreamPrimary({'k': 'v'}, database=4) as primary:
+        server = own_server()
+        follow(server.client(), primary.port)
+        primary.command('set', 'four', 1)
+        reached(server.client(), primary)
+        for _ in range(2):
+            replica = server.client()
+            assert replica('EXISTS', 'four') == 0
+            replica.ok('SELECT', 4)
+            assert replica('GET', 'four') == b'1'
+            server.restart(kill=True, replicaof='127.0.0.1 %d' % primary.port)
+            primary.command('APPEND', 'four', '')
+            reached(server.client(), primary)
+        assert primary.full == 1
+
+
+def test_an_open_bracket_is_asked_for_again(own_server, primary):
+    server = own_server()
+    replica = server.client()
+    follow(replica, primary.port)
+    primary.command('SELECT', 0)
+    primary.command('set', 'a', 1)
+    reached(replica, primary)
+    end = primary.end
+    primary.send(encode('MULTI') + encode('SET', 'a', 2) + b'\n' + encode('SET', 'b', 2)[:9])
+    wait_until(lambda: int(info(replica)['master_last_io_seconds_ago']) >= 0, what='a look')
+    primary.cut()
+    wait_until(lambda: primary.partial == 1, what='another attempt')
+    assert primary.asked[-1] == (primary.id, end + 1)
+    assert replica('GET', 'a') == b'1' and int(info(replica)['master_repl_offset']) == end
+    primary.send(encode('SET', 'b', 2)[9:] + encode('SELECT', 2) + encode('set', 'c', 3) + encode('EXEC'))
+    reached(replica, primary)
+    assert replica('MGET', 'a', 'b') == [b'2', b'2']
+    server.restart(kill=True, replicaof='127.0.0.1 %d' % primary.port)
+    primary.command('set', 'd', 4)  # in db 2, which the bracket selected
+    replica = server.client()
+    reached(replica, primary)
+    assert primary.full == 1 and replica('MGET', 'a', 'b', 'd') == [b'2', b'2', None]
+    replica.ok('SELECT', 2)
+    assert replica('MGET', 'c', 'd') == [b'3', b'4']
+
+
+class Model:
+    """What a primary with some keys would have, and its stream."""
+
+    def __init__(self, primary, rng):
+        self.primary, self.rng, self.db = primary, rng, None
+        self.data = [dict(primary.keys)] + [{} for _ in range(15)]
+
+    def effect(self):
+        db, key = self.rng.choice((0, 0, 1)), 'k:%d' % self.rng.randrange(2500)
+        data, words = self.data[db], None
+        if key not in data or self.rng.random() < 0.6:
+            value = '%d' % self.rng.randrange(10 ** 9) * self.rng.choice((1, 1, 1, 50))
+            words = ('SET' if key in data else 'set', key, value)
+            data[key] = value
+        elif self.rng.random() < 0.5:
+            words = ('APPEND', key, 'more')
+            data[key] += 'more'
+        else:
+            words = ('DEL', key)
+            del data[key]
+        bytes_before = encode('SELECT', db) if db != self.db else b''
+        self.db = db
+        return bytes_before + encode(*words)
+
+    def write(self, count):
+        pieces = []
+        for _ in range(count):
+            kind = self.rng.random()
+            if kind < 0.05:
+                pieces.append(self.rng.choice((encode('PING'), b'\n' * self.rng.randrange(1, 300),
+                                               encode('REPLCONF', 'GETACK', '*'))))
+            elif kind < 0.25:
+                # a SELECT before the bracket's first effect stands before the bracket
+                pieces += [encode('MULTI')] + [self.effect() for _ in range(self.rng.randrange(2, 6))] + [encode('EXEC')]
+            else:
+                pieces.append(self.effect())
+        self.primary.send(b''.join(pieces))
+
+    def assert_same(self, replica):
+        for db in (0, 1):
+            replica.ok('SELECT', db)
+            assert replica('DBSIZE') == len(self.data[db])
+            keys = sorted(self.data[db])
+            for i in range(0, len(keys), 500):
+                values = replica('MGET', *keys[i:i + 500])
+                wanted = [self.data[db][key].encode() for key in keys[i:i + 500]]
+                assert values == wanted, [x for x in zip(keys[i:], values, wanted) if x[1] != x[2]][:3]
+        replica.ok('SELECT', 0)
+
+
+@pytest.mark.parametrize('directives', [{}, {'durability': 'through'}, {'maxmemory': memory_of(20)}])
+def test_crashes_and_cuts_cost_no_second_copy_and_no_byte(own_server, primary, directives, scale):
+    rng = random.Random(5)
+    server = own_server(**directives)
+    follow(server.client(), primary.port)
+    model = Model(primary, rng)
+    for round in range(int(8 * scale) + 2):
+        model.write(4000)
+        action = rng.choice(('kill', 'stop', 'cut', 'save', 'wait'))
+        if action == 'kill' or round == 1:
+            wait_until(lambda: primary.acked > primary.start + rng.randrange(max(1, primary.end - primary.start)),
+                       what='some of it being acknowledged')
+            server.restart(kill=True, replicaof='127.0.0.1 %d' % primary.port)
+        elif action == 'stop':
+            server.restart(replicaof='127.0.0.1 %d' % primary.port)
+        elif action == 'cut':
+            primary.cut()
+        elif action == 'save':
+            server.client()('SAVE')
+        else:
+            reached(server.client(), primary)
+            model.assert_same(server.client())
+    reached(server.client(), primary)
+    model.assert_same(server.client())
+    assert primary.full == 1
+    server.restart(kill=True)
+    model.assert_same(server.client())
+    assert int(info(server.client())['master_repl_offset']) == primary.end
+
+
+def test_a_crash_in_a_copy_leads_to_another_copy(own_server, primary):
+    server = own_server()
+    replica = server.client()
+    follow(replica, primary.port)
+    primary.command('SELECT', 0)
+    reached(replica, primary)
+    primary.id = '%040x' % random.getrandbits(160)
+    primary.copy_bytes_max = len(primary.rdb()) // 2
+    primary.cut()
+    wait_until(lambda: primary.full >= 2, what='a copy that is cut')
+    server.restart(kill=True, replicaof='127.0.0.1 %d' % primary.port)
+    wait_until(lambda: primary.full >= 4, what='another attempt')
+    assert primary.asked[-1] == ('?', -1)
+    primary.copy_bytes_max = None
+    replica = server.client()
+    reached(replica, primary)
+    assert replica('DBSIZE') == len(primary.keys)
+
+
+def test_a_promoted_node_begins_a_new_history_and_keeps_the_old_ones_end(own_server, primary):
+    server = own_server()
+    replica = server.client()
+    follow(replica, primary.port)
+    primary.command('SELECT', 0)
+    reached(replica, primary)
+    replica.ok('REPLICAOF', 'NO', 'ONE')
+    told = info(replica)
+    assert told['role'] == 'master' and told['master_replid2'] == primary.id and told['master_replid'] != primary.id
+    assert int(told['master_repl_offset']) == primary.end
+    replica.ok('SET', 'own', 'v')
+    server.restart(kill=True)
+    assert server.client()('GET', 'own') == b'v' and server.client()('DBSIZE') == len(primary.keys) + 1
