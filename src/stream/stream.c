@@ -360,6 +360,12 @@ enum status stream_sync_wait(struct stream *stream, uint64_t offset)
 
 /* Segments and what is told about them. */
 
+/* The last frame tells what db is selected at the end; so a segment stays until the next one has a frame. */
+static bool log_segment_is_empty(struct log_segment *segment)
+{
+    return atomic_load(&segment->bytes) <= SEGMENT_HEADER_BYTES;
+}
+
 void stream_drop_before(struct stream *stream, uint64_t offset)
 {
     char name[SEGMENT_NAME_MAX];
@@ -372,7 +378,8 @@ void stream_drop_before(struct stream *stream, uint64_t offset)
         lock_acquire(&stream->log_lock);
         struct list *first = stream->segments.next, *second = first->next;
         /* An empty list, or one that holds the current segment alone, ends here. */
-        if (second != &stream->segments && list_entry(second, struct log_segment, node)->first <= offset) {
+        if (second != &stream->segments && list_entry(second, struct log_segment, node)->first <= offset &&
+            !log_segment_is_empty(list_entry(second, struct log_segment, node))) {
             segment = list_entry(first, struct log_segment, node);
             list_remove(first);
         }

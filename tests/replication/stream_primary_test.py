@@ -141,10 +141,10 @@ def test_crashes_and_cuts_cost_no_second_copy_and_no_byte(own_server, primary, d
     server = own_server(**directives)
     follow(server.client(), primary.port)
     model = Model(primary, rng)
-    for round in range(int(8 * scale) + 2):
+    for turn in range(int(8 * scale) + 2):
         model.write(4000)
         action = rng.choice(('kill', 'stop', 'cut', 'save', 'wait'))
-        if action == 'kill' or round == 1:
+        if action == 'kill' or turn == 1:
             wait_until(lambda: primary.acked > primary.start + rng.randrange(max(1, primary.end - primary.start)),
                        what='some of it being acknowledged')
             server.restart(kill=True, replicaof='127.0.0.1 %d' % primary.port)
