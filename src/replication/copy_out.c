@@ -138,6 +138,7 @@ static void write_about(struct copy_out *copy)
     stream_read_info(copy->engine->stream, &info);
     rdb_file_about(writer, BYTES("redis-ver"), BYTES("7.0.0"));
     rdb_file_about(writer, BYTES("redis-bits"), BYTES("64"));
+    rdb_file_about(writer, BYTES("forebay-version"), BYTES("1")); /* of the stream that follows */
     rdb_file_about(writer, BYTES("ctime"), bytes_of(number, bytes_from_int64(number, clock_now_ms() / 1000)));
     rdb_file_about(writer, BYTES("repl-id"), bytes_of_text(info.replication_id));
     rdb_file_about(writer, BYTES("repl-offset"),

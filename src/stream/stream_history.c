@@ -138,5 +138,11 @@ enum status stream_continue_history(struct stream *stream, const char *id)
         identity.id2_offset = 0;
     }
     identity.is_partial = false;
+    enum status status = stream_sync_wait(stream, stream_end(stream));
+    if (status != STATUS_OK)
+        return status;
+    /* What is ours from here on begins with a SELECT: who follows may not know what was selected. */
+    if (!id)
+        select_db(stream, -1);
     return identity_set(stream, &identity);
 }

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A Forebay follows a Forebay: the same bytes at the same offsets, through cuts and crashes, and on to a third."""
+import random
+import threading
+
+import pytest
+
+from tests.lib.proxy import Proxy
+from tests.lib.server import wait_until
+from tests.replication.story import assert_same, fill, follow, info, wait_caught_up, write_something
+
+pytestmark = pytest.mark.forebay_only
+
+
+def copies(server):
+    """How many the server has sent, and how often it went on without."""
+    with open(server.log_path) as log:
+        events = log.read()
+    return events.count('event="full resync" '), events.count('event="partial resync" ')
+
+
+def assert_same_history(primary, replica):
+    wait_caught_up(primary, replica)
+    left, right = info(primary), info(replica)
+    assert left['master_replid'] == right['master_replid']
+    assert left['master_repl_offset'] == right['master_repl_offset']
+    assert_same(primary, replica)
+
+
+class Writers:
+    """Write at random from several threads while 'with' lasts; not in the middle of a comparison."""
+
+    def __init__(self, server, count=2):
+        self.ending, self.failures = False, []
+        self.threads = [threading.Thread(target=self.run, args=(server, number)) for number in range(count)]
+
+    def run(self, server, number):
+        rng = random.Random(number)
+        try:
+            with server.client() as client:
+                while not self.ending:
+                    write_something(client, rng)
+        except Exception as failure:  # told at the end
+            self.failures.append(failure)
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self.ending = True
+        for thread in self.threads:
+            thread.join()
+        assert not self.failures
+
+
+@pytest.mark.parametrize('directives', [{}, {'durability': 'none'}])
+def test_copy_and_stream_give_the_same_history(own_server, directives):
+    server, other = own_server(**directives), own_server(**directives)
+    primary, replica = server.client(), other.client()
+    fill(primary, random.Random(1))
+    replica.ok('SET', 'own', 'is replaced')
+    with Writers(server):
+        follow(replica, server.port)
+        start = int(info(replica)['master_repl_offset'])
+        wait_until(lambda: int(info(replica)['master_repl_offset']) > start + 300000, what='much being written')
+    assert_same_history(primary, replica)
+    assert primary('FUNCTION', 'LIST') == replica('FUNCTION', 'LIST')
+    assert primary('WAIT', 1, 5000) == 1
+
+
+def test_cuts_and_crashes_of_the_replica_cost_no_second_copy(own_server):
+    server, other = own_server(), own_server()
+    primary = server.client()
+    fill(primary, random.Random(2))
+    with Proxy(server.address) as proxy:
+        follow(other.client(), proxy.port)
+        for turn in range(6):
+            with Writers(server):
+                start = int(info(primary)['master_repl_offset'])
+                wait_until(lambda: int(info(primary)['master_repl_offset']) > start + 50000, what='something being written')
+                if turn % 2:
+                    proxy.cut()
+                else:
+                    other.restart(kill=True, replicaof='127.0.0.1 %d' % proxy.port)
+                start = int(info(primary)['master_repl_offset'])
+                wait_until(lambda: int(info(primary)['master_repl_offset']) > start + 20000, what='something being written')
+            assert_same_history(primary, other.client())
+        full, partial = copies(server)
+        assert full == 1 and partial >= 6
+
+
+def test_a_third_node_follows_the_second(own_server):
+    server, middle, last = own_server(), own_server(), own_server()
+    primary = server.client()
+    fill(primary, random.Random(3))
+    follow(middle.client(), server.port)
+    follow(last.client(), middle.port)
+    with Writers(server):
+        start = int(info(primary)['master_repl_offset'])
+        wait_until(lambda: int(info(primary)['master_repl_offset']) > start + 100000, what='something being written')
+    assert_same_history(primary, middle.client())
+    wait_caught_up(primary, last.client())
+    assert_same_history(middle.client(), last.client())
+
+
+def test_the_old_primary_follows_the_new_one_without_a_copy(own_server):
+    server, other = own_server(), own_server()
+    primary, replica = server.client(), other.client()
+    fill(primary, random.Random(4))
+    follow(replica, server.port)
+    assert_same_history(primary, replica)
+    replica.ok('REPLICAOF', 'NO', 'ONE')
+    replica.ok('SET', 'new', 'history')
+    follow(primary, other.port)
+    assert_same_history(replica, primary)
+    assert copies(other) == (0, 1)
