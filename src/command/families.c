@@ -14,6 +14,9 @@
     family(geo_search_commands) \
     family(string_commands) \
     family(increx_commands) \
+    family(string_range_commands) \
+    family(string_counter_commands) \
+    family(string_many_commands) \
     family(bitmap_commands) \
     family(hyperloglog_commands) \
     family(list_commands) \
