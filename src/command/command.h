@@ -126,6 +126,10 @@ struct argument {
     {                                                                                                                  \
         .name = (n), .type = ARGUMENT_PURE_TOKEN, .token = (t)                                                         \
     }
+#define ARG_OPTION(n, t, k, v)                                                                                         \
+    {                                                                                                                  \
+        .name = (n), .type = (k), .token = (t), .flags = ARGUMENT_OPTIONAL, .since = (v)                               \
+    }
 
 struct command_change {
     const char *version, *text; /* NULL version ends a list */

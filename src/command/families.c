@@ -31,6 +31,10 @@
     family(stream_delete_commands) \
     family(stream_info_commands) \
     family(key_commands) \
+    family(object_commands) \
+    family(transfer_commands) \
+    family(scan_commands) \
+    family(sort_commands) \
     family(transaction_commands) \
     family(connection_commands) \
     family(server_commands) \

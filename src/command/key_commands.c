@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What can be done to a key whatever it holds: whether it is there, how long it lives, what it is. The rows of the whole
- * generic family are at the foot; handlers in other files are declared in key_commands.h.
+/* What can be done to a key whatever it holds: whether it is there, how long it lives, what type it has.
  *
  * TYPE, TTL, OBJECT and EXISTS count as hits or misses, but are no use of the key: they leave its order of use alone. */
 #include "command/key_commands.h"
@@ -9,9 +8,8 @@
 #include "command/args.h"
 #include "command/effects.h"
 #include "command/notify.h"
-#include "resp/error_text.h"
 
-static struct entry *lookup_quietly(struct execution *x, const struct key *key)
+struct entry *key_lookup_quietly(struct execution *x, const struct key *key)
 {
     struct entry *entry = lookup_peek(x, key);
     metric_add(entry ? METRIC_keyspace_hits : METRIC_keyspace_misses, 1);
@@ -20,7 +18,7 @@ static struct entry *lookup_quietly(struct execution *x, const struct key *key)
 
 static struct entry *lookup_untouched(struct execution *x, const struct key *key)
 {
-    struct entry *entry = lookup_quietly(x, key);
+    struct entry *entry = key_lookup_quietly(x, key);
     if (!entry)
         notify(x, NOTIFY_MISSED, "keymiss", key);
     return entry;
@@ -191,100 +189,16 @@ static void pexpiretime_command(struct execution *x)
     ttl_generic(x, false, false);
 }
 
-/* ---- what it is ---- */
-
-static struct entry *object_lookup(struct execution *x)
-{
-    struct entry *entry = lookup_quietly(x, x->keys);
-    if (!entry)
-        reply_null(x->reply);
-    return entry;
-}
-
-static void object_encoding_command(struct execution *x)
-{
-    struct entry *entry = object_lookup(x);
-    if (!entry)
-        return;
-    struct object value = entry_object(entry);
-    reply_bulk_text(x->reply, object_encoding_name(&value));
-}
-
-static bool policy_is_lfu(const struct engine *engine)
-{
-    return engine->eviction == EVICT_ALLKEYS_LFU || engine->eviction == EVICT_VOLATILE_LFU;
-}
-
-#define ERROR_AFTER_SWITCH                                                                                             \
-    " Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust."
-
-static void object_freq_command(struct execution *x)
-{
-    struct entry *entry = object_lookup(x);
-    if (!entry)
-        return;
-    if (policy_is_lfu(x->engine))
-        reply_integer(x->reply, keyspace_frequency(x->keyspace, entry));
-    else
-        reply_error(x->reply,
-                    "ERR An LFU maxmemory policy is not selected, access frequency not tracked." ERROR_AFTER_SWITCH);
-}
-
-static void object_idletime_command(struct execution *x)
-{
-    struct entry *entry = object_lookup(x);
-    if (!entry)
-        return;
-    if (policy_is_lfu(x->engine))
-        reply_error(x->reply, "ERR An LFU maxmemory policy is selected, idle time not tracked." ERROR_AFTER_SWITCH);
-    else
-        reply_integer(x->reply, keyspace_idle_seconds(x->keyspace, entry));
-}
-
-/* A value has one key; that replies and captures hold a block, too, is nobody's business. */
-static void object_refcount_command(struct execution *x)
-{
-    if (object_lookup(x))
-        reply_integer(x->reply, 1);
-}
-
-static void object_help_command(struct execution *x)
-{
-    static const char *const lines[] = {
-        "ENCODING <key>",
-        "    Tell how the value of <key> is represented in memory.",
-        "FREQ <key>",
-        "    Tell how often <key> was used lately, on a logarithmic scale. Needs an LFU",
-        "    eviction policy.",
-        "IDLETIME <key>",
-        "    Tell for about how many seconds <key> has not been used. Not with an LFU",
-        "    eviction policy.",
-        "REFCOUNT <key>",
-        "    Tell how many references there are to the value of <key>.",
-        NULL,
-    };
-    reply_help(x, lines);
-}
-
 /* ---- the table ---- */
 
 #define ARG_KEYS                                                                                                       \
     {                                                                                                                  \
         .name = "key", .type = ARGUMENT_KEY, .flags = ARGUMENT_MULTIPLE                                                \
     }
-#define ARG_SECOND_KEY(n)                                                                                              \
-    {                                                                                                                  \
-        .name = (n), .type = ARGUMENT_KEY, .key_spec = 1                                                               \
-    }
 #define ARG_UNIX_TIME(n)                                                                                               \
     {                                                                                                                  \
         .name = (n), .type = ARGUMENT_UNIX_TIME                                                                        \
     }
-#define ARG_OPTION(n, t, k, v)                                                                                         \
-    {                                                                                                                  \
-        .name = (n), .type = (k), .token = (t), .flags = ARGUMENT_OPTIONAL, .since = (v)                               \
-    }
-#define ARG_FLAG_SINCE(n, t, v) ARG_OPTION(n, t, ARGUMENT_PURE_TOKEN, v)
 
 #define EXPIRE_CONDITION                                                                                               \
     {                                                                                                                  \
@@ -294,103 +208,8 @@ static void object_help_command(struct execution *x)
     }
 #define EXPIRE_HISTORY HISTORY({"7.0.0", "Conditions `NX`, `XX`, `GT` and `LT`."})
 #define TTL_HISTORY HISTORY({"2.8.0", "A missing key is told by -2."})
-#define RENAME_HISTORY HISTORY({"3.2.0", "Source and destination may be the same."})
-
-#define SORT_ARGUMENTS                                                                                                 \
-    ARG_KEY("key"), ARG_OPTION("by-pattern", "BY", ARGUMENT_PATTERN, NULL),                                            \
-        {.name = "limit",                                                                                              \
-         .type = ARGUMENT_BLOCK,                                                                                       \
-         .token = "LIMIT",                                                                                             \
-         .flags = ARGUMENT_OPTIONAL,                                                                                   \
-         .children = ARGUMENTS(ARG_INTEGER("offset"), ARG_INTEGER("count"))},                                          \
-        {.name = "get-pattern",                                                                                        \
-         .type = ARGUMENT_PATTERN,                                                                                     \
-         .token = "GET",                                                                                               \
-         .flags = ARGUMENT_OPTIONAL | ARGUMENT_MULTIPLE | ARGUMENT_MULTIPLE_TOKEN},                                    \
-        {.name = "order",                                                                                              \
-         .type = ARGUMENT_ONEOF,                                                                                       \
-         .flags = ARGUMENT_OPTIONAL,                                                                                   \
-         .children = ARGUMENTS(ARG_TOKEN("asc", "ASC"), ARG_TOKEN("desc", "DESC"))},                                   \
-        ARG_FLAG("sorting", "ALPHA")
-
-static const struct command object_subcommands[] = {
-    {
-        .name = "ENCODING",
-        .run = object_encoding_command,
-        .arity = 3,
-        .flags = COMMAND_READONLY,
-        .keys = {KEY_ONE(2, KEY_RO)},
-        .group = "generic",
-        .since = "2.2.3",
-        .complexity = "O(1)",
-        .summary = "Tells how a value is represented in memory.",
-        .arguments = ARGUMENTS(ARG_KEY("key")),
-    },
-    {
-        .name = "FREQ",
-        .run = object_freq_command,
-        .arity = 3,
-        .flags = COMMAND_READONLY,
-        .keys = {KEY_ONE(2, KEY_RO)},
-        .group = "generic",
-        .since = "4.0.0",
-        .complexity = "O(1)",
-        .summary = "Tells how often a key was used lately, on a logarithmic scale.",
-        .arguments = ARGUMENTS(ARG_KEY("key")),
-    },
-    {
-        .name = "HELP",
-        .run = object_help_command,
-        .arity = 2,
-        .flags = COMMAND_LOADING | COMMAND_STALE,
-        .group = "generic",
-        .since = "6.2.0",
-        .complexity = "O(1)",
-        .summary = "Explains the subcommands.",
-    },
-    {
-        .name = "IDLETIME",
-        .run = object_idletime_command,
-        .arity = 3,
-        .flags = COMMAND_READONLY,
-        .keys = {KEY_ONE(2, KEY_RO)},
-        .group = "generic",
-        .since = "2.2.3",
-        .complexity = "O(1)",
-        .summary = "Tells for how many seconds a key has not been used.",
-        .arguments = ARGUMENTS(ARG_KEY("key")),
-    },
-    {
-        .name = "REFCOUNT",
-        .run = object_refcount_command,
-        .arity = 3,
-        .flags = COMMAND_READONLY,
-        .keys = {KEY_ONE(2, KEY_RO)},
-        .group = "generic",
-        .since = "2.2.3",
-        .complexity = "O(1)",
-        .summary = "Tells how many references there are to a value.",
-        .arguments = ARGUMENTS(ARG_KEY("key")),
-    },
-    {.name = NULL},
-};
 
 const struct command key_commands[] = {
-    {
-        .name = "COPY",
-        .run = copy_command,
-        .arity = -3,
-        .flags = COMMAND_WRITE | COMMAND_DENYOOM,
-        .keys = {KEY_ONE(1, KEY_RO | KEY_ACCESS), KEY_ONE(2, KEY_OW | KEY_UPDATE)},
-        .group = "generic",
-        .since = "6.2.0",
-        .complexity = "O(1) for strings, O(N) for collections of N elements",
-        .summary = "Copies a value and its time to live to another key.",
-        .arguments =
-            ARGUMENTS(ARG_KEY("source"), ARG_SECOND_KEY("destination"),
-                      ARG_OPTION("destination-db", "DB", ARGUMENT_INTEGER, NULL), ARG_FLAG("replace", "REPLACE")),
-        .other_db = copy_other_db,
-    },
     {
         .name = "DEL",
         .run = del_command,
@@ -402,18 +221,6 @@ const struct command key_commands[] = {
         .complexity = "O(N), when N is the number of keys",
         .summary = "Deletes keys.",
         .arguments = ARGUMENTS(ARG_KEYS),
-    },
-    {
-        .name = "DUMP",
-        .run = dump_command,
-        .arity = 2,
-        .flags = COMMAND_READONLY,
-        .keys = {KEY_ONE(1, KEY_RO | KEY_ACCESS)},
-        .group = "generic",
-        .since = "2.6.0",
-        .complexity = "O(N), when N is the size of the value",
-        .summary = "Returns the value at a key in the form that RESTORE takes.",
-        .arguments = ARGUMENTS(ARG_KEY("key")),
     },
     {
         .name = "EXISTS",
@@ -465,40 +272,6 @@ const struct command key_commands[] = {
         .complexity = "O(1)",
         .summary = "Tells until when a key lives, as a Unix time in seconds.",
         .arguments = ARGUMENTS(ARG_KEY("key")),
-    },
-    {
-        .name = "KEYS",
-        .run = keys_command,
-        .arity = 2,
-        .flags = COMMAND_READONLY | COMMAND_DANGEROUS | COMMAND_WALKS,
-        .group = "generic",
-        .since = "1.0.0",
-        .complexity = "O(N), when N is the number of keys in the database",
-        .summary = "Returns all keys whose names match a pattern.",
-        .arguments = ARGUMENTS({.name = "pattern", .type = ARGUMENT_PATTERN}),
-    },
-    {
-        .name = "MOVE",
-        .run = move_command,
-        .arity = 3,
-        .flags = COMMAND_WRITE | COMMAND_FAST,
-        .keys = {KEY_ONE(1, KEY_RW | KEY_ACCESS | KEY_UPDATE)},
-        .group = "generic",
-        .since = "1.0.0",
-        .complexity = "O(1)",
-        .summary = "Moves a key to another database, unless it exists there.",
-        .arguments = ARGUMENTS(ARG_KEY("key"), ARG_INTEGER("db")),
-        .other_db = move_other_db,
-    },
-    {
-        .name = "OBJECT",
-        .run = reply_subcommand_error,
-        .arity = -2,
-        .group = "generic",
-        .since = "2.2.3",
-        .complexity = "Depends on the subcommand.",
-        .summary = "Tells about the value at a key.",
-        .subcommands = object_subcommands,
     },
     {
         .name = "PERSIST",
@@ -562,101 +335,6 @@ const struct command key_commands[] = {
         .summary = "Tells how many milliseconds a key has to live.",
         .arguments = ARGUMENTS(ARG_KEY("key")),
         .history = TTL_HISTORY,
-    },
-    {
-        .name = "RANDOMKEY",
-        .run = randomkey_command,
-        .arity = 1,
-        .flags = COMMAND_READONLY | COMMAND_WALKS,
-        .group = "generic",
-        .since = "1.0.0",
-        .complexity = "O(1)",
-        .summary = "Returns the name of some key.",
-    },
-    {
-        .name = "RENAME",
-        .run = rename_command,
-        .arity = 3,
-        .flags = COMMAND_WRITE,
-        .keys = {KEY_ONE(1, KEY_RW | KEY_ACCESS | KEY_DELETE), KEY_ONE(2, KEY_OW | KEY_UPDATE)},
-        .group = "generic",
-        .since = "1.0.0",
-        .complexity = "O(1)",
-        .summary = "Gives a key another name; what had that name is replaced.",
-        .arguments = ARGUMENTS(ARG_KEY("key"), ARG_SECOND_KEY("newkey")),
-        .history = RENAME_HISTORY,
-    },
-    {
-        .name = "RENAMENX",
-        .run = renamenx_command,
-        .arity = 3,
-        .flags = COMMAND_WRITE | COMMAND_FAST,
-        .keys = {KEY_ONE(1, KEY_RW | KEY_ACCESS | KEY_DELETE), KEY_ONE(2, KEY_OW | KEY_INSERT)},
-        .group = "generic",
-        .since = "1.0.0",
-        .complexity = "O(1)",
-        .summary = "Gives a key another name, unless something has that name.",
-        .arguments = ARGUMENTS(ARG_KEY("key"), ARG_SECOND_KEY("newkey")),
-        .history = RENAME_HISTORY,
-    },
-    {
-        .name = "RESTORE",
-        .run = restore_command,
-        .arity = -4,
-        .flags = COMMAND_WRITE | COMMAND_DENYOOM | COMMAND_DANGEROUS,
-        .keys = {KEY_ONE(1, KEY_OW | KEY_UPDATE)},
-        .group = "generic",
-        .since = "2.6.0",
-        .complexity = "O(N), when N is the size of the value; O(N*log(N)) for sorted sets of N members",
-        .summary = "Creates a key from what DUMP returned.",
-        .arguments =
-            ARGUMENTS(ARG_KEY("key"), ARG_INTEGER("ttl"), ARG_STRING("serialized-value"),
-                      ARG_FLAG_SINCE("replace", "REPLACE", "3.0.0"), ARG_FLAG_SINCE("absttl", "ABSTTL", "5.0.0"),
-                      ARG_OPTION("seconds", "IDLETIME", ARGUMENT_INTEGER, "5.0.0"),
-                      ARG_OPTION("frequency", "FREQ", ARGUMENT_INTEGER, "5.0.0")),
-        .history = HISTORY({"3.0.0", "Option `REPLACE`."}, {"5.0.0", "Option `ABSTTL`."},
-                           {"5.0.0", "Options `IDLETIME` and `FREQ`."}),
-    },
-    {
-        .name = "SCAN",
-        .run = scan_command,
-        .arity = -2,
-        .flags = COMMAND_READONLY | COMMAND_WALKS,
-        .group = "generic",
-        .since = "2.8.0",
-        .complexity = "O(1) for every call; O(N) for all the calls of a walk over N keys",
-        .summary = "Walks through the names of all keys, some at a time.",
-        .arguments = ARGUMENTS(ARG_INTEGER("cursor"), ARG_OPTION("pattern", "MATCH", ARGUMENT_PATTERN, NULL),
-                               ARG_OPTION("count", "COUNT", ARGUMENT_INTEGER, NULL),
-                               ARG_OPTION("type", "TYPE", ARGUMENT_STRING, "6.0.0")),
-        .history = HISTORY({"6.0.0", "Option `TYPE`."}),
-    },
-    {
-        .name = "SORT",
-        .run = sort_command,
-        .arity = -2,
-        .flags = COMMAND_WRITE | COMMAND_DENYOOM | COMMAND_DANGEROUS | COMMAND_ALL_KEYS,
-        .keys = {KEY_ONE(1, KEY_RO | KEY_ACCESS)},
-        .group = "generic",
-        .since = "1.0.0",
-        .complexity = "O(N+M*log(M)), when N is the number of elements and M how many are returned; O(N) unsorted",
-        .summary = "Sorts the elements of a list, set or sorted set; may store the result.",
-        .arguments = ARGUMENTS(
-            SORT_ARGUMENTS,
-            {.name = "destination", .type = ARGUMENT_KEY, .token = "STORE", .flags = ARGUMENT_OPTIONAL, .key_spec = 2}),
-        .more_keys = sort_more_keys,
-    },
-    {
-        .name = "SORT_RO",
-        .run = sort_ro_command,
-        .arity = -2,
-        .flags = COMMAND_READONLY | COMMAND_DANGEROUS | COMMAND_MOVABLEKEYS | COMMAND_ALL_KEYS,
-        .keys = {KEY_ONE(1, KEY_RO | KEY_ACCESS)},
-        .group = "generic",
-        .since = "7.0.0",
-        .complexity = "O(N+M*log(M)), when N is the number of elements and M how many are returned; O(N) unsorted",
-        .summary = "Returns the sorted elements of a list, set or sorted set.",
-        .arguments = ARGUMENTS(SORT_ARGUMENTS),
     },
     {
         .name = "TOUCH",

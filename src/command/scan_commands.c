@@ -3,7 +3,7 @@
  * comes back to the names it found; else the loop walks by itself. A walk on the loop never waits for a partition, and never
  * takes long: it pauses when it meets one that is held or has seen enough for a turn, and goes on from its cursor when the
  * session is tried again. Should rows have come into being meanwhile, it starts over on a reader. */
-#include "command/key_commands.h"
+#include "command/dispatch.h"
 
 #include "base/memory.h"
 #include "base/random.h"
@@ -241,7 +241,7 @@ static void scan_prepare(struct execution *x, struct offload *offload)
     key_walk_set_pattern(walk, options.pattern);
 }
 
-void scan_command(struct execution *x)
+static void scan_command(struct execution *x)
 {
     struct scan_options options;
     if (!scan_parse(x, &options))
@@ -265,7 +265,7 @@ static void keys_prepare(struct execution *x, struct offload *offload)
     key_walk_set_pattern(key_walk_of(offload), x->argv[1]);
 }
 
-void keys_command(struct execution *x)
+static void keys_command(struct execution *x)
 {
     struct offload *offload = key_walk(x, keys_run, keys_prepare);
     if (!offload)
@@ -280,7 +280,7 @@ static void randomkey_prepare(struct execution *x, struct offload *offload)
     random_init(&key_walk_of(offload)->random, random_next(&x->worker->random));
 }
 
-void randomkey_command(struct execution *x)
+static void randomkey_command(struct execution *x)
 {
     struct offload *offload = key_walk(x, randomkey_run, randomkey_prepare);
     if (!offload)
@@ -292,3 +292,44 @@ void randomkey_command(struct execution *x)
         reply_null(x->reply);
     offload_end(x, &offload);
 }
+
+/* ---- the table ---- */
+
+const struct command scan_commands[] = {
+    {
+        .name = "KEYS",
+        .run = keys_command,
+        .arity = 2,
+        .flags = COMMAND_READONLY | COMMAND_DANGEROUS | COMMAND_WALKS,
+        .group = "generic",
+        .since = "1.0.0",
+        .complexity = "O(N), when N is the number of keys in the database",
+        .summary = "Returns all keys whose names match a pattern.",
+        .arguments = ARGUMENTS({.name = "pattern", .type = ARGUMENT_PATTERN}),
+    },
+    {
+        .name = "RANDOMKEY",
+        .run = randomkey_command,
+        .arity = 1,
+        .flags = COMMAND_READONLY | COMMAND_WALKS,
+        .group = "generic",
+        .since = "1.0.0",
+        .complexity = "O(1)",
+        .summary = "Returns the name of some key.",
+    },
+    {
+        .name = "SCAN",
+        .run = scan_command,
+        .arity = -2,
+        .flags = COMMAND_READONLY | COMMAND_WALKS,
+        .group = "generic",
+        .since = "2.8.0",
+        .complexity = "O(1) for every call; O(N) for all the calls of a walk over N keys",
+        .summary = "Walks through the names of all keys, some at a time.",
+        .arguments = ARGUMENTS(ARG_INTEGER("cursor"), ARG_OPTION("pattern", "MATCH", ARGUMENT_PATTERN, NULL),
+                               ARG_OPTION("count", "COUNT", ARGUMENT_INTEGER, NULL),
+                               ARG_OPTION("type", "TYPE", ARGUMENT_STRING, "6.0.0")),
+        .history = HISTORY({"6.0.0", "Option `TYPE`."}),
+    },
+    {.name = NULL},
+};

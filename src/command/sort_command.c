@@ -3,7 +3,7 @@
  * stored as a list. BY and GET name other keys, which cannot be known before the elements are: so SORT holds all keys
  * (its row says so), and reads a cold one among them at once. */
 #define _GNU_SOURCE /* qsort_r */
-#include "command/key_commands.h"
+#include "command/dispatch.h"
 
 #include "base/memory.h"
 #include "command/args.h"
@@ -48,8 +48,8 @@ static size_t sort_option_words(struct bytes word, bool readonly)
     return arg_is(word, "BY") || arg_is(word, "GET") || (!readonly && arg_is(word, "STORE"));
 }
 
-bool sort_more_keys(const struct bytes *argv, size_t argc, void (*add)(void *context, size_t index, uint16_t flags),
-                    void *context)
+static bool sort_more_keys(const struct bytes *argv, size_t argc,
+                           void (*add)(void *context, size_t index, uint16_t flags), void *context)
 {
     size_t destination = 0;
     for (size_t i = 2; i < argc; i++) {
@@ -393,12 +393,62 @@ static void sort_generic(struct execution *x, bool readonly)
     memory_free(sorting.items);
 }
 
-void sort_command(struct execution *x)
+static void sort_command(struct execution *x)
 {
     sort_generic(x, false);
 }
 
-void sort_ro_command(struct execution *x)
+static void sort_ro_command(struct execution *x)
 {
     sort_generic(x, true);
 }
+
+/* ---- the table ---- */
+
+#define SORT_ARGUMENTS                                                                                                 \
+    ARG_KEY("key"), ARG_OPTION("by-pattern", "BY", ARGUMENT_PATTERN, NULL),                                            \
+        {.name = "limit",                                                                                              \
+         .type = ARGUMENT_BLOCK,                                                                                       \
+         .token = "LIMIT",                                                                                             \
+         .flags = ARGUMENT_OPTIONAL,                                                                                   \
+         .children = ARGUMENTS(ARG_INTEGER("offset"), ARG_INTEGER("count"))},                                          \
+        {.name = "get-pattern",                                                                                        \
+         .type = ARGUMENT_PATTERN,                                                                                     \
+         .token = "GET",                                                                                               \
+         .flags = ARGUMENT_OPTIONAL | ARGUMENT_MULTIPLE | ARGUMENT_MULTIPLE_TOKEN},                                    \
+        {.name = "order",                                                                                              \
+         .type = ARGUMENT_ONEOF,                                                                                       \
+         .flags = ARGUMENT_OPTIONAL,                                                                                   \
+         .children = ARGUMENTS(ARG_TOKEN("asc", "ASC"), ARG_TOKEN("desc", "DESC"))},                                   \
+        ARG_FLAG("sorting", "ALPHA")
+
+const struct command sort_commands[] = {
+    {
+        .name = "SORT",
+        .run = sort_command,
+        .arity = -2,
+        .flags = COMMAND_WRITE | COMMAND_DENYOOM | COMMAND_DANGEROUS | COMMAND_ALL_KEYS,
+        .keys = {KEY_ONE(1, KEY_RO | KEY_ACCESS)},
+        .group = "generic",
+        .since = "1.0.0",
+        .complexity = "O(N+M*log(M)), when N is the number of elements and M how many are returned; O(N) unsorted",
+        .summary = "Sorts the elements of a list, set or sorted set; may store the result.",
+        .arguments = ARGUMENTS(
+            SORT_ARGUMENTS,
+            {.name = "destination", .type = ARGUMENT_KEY, .token = "STORE", .flags = ARGUMENT_OPTIONAL, .key_spec = 2}),
+        .more_keys = sort_more_keys,
+    },
+    {
+        .name = "SORT_RO",
+        .run = sort_ro_command,
+        .arity = -2,
+        .flags = COMMAND_READONLY | COMMAND_DANGEROUS | COMMAND_MOVABLEKEYS | COMMAND_ALL_KEYS,
+        .keys = {KEY_ONE(1, KEY_RO | KEY_ACCESS)},
+        .group = "generic",
+        .since = "7.0.0",
+        .complexity = "O(N+M*log(M)), when N is the number of elements and M how many are returned; O(N) unsorted",
+        .summary = "Returns the sorted elements of a list, set or sorted set.",
+        .arguments = ARGUMENTS(SORT_ARGUMENTS),
+    },
+    {.name = NULL},
+};

@@ -3,7 +3,7 @@
  *
  * To the stream a transfer is what it does to each key: a SET (or RESTORE) of the destination, a DEL of the source. A
  * time to live goes with its value. */
-#include "command/key_commands.h"
+#include "command/dispatch.h"
 
 #include "command/args.h"
 #include "command/effects.h"
@@ -43,7 +43,7 @@ static bool rename_lookup(struct execution *x, struct entry **source, struct ent
     return true;
 }
 
-void rename_command(struct execution *x)
+static void rename_command(struct execution *x)
 {
     struct entry *source, *old;
     if (!rename_lookup(x, &source, &old))
@@ -53,7 +53,7 @@ void rename_command(struct execution *x)
     reply_status(x->reply, "OK");
 }
 
-void renamenx_command(struct execution *x)
+static void renamenx_command(struct execution *x)
 {
     struct entry *source, *old;
     if (!rename_lookup(x, &source, &old))
@@ -89,12 +89,12 @@ static int db_of_word(struct bytes word)
     return bytes_to_int64(word, &value) && value >= 0 && value < DATABASE_COUNT ? (int)value : -1;
 }
 
-int move_other_db(const struct bytes *argv, size_t argc)
+static int move_other_db(const struct bytes *argv, size_t argc)
 {
     return argc > 2 ? db_of_word(argv[2]) : -1;
 }
 
-int copy_other_db(const struct bytes *argv, size_t argc)
+static int copy_other_db(const struct bytes *argv, size_t argc)
 {
     int db = -1;
     for (size_t i = 3; i + 1 < argc; i++)
@@ -103,7 +103,7 @@ int copy_other_db(const struct bytes *argv, size_t argc)
     return db;
 }
 
-void move_command(struct execution *x)
+static void move_command(struct execution *x)
 {
     int db;
     if (!arg_db(x, x->argv[2], &db))
@@ -135,7 +135,7 @@ static bool copy_parse_options(struct execution *x, int *db, bool *replace)
     return true;
 }
 
-void copy_command(struct execution *x)
+static void copy_command(struct execution *x)
 {
     int db = x->db;
     bool replace = false;
@@ -159,7 +159,7 @@ void copy_command(struct execution *x)
 
 /* ---- out and in ---- */
 
-void dump_command(struct execution *x)
+static void dump_command(struct execution *x)
 {
     struct entry *entry = lookup_read(x, x->keys);
     if (!entry) {
@@ -269,7 +269,7 @@ static struct entry *restore_store(struct execution *x, struct entry *old, const
     return entry;
 }
 
-void restore_command(struct execution *x)
+static void restore_command(struct execution *x)
 {
     struct restore_options options;
     struct buffer scratch = {0};
@@ -291,3 +291,100 @@ void restore_command(struct execution *x)
     }
     buffer_deinit(&scratch);
 }
+
+/* ---- the table ---- */
+
+#define ARG_SECOND_KEY(n)                                                                                              \
+    {                                                                                                                  \
+        .name = (n), .type = ARGUMENT_KEY, .key_spec = 1                                                               \
+    }
+#define ARG_FLAG_SINCE(n, t, v) ARG_OPTION(n, t, ARGUMENT_PURE_TOKEN, v)
+#define RENAME_HISTORY HISTORY({"3.2.0", "Source and destination may be the same."})
+
+const struct command transfer_commands[] = {
+    {
+        .name = "COPY",
+        .run = copy_command,
+        .arity = -3,
+        .flags = COMMAND_WRITE | COMMAND_DENYOOM,
+        .keys = {KEY_ONE(1, KEY_RO | KEY_ACCESS), KEY_ONE(2, KEY_OW | KEY_UPDATE)},
+        .group = "generic",
+        .since = "6.2.0",
+        .complexity = "O(1) for strings, O(N) for collections of N elements",
+        .summary = "Copies a value and its time to live to another key.",
+        .arguments =
+            ARGUMENTS(ARG_KEY("source"), ARG_SECOND_KEY("destination"),
+                      ARG_OPTION("destination-db", "DB", ARGUMENT_INTEGER, NULL), ARG_FLAG("replace", "REPLACE")),
+        .other_db = copy_other_db,
+    },
+    {
+        .name = "DUMP",
+        .run = dump_command,
+        .arity = 2,
+        .flags = COMMAND_READONLY,
+        .keys = {KEY_ONE(1, KEY_RO | KEY_ACCESS)},
+        .group = "generic",
+        .since = "2.6.0",
+        .complexity = "O(N), when N is the size of the value",
+        .summary = "Returns the value at a key in the form that RESTORE takes.",
+        .arguments = ARGUMENTS(ARG_KEY("key")),
+    },
+    {
+        .name = "MOVE",
+        .run = move_command,
+        .arity = 3,
+        .flags = COMMAND_WRITE | COMMAND_FAST,
+        .keys = {KEY_ONE(1, KEY_RW | KEY_ACCESS | KEY_UPDATE)},
+        .group = "generic",
+        .since = "1.0.0",
+        .complexity = "O(1)",
+        .summary = "Moves a key to another database, unless it exists there.",
+        .arguments = ARGUMENTS(ARG_KEY("key"), ARG_INTEGER("db")),
+        .other_db = move_other_db,
+    },
+    {
+        .name = "RENAME",
+        .run = rename_command,
+        .arity = 3,
+        .flags = COMMAND_WRITE,
+        .keys = {KEY_ONE(1, KEY_RW | KEY_ACCESS | KEY_DELETE), KEY_ONE(2, KEY_OW | KEY_UPDATE)},
+        .group = "generic",
+        .since = "1.0.0",
+        .complexity = "O(1)",
+        .summary = "Gives a key another name; what had that name is replaced.",
+        .arguments = ARGUMENTS(ARG_KEY("key"), ARG_SECOND_KEY("newkey")),
+        .history = RENAME_HISTORY,
+    },
+    {
+        .name = "RENAMENX",
+        .run = renamenx_command,
+        .arity = 3,
+        .flags = COMMAND_WRITE | COMMAND_FAST,
+        .keys = {KEY_ONE(1, KEY_RW | KEY_ACCESS | KEY_DELETE), KEY_ONE(2, KEY_OW | KEY_INSERT)},
+        .group = "generic",
+        .since = "1.0.0",
+        .complexity = "O(1)",
+        .summary = "Gives a key another name, unless something has that name.",
+        .arguments = ARGUMENTS(ARG_KEY("key"), ARG_SECOND_KEY("newkey")),
+        .history = RENAME_HISTORY,
+    },
+    {
+        .name = "RESTORE",
+        .run = restore_command,
+        .arity = -4,
+        .flags = COMMAND_WRITE | COMMAND_DENYOOM | COMMAND_DANGEROUS,
+        .keys = {KEY_ONE(1, KEY_OW | KEY_UPDATE)},
+        .group = "generic",
+        .since = "2.6.0",
+        .complexity = "O(N), when N is the size of the value; O(N*log(N)) for sorted sets of N members",
+        .summary = "Creates a key from what DUMP returned.",
+        .arguments =
+            ARGUMENTS(ARG_KEY("key"), ARG_INTEGER("ttl"), ARG_STRING("serialized-value"),
+                      ARG_FLAG_SINCE("replace", "REPLACE", "3.0.0"), ARG_FLAG_SINCE("absttl", "ABSTTL", "5.0.0"),
+                      ARG_OPTION("seconds", "IDLETIME", ARGUMENT_INTEGER, "5.0.0"),
+                      ARG_OPTION("frequency", "FREQ", ARGUMENT_INTEGER, "5.0.0")),
+        .history = HISTORY({"3.0.0", "Option `REPLACE`."}, {"5.0.0", "Option `ABSTTL`."},
+                           {"5.0.0", "Options `IDLETIME` and `FREQ`."}),
+    },
+    {.name = NULL},
+};
