@@ -12,5 +12,7 @@
 #define debug_check(condition) ((void)sizeof(!!(condition)))
 #endif
 
+/* What a failed check() calls; for failures that have a text instead of a condition, too. */
 _Noreturn void check_failed(const char *file, int line, const char *function, const char *condition);
+/* Called once, on the thread that failed, before the process aborts. */
 void check_set_crash_hook(void (*hook)(void));

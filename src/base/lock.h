@@ -31,15 +31,10 @@ struct lock {
     struct parking parking;
 };
 
-#if defined(__clang__)
-#define LOCK_ATTRIBUTE(x) __attribute__((x))
-#else
-#define LOCK_ATTRIBUTE(x)
-#endif
-#define REQUIRES(...)
-
+/* Free. The index counts among the locks of a rank. */
 void lock_init(struct lock *lock, enum lock_rank rank, uint16_t index);
 
+/* What the inline functions below do when the lock is not free, or is waited for; and what they check in debug builds. */
 void lock_acquire_slow(struct lock *lock);
 void lock_release_slow(struct lock *lock);
 bool lock_try_slow(struct lock *lock);

@@ -20,6 +20,7 @@ struct mailbox {
     void *context;
 };
 
+/* Empty. It holds nothing that would have to be freed. */
 void mailbox_init(struct mailbox *mailbox, void (*wake)(void *context), void *context);
 
 /* Any thread. Everything written before is visible to deliver. */

@@ -9,6 +9,7 @@ struct random {
     uint64_t state[4];
 };
 
+/* The same seed gives the same numbers. */
 void random_init(struct random *random, uint64_t seed);
 uint64_t random_next(struct random *random);
 /* Uniform in [0, bound), bound > 0. */

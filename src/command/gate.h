@@ -18,4 +18,5 @@ struct gate {
     enum gate_answer (*ask)(struct execution *x);
 };
 
+/* Behind those that are registered; at start, from one thread. It must outlive the process's sessions. */
 void gate_register(const struct gate *gate);

@@ -7,7 +7,7 @@
 #include "script/sandbox.h"
 
 /* Shared by the files script_*.c and function_*.c, which alone know of the interpreter. All of it belongs to whoever has
- * the turn (script_turn.h), except what is atomic. */
+ * the turn (scripting.h), except what is atomic. */
 
 enum script_flags {
     SCRIPT_NO_WRITES = 1 << 0,

@@ -67,6 +67,8 @@ struct worker {
 /* Adds to the keys of the present execution. */
 void worker_add_key(struct worker *worker, const struct key *key, uint32_t argument, uint16_t flags);
 
+/* A worker for the thread that will own the mailbox; 'number' is below THREADS_MAX and no other worker's. Destroyed when its
+ * thread has ended and its sessions are gone. */
 struct worker *worker_create(struct engine *engine, uint32_t number, struct mailbox *mailbox);
 void worker_destroy(struct worker **worker);
 

@@ -24,6 +24,7 @@ struct keyspace;
 struct backing;
 struct sink;
 
+/* Without keys, tier and sink. Destroyed when no other thread uses it, and no load, watch or await is left. */
 struct keyspace *keyspace_create(uint64_t hash_seed);
 void keyspace_destroy(struct keyspace **keyspace);
 /* The tier, or NULL; before the first command. */
@@ -41,6 +42,7 @@ struct key {
 
 /* The slot of a name: CRC16 of it, or of its first non-empty {tag}. */
 uint16_t keyspace_slot_of(struct bytes name);
+/* The name with what is found by it; any thread. */
 struct key keyspace_key(const struct keyspace *keyspace, struct bytes name, int db);
 static inline uint32_t key_partition(const struct key *key)
 {
@@ -57,6 +59,7 @@ static inline void partition_set_add(struct partition_set *set, uint32_t partiti
     set->bits[partition / 64] |= UINT64_C(1) << (partition % 64);
 }
 
+/* The lock of the partition with this number. */
 struct lock *keyspace_partition_lock(struct keyspace *keyspace, uint32_t partition);
 
 /* One partition, for a command whose keys lie in one. Workers use try; background threads may acquire. */
@@ -161,6 +164,7 @@ struct watch {
     struct key key;        /* name owned by the session, stable */
     _Atomic bool *touched; /* set when the key changes */
 };
+/* From here to _unwatch, the first change of the key sets *touched. */
 void keyspace_watch(struct keyspace *keyspace, struct watch *watch);
 void keyspace_unwatch(struct keyspace *keyspace, struct watch *watch);
 
@@ -173,6 +177,7 @@ struct await {
     bool is_listed;
     void *owner;
 };
+/* Behind those who wait already; it tells nobody, who fills a key looks for it. _unawait may be called more than once. */
 void keyspace_await(struct keyspace *keyspace, struct await *await);
 void keyspace_unawait(struct keyspace *keyspace, struct await *await);
 /* Whether anybody may wait for the key: quick, and true for other keys of the partition, too. */
@@ -214,6 +219,7 @@ struct walk_item {
  * error the walk is at its end. */
 uint64_t keyspace_walk(struct keyspace *keyspace, int db, uint64_t cursor, size_t count, bool holding_all,
                        void (*visit)(void *context, const struct walk_item *item), void *context, int *status);
+/* Whether there are, or may be, rows. */
 bool keyspace_walk_needs_reader(const struct keyspace *keyspace);
 /* Runs the job on a reader thread of the backing (or at once without one). */
 struct job {

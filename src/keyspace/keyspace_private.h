@@ -23,7 +23,7 @@ struct database_part {
     _Atomic uint64_t dirty_count;        /* entries and tombstones that are not clean, those in a run included */
     _Atomic uint64_t dirty_bytes;        /* about: values may grow while they are dirty */
     struct cold_filter *filter;          /* of keys with ENTRY_HAS_ROW and of cold keys; NULL: no rows */
-    struct cold_filter *filter_building; /* from rebuild_begin to rebuild_end */
+    struct cold_filter *filter_building; /* between _rebuild_begin and _end of backing.h */
     struct slot_table tables[SLOTS_PER_PARTITION];
 };
 

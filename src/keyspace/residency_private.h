@@ -66,6 +66,7 @@ void load_settle(struct load *load);
 
 /* ---- markers and pins (lock): load_marker.c ---- */
 
+/* The fetch that a marker stands for. */
 struct fetch *marker_fetch(const struct entry *marker);
 /* Waits for the key's marker, which is placed if RAM does not decide about it, or pins what is there. */
 void load_place_key(struct load *load, struct load_key *wanted);

@@ -81,6 +81,7 @@ struct segment *segment_resize(struct segment *segment, unsigned size_class);
 /* The smallest class with room for 'count' words. */
 unsigned segment_class_for(unsigned count);
 
+/* The entry of the name, or NULL. */
 struct entry *segment_find(const struct segment *segment, uint64_t hash, struct bytes name);
 /* There must be room. */
 void segment_insert(struct segment *segment, uint64_t hash, struct entry *entry, uint64_t seed);

@@ -12,7 +12,7 @@ struct loop;
 
 /* What a loop tells its owner. All calls come on the loop's thread. A turn of the loop is: deliver timers and mail;
  * receive from the readable connections, 128 at most; turn(ready), in which the owner parses, executes and logs;
- * send, one writev per connection that has output and is not held. */
+ * send, one for each connection that has output and is not held. */
 struct loop_handlers {
     void *context;
     /* A connection was handed to this loop. 'owner' of the connection is the handler's to set. */
@@ -28,6 +28,7 @@ struct loop_handlers {
     void (*closed)(void *context, struct connection *connection);
 };
 
+/* A loop without connections, for any thread to run; the handlers are copied. */
 struct loop *loop_create(const struct loop_handlers *handlers);
 /* Delivers what mail is left, closes what connections are left and frees; after loop_run has returned, and when
  * nobody posts any more. 'closed' is called on the caller's thread. */
@@ -57,6 +58,7 @@ struct loop_timer {
 /* Fires once after delay_ms (repeat_ms 0), or then every repeat_ms. Restarts a running timer. */
 void loop_timer_start(struct loop *loop, struct loop_timer *timer, double delay_ms, double repeat_ms,
                       void (*fire)(struct loop_timer *timer));
+/* Also of a timer that was never started, or has fired. */
 void loop_timer_stop(struct loop_timer *timer);
 
 /* From inside of turn, when it takes long for one connection and all others of it were handed back: accepts connections,

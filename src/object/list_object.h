@@ -11,8 +11,10 @@
 enum list_end { LIST_HEAD, LIST_TAIL };
 
 size_t list_object_length(const struct object *list);
+/* False if the index is not there. */
 bool list_object_get(const struct object *list, int64_t index, char *digits, struct bytes *element);
 
+/* Puts the element before the first or behind the last. */
 void list_object_push(struct object *list, struct buffer *room, enum list_end end, struct bytes element);
 /* Removes up to 'count' elements from an end. */
 void list_object_drop(struct object *list, struct buffer *room, enum list_end end, size_t count);

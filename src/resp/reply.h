@@ -15,6 +15,7 @@ struct reply {
 void reply_status(struct reply *reply, const char *text);        /* +text; for constants like OK */
 void reply_status_bytes(struct reply *reply, struct bytes text); /* CR and LF become blanks */
 void reply_error(struct reply *reply, const char *text);         /* text begins with its code: "ERR ..." */
+/* The same formatted; line ends become blanks. */
 void reply_error_format(struct reply *reply, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void reply_integer(struct reply *reply, int64_t value);
 void reply_bulk(struct reply *reply, struct bytes value);
