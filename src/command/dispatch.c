@@ -14,20 +14,15 @@
 #include "command/error_counts.h"
 #include "command/latency_events.h"
 #include "command/feed.h"
-#include "command/lock_wait.h"
 #include "command/monitor.h"
 #include "command/notify.h"
 #include "command/met_keys.h"
-#include "command/reply_wait.h"
-#include "command/scripting.h"
 #include "command/slowlog.h"
 #include "command/statistics.h"
 #include "command/tracking.h"
 #include "command/transaction.h"
 
 #define GATES_MAX 16
-/* Tries of a held partition that follow each other at once; later ones wait for the retry timer. */
-#define LOCK_TRIES_AT_ONCE 3
 
 /* Of the name and of the arguments of an unknown command, how many bytes the error shows. */
 #define UNKNOWN_SHOWN_MAX ((size_t)128)
@@ -53,76 +48,6 @@ enum gate_answer execution_ask_gates(struct execution *x)
             return answer;
     }
     return GATE_PASS;
-}
-
-/* ---- suspending ---- */
-
-void session_suspend(struct session *session, enum suspension why)
-{
-    if (!(session->flags & (SESSION_SUSPENDED | SESSION_HELD)))
-        session->transport->suspend(session->connection);
-    session->flags |= SESSION_SUSPENDED;
-    if (session->suspension != why) {
-        session->suspension = (uint8_t)why;
-        session->suspended_at_ms = session->worker->now_ms;
-    }
-    resp_parser_reset(&session->parser);
-}
-
-void session_resume(struct session *session)
-{
-    if (!(session->flags & SESSION_SUSPENDED))
-        return;
-    session->flags &= ~(uint32_t)SESSION_SUSPENDED;
-    if (!(session->flags & SESSION_HELD))
-        session->transport->resume(session->connection);
-}
-
-void session_list_for_retry(struct session *session)
-{
-    if (session->wait_listed)
-        session->retry_wanted = true;
-    else
-        list_append(&session->worker->retry, &session->worker_node);
-}
-
-/* Most locks are free again by the end of the turn. What is not is waited for; where it is not known what to wait for,
- * or the session is about to be held, time has to do. */
-static void suspend_for_lock(struct session *session)
-{
-    struct worker *worker = session->worker;
-    metric_add(METRIC_suspended_lock, 1);
-    /* Nobody is kept out by the wish of one who will not come soon. */
-    if (session->wait_listed)
-        keyspace_abandon_all(worker->engine->keyspace, worker->number);
-    if (session->retries < LOCK_TRIES_AT_ONCE) {
-        session->retries++;
-        session_list_for_retry(session);
-        worker->retry_soon = true;
-    } else if (worker->held_up_by != HELD_UP_UNKNOWN && !session->wait_listed) {
-        lock_wait_start(session);
-    } else {
-        session_list_for_retry(session);
-        worker->retry_later(worker->loop);
-    }
-}
-
-void execution_suspend(struct execution *x, enum suspension why)
-{
-    struct session *session = x->session;
-    struct worker *worker = x->worker;
-    bool wished = session->suspension == SUSPENDED_LOCK;
-    session_suspend(session, why);
-    x->suspended = true;
-    if (why == SUSPENDED_LOCK) {
-        suspend_for_lock(session);
-    } else if (why == SUSPENDED_MEMORY) {
-        session_list_for_retry(session);
-        worker->retry_later(worker->loop);
-        metric_add(METRIC_suspended_memory, 1);
-    }
-    if (wished && (why == SUSPENDED_MEMORY || why == SUSPENDED_PAUSE))
-        keyspace_abandon_all(worker->engine->keyspace, worker->number);
 }
 
 /* ---- keys ---- */
@@ -167,190 +92,6 @@ bool execution_add_keys(struct worker *worker, int db, const struct command_entr
         collect_key(&collector, worker->key_arguments[first], worker->key_flags[first]);
     worker->keys[worker->key_count - 1].db = (int16_t)other_db;
     return true;
-}
-
-/* ---- holding ---- */
-
-static void execution_unlock(struct execution *x, struct holding *holding)
-{
-    if (__builtin_expect(holding->has_more, 0))
-        keyspace_release_more(x->keyspace, &holding->more);
-    if (holding->kind == HOLD_ONE)
-        keyspace_release_one(x->keyspace, holding->partition);
-    else if (holding->kind == HOLD_SEVERAL)
-        keyspace_release_several(x->keyspace, &holding->set, x->worker->number);
-    else if (holding->kind == HOLD_ALL)
-        keyspace_release_all(x->keyspace, x->worker->number);
-    x->holding_all = false;
-    if (holding->has_turn)
-        scripting_leave();
-}
-
-static enum hold_kind hold_kind_of(const struct key *keys, size_t count, bool all)
-{
-    if (all)
-        return HOLD_ALL;
-    size_t same = 0;
-    while (same < count && key_partition(&keys[same]) == key_partition(&keys[0]))
-        same++;
-    return count == 0 ? HOLD_NOTHING : same == count ? HOLD_ONE : HOLD_SEVERAL;
-}
-
-/* On failure worker->held_up_by says what it could not have. */
-static bool execution_lock(struct execution *x, struct holding *holding, const struct key *keys, size_t count, bool all)
-{
-    uint32_t number = x->worker->number;
-    bool held = true;
-    x->worker->held_up_by = HELD_UP_UNKNOWN;
-    holding->kind = hold_kind_of(keys, count, all);
-    if (holding->kind == HOLD_ONE) {
-        holding->partition = key_partition(&keys[0]);
-        if (!(held = keyspace_try_one(x->keyspace, holding->partition)))
-            x->worker->held_up_by = holding->partition;
-        return held;
-    }
-    if (holding->kind == HOLD_SEVERAL) {
-        holding->set = (struct partition_set){0};
-        for (size_t i = 0; i < count; i++)
-            partition_set_add(&holding->set, key_partition(&keys[i]));
-        held = keyspace_try_several(x->keyspace, &holding->set, number);
-    } else if (holding->kind == HOLD_ALL) {
-        held = x->holding_all = keyspace_try_all(x->keyspace, number);
-    }
-    if (!held)
-        x->worker->held_up_by = keyspace_held_up_by(x->keyspace, number);
-    return held;
-}
-
-static void load_delivered(void *owner, int status)
-{
-    struct session *session = owner;
-    session->load_status = (uint8_t)status;
-    session_resume(session);
-}
-
-/* Makes the keys present: true if RAM decides about all of them now. */
-static bool execution_warm(struct execution *x, struct holding *holding, const struct key *keys, size_t count)
-{
-    struct session *session = x->session;
-    struct load *load = load_begin(x->keyspace, keys, count, x->worker->mailbox, load_delivered, session);
-    if (!load)
-        return true;
-    execution_unlock(x, holding);
-    if (session->load)
-        load_end(&session->load);
-    session->load = load;
-    session_suspend(session, SUSPENDED_COLD);
-    x->suspended = true;
-    metric_add(METRIC_suspended_cold, 1);
-    load_submit(load);
-    return false;
-}
-
-/* The turn of scripts comes first. EXEC holds twice, and has it from the first time on. */
-static bool execution_take_turn(struct execution *x, struct holding *holding)
-{
-    bool has_it = x->holding && x->holding->has_turn;
-    uint32_t flags = x->command->flags;
-    if (__builtin_expect(x->session->flags & SESSION_MULTI, 0))
-        flags |= transaction_flags(x);
-    holding->has_more = holding->has_turn = false;
-    x->holding = holding;
-    if (__builtin_expect(!(flags & COMMAND_SCRIPT), 1) || has_it)
-        return true;
-    x->worker->held_up_by = HELD_UP_UNKNOWN;
-    return holding->has_turn = scripting_try(x->worker->number);
-}
-
-bool execution_hold(struct execution *x, struct holding *holding, const struct key *keys, size_t count, bool all)
-{
-    if (!execution_take_turn(x, holding)) {
-        execution_suspend(x, SUSPENDED_LOCK);
-        return false;
-    }
-    if (!execution_lock(x, holding, keys, count, all)) {
-        if (holding->has_turn)
-            scripting_leave();
-        execution_suspend(x, SUSPENDED_LOCK);
-        return false;
-    }
-    x->recording = stream_is_recording(x->engine->stream); /* that begins may be missed without a lock */
-    if (x->engine->tier && count > 0 && !execution_warm(x, holding, keys, count))
-        return false;
-    if (holding->kind != HOLD_NOTHING)
-        x->session->retries = 0;
-    return true;
-}
-
-static inline bool set_has(const struct partition_set *set, uint32_t partition)
-{
-    return set->bits[partition / 64] >> (partition % 64) & 1;
-}
-
-static bool holding_has(const struct holding *holding, uint32_t partition)
-{
-    if (holding->kind == HOLD_ONE && holding->partition == partition)
-        return true;
-    return holding->kind == HOLD_ALL || (holding->kind == HOLD_SEVERAL && set_has(&holding->set, partition)) ||
-           (holding->has_more && set_has(&holding->more, partition));
-}
-
-void execution_hold_more(struct execution *x, uint32_t partition)
-{
-    struct holding *holding = x->holding;
-    if (holding_has(holding, partition))
-        return;
-    keyspace_acquire_more(x->keyspace, partition);
-    x->recording = stream_is_recording(x->engine->stream);
-    if (!holding->has_more)
-        holding->more = (struct partition_set){0};
-    holding->has_more = true;
-    partition_set_add(&holding->more, partition);
-}
-
-void execution_hold_rest(struct execution *x)
-{
-    for (uint32_t partition = 0; partition < PARTITION_COUNT && !x->holding_all; partition++)
-        execution_hold_more(x, partition);
-    x->holding_all = true;
-}
-
-bool execution_note_met(struct execution *x, const struct key *key)
-{
-    return !(x->session->flags & SESSION_EXECUTING_MULTI) && met_keys_add(x->session, key);
-}
-
-void execution_start_over(struct execution *x)
-{
-    x->worker->held_up_by = HELD_UP_UNKNOWN;
-    x->session->retries = 0;
-    execution_suspend(x, SUSPENDED_LOCK);
-}
-
-void execution_release(struct execution *x, struct holding *holding)
-{
-    struct effect_batch *effects = &x->worker->effects;
-    uint64_t offset = 0;
-    enum stream_level level = x->wait_level;
-    if (__builtin_expect(x->worker->filled.length > 0, 0))
-        blocked_serve(x, holding);
-    if (__builtin_expect(x->session->flags & SESSION_FEED, 0)) {
-        feed_append(x);
-    } else if (effects->count > 0) {
-        if (__builtin_expect(!engine_follows_bytes(x->engine), 1))
-            offset = stream_append(x->engine->stream, effects);
-        effect_batch_clear(effects);
-    } else if (x->waits_for_reads)
-        offset = stream_end(x->engine->stream);
-    execution_unlock(x, holding);
-    if (offset && level > STREAM_APPENDED)
-        reply_wait_note(x->session, offset, level);
-    else if (offset > x->session->wait_offset)
-        x->session->wait_offset = offset; /* for WAIT */
-    if (__builtin_expect(x->worker->notices.length > 0, 0))
-        notify_flush(x->worker);
-    if (__builtin_expect(!list_is_empty(&x->worker->served), 0))
-        blocked_send(x->worker, offset);
 }
 
 /* ---- running ---- */
