@@ -247,13 +247,13 @@ static void log_set_current(struct stream *stream, struct log_segment *next, boo
         list_remove(&old->node);
     list_append(&stream->segments, &next->node);
     stream->current = next;
-    lock_release(&stream->log_lock);
-    if (replaces) {
-        log_segment_destroy(&old);
-        return;
-    }
-    close(old->fd);
+    /* From the release on, a segment that stays may be dropped by another thread. */
+    int fd = old->fd;
     old->fd = -1;
+    lock_release(&stream->log_lock);
+    close(fd);
+    if (replaces)
+        log_segment_destroy(&old);
 }
 
 static void log_roll(struct stream *stream, int64_t now_us)
