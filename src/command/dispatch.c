@@ -26,6 +26,10 @@
 
 /* Of the name and of the arguments of an unknown command, how many bytes the error shows. */
 #define UNKNOWN_SHOWN_MAX ((size_t)128)
+/* What stands around a reply's longest value. */
+#define REPLY_FRAME_KB 64
+/* What every command of a transaction may answer. */
+#define REPLY_SMALL_KB 2
 
 static const struct gate *gates[GATES_MAX];
 static uint32_t gate_count;
@@ -109,7 +113,7 @@ static void execution_was_slow(struct execution *x, int64_t duration_us)
 }
 
 /* 'place': where in the output the reply begins. */
-static void execution_account(struct execution *x, uint64_t started, uint32_t errors_before, size_t place)
+static void execution_account(struct execution *x, uint64_t started, uint16_t errors_before, size_t place)
 {
     struct worker *worker = x->worker;
     uint64_t now = ticks_now(), ticks = now - started;
@@ -131,21 +135,49 @@ static void execution_account(struct execution *x, uint64_t started, uint32_t er
         execution_was_slow(x, (int64_t)ticks_to_us(ticks));
 }
 
+/* A small request must not end the node by what it asks for: one field a million times, GET of SORT. What EXEC runs
+ * shares its bound, behind which small replies still fit. What is taken out of a key is told however long it is. */
+static uint32_t reply_end_max_kb(const struct execution *x, size_t place)
+{
+    uint64_t bytes_max = (uint64_t)__atomic_load_n(&x->engine->reply_bytes_max, __ATOMIC_RELAXED);
+    uint32_t outer_kb = x->reply->end_max_kb, place_kb = (uint32_t)(place >> 10);
+    if (bytes_max == 0 || x->command->takes_out)
+        return 0;
+    if (outer_kb == 0)
+        return place_kb + (uint32_t)(bytes_max >> 10) + REPLY_FRAME_KB;
+    return outer_kb > place_kb + REPLY_SMALL_KB ? outer_kb : place_kb + REPLY_SMALL_KB;
+}
+
+static void reply_end(struct execution *x, struct output_mark mark, uint32_t outer_kb)
+{
+    struct reply *reply = x->reply;
+    reply->end_max_kb = 0;
+    if (__builtin_expect(reply->is_cut, 0)) {
+        reply->is_cut = reply->silent = false;
+        output_rewind(reply->output, mark);
+        reply_error(reply, "ERR the reply would be longer than reply-bytes-max allows");
+    }
+    reply->end_max_kb = outer_kb;
+}
+
 void execution_run(struct execution *x)
 {
     uint64_t started = x->worker->now_ticks;
-    uint32_t errors_before = x->reply->errors;
-    size_t place = x->reply->output->bytes.length;
+    uint16_t errors_before = x->reply->errors;
+    struct output_mark mark = output_mark(x->reply->output);
+    uint32_t outer_kb = x->reply->end_max_kb;
     if (__builtin_expect(atomic_load_explicit(&monitor_count, memory_order_relaxed) > 0, 0) &&
         !(x->command->flags & (COMMAND_SKIP_MONITOR | COMMAND_ADMIN)))
         monitor_feed(x);
+    x->reply->end_max_kb = reply_end_max_kb(x, mark.length);
     x->command->row->run(x);
+    reply_end(x, mark, outer_kb);
     if (x->suspended)
         return;
     if (__builtin_expect(x->session->flags & SESSION_TRACKING, 0))
         tracking_ran(x);
     metric_add(METRIC_total_commands_processed, 1);
-    execution_account(x, started, errors_before, place);
+    execution_account(x, started, errors_before, mark.length);
 }
 
 /* A web page can make a browser send an HTTP request here; its first line must not be followed by its body as commands. */

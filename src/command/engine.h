@@ -29,7 +29,8 @@ struct engine {
     void *want_clean_context;
     int64_t slowlog_slower_than_us, slowlog_length_max;
     bool latency_tracking;
-    int64_t bulk_bytes_max; /* proto-max-bulk-len */
+    int64_t bulk_bytes_max;  /* proto-max-bulk-len */
+    int64_t reply_bytes_max; /* of a reply's own bytes, beside values that are sent from where they are; 0: any */
     char *requirepass;
     _Atomic bool active_expire;
     _Atomic int following;          /* enum following */

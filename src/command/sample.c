@@ -6,8 +6,6 @@
 #include "base/memory.h"
 #include "object/object.h"
 
-/* What a client may ask of a node by one small request. */
-#define REPLY_BYTES_MAX (UINT64_C(512) << 20)
 /* Of an element, beside its bytes. */
 #define ELEMENT_BYTES 16
 
@@ -56,7 +54,8 @@ bool sample_fits(struct execution *x, const struct object *value, uint64_t repea
 {
     size_t bytes = object_is_inline(value) ? value->bytes.length : object_external_bytes(value);
     uint64_t each = bytes / object_count(value) + ELEMENT_BYTES;
-    if (repeats <= REPLY_BYTES_MAX / each)
+    int64_t bytes_max = __atomic_load_n(&x->engine->reply_bytes_max, __ATOMIC_RELAXED);
+    if (repeats <= (uint64_t)bytes_max / each)
         return true;
     reply_error(x->reply, "ERR value is out of range, the reply would not fit");
     return false;

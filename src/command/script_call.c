@@ -224,7 +224,9 @@ static void call(lua_State *lua)
         return;
     }
     lua_settop(lua, 0);
-    if (output->bytes.length > 0)
+    if (output_length(output) > scripting.sandbox->used_max)
+        script_push_error(lua, "ERR the reply is longer than script-memory-max allows");
+    else if (output->bytes.length > 0)
         script_push_reply(lua, output_flatten(output));
     else
         lua_pushboolean(lua, false);

@@ -59,6 +59,7 @@ struct scripting {
     struct bytes *argv;
     char (*numbers)[32];
     size_t argv_capacity;
+    uint32_t values_replied;
 };
 extern struct scripting scripting;
 
@@ -66,6 +67,8 @@ extern struct scripting scripting;
 
 /* From now on the run can be neither killed nor started over; false if it was killed before. */
 bool script_note_write(struct script_run *run);
+/* Looks whether the run is to end, which raises an error, and answers others; for work that counts no instructions. */
+void script_look(lua_State *lua);
 /* Raises an error that the script cannot catch. */
 int script_stop_lua(lua_State *lua);
 

@@ -155,6 +155,9 @@ void script_push_reply(lua_State *lua, struct bytes reply)
 
 /* ---- a value becomes a reply ---- */
 
+/* A few tables that hold each other make a reply of any length. */
+#define VALUES_BETWEEN_LOOKS 10000
+
 static void reply_value(lua_State *lua, struct reply *reply, int resp);
 
 /* Pushes the field without metamethods; false, and nothing is pushed, if it is not of the type. */
@@ -272,6 +275,10 @@ static int64_t integer_of(lua_Number number)
 static void reply_value(lua_State *lua, struct reply *reply, int resp)
 {
     luaL_checkstack(lua, 6, "reached lua stack limit");
+    if (reply->is_cut)
+        luaL_error(lua, "reply is too long");
+    if (++scripting.values_replied % VALUES_BETWEEN_LOOKS == 0)
+        script_look(lua);
     switch (lua_type(lua, -1)) {
     case LUA_TSTRING:
         reply_bulk(reply, lua_bytes(lua, -1));

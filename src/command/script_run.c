@@ -17,6 +17,8 @@
 
 /* Instructions between two looks at the clock and at whether somebody wants to end the script. */
 #define HOOK_INSTRUCTIONS 20000
+/* Of what commands replied to scripts, how much is kept for the next one. */
+#define OUTPUT_KEPT_MAX (1u << 20)
 
 struct scripting scripting;
 
@@ -40,18 +42,22 @@ bool script_protect(lua_CFunction step, void *argument, struct buffer *error)
 
 /* ---- the hook ---- */
 
-static void hook(lua_State *lua, lua_Debug *activation)
+void script_look(lua_State *lua)
 {
-    (void)activation;
     struct script_run *run = scripting.run;
-    if (!run)
-        return;
     if (run->end == SCRIPT_GOES_ON && script_running_look(run))
         run->end = SCRIPT_KILLED;
     else if (run->end == SCRIPT_GOES_ON && script_running_is_busy())
         worker_answer_others(run->x->worker, run->x->session);
     if (run->end != SCRIPT_GOES_ON)
         script_stop_lua(lua);
+}
+
+static void hook(lua_State *lua, lua_Debug *activation)
+{
+    (void)activation;
+    if (scripting.run)
+        script_look(lua);
 }
 
 void script_hook_reset(void)
@@ -234,6 +240,10 @@ static void run_end(struct start *start, bool protected_well)
     if (!protected_well || start->status != 0 || run->end != SCRIPT_GOES_ON)
         thread_drop(scripting.sandbox->lua);
     sandbox_clean(scripting.sandbox);
+    if (scripting.output.bytes.capacity > OUTPUT_KEPT_MAX)
+        output_deinit(&scripting.output);
+    if (scripting.flat.capacity > OUTPUT_KEPT_MAX)
+        buffer_deinit(&scripting.flat);
 }
 
 static void reply_failure(struct execution *x, struct buffer *problem)

@@ -29,6 +29,7 @@ struct sort_item {
 struct sorting {
     struct execution *x;
     bool readonly, descending, alpha, has_by, keeps_order;
+    bool is_refused; /* replied with an error */
     struct bytes by;
     int64_t first, count; /* LIMIT */
     size_t gets;          /* GET options, found again among the arguments */
@@ -191,10 +192,25 @@ static bool append_found(struct sorting *sorting, struct bytes pattern, struct b
     return found;
 }
 
+/* The same value may be found for any number of elements, so there is more of it than of what is sorted. Replies and
+ * returns false beyond what a reply may take. */
+static bool found_fits(struct sorting *sorting, size_t bytes)
+{
+    struct execution *x = sorting->x;
+    int64_t bytes_max = __atomic_load_n(&x->engine->reply_bytes_max, __ATOMIC_RELAXED);
+    if (bytes_max == 0 || bytes <= (size_t)bytes_max)
+        return true;
+    if (!sorting->is_refused)
+        reply_error(x->reply, "ERR what BY and GET find is longer than reply-bytes-max allows");
+    sorting->is_refused = true;
+    return false;
+}
+
 static void find_weights(struct sorting *sorting)
 {
     struct buffer element = {0};
-    for (size_t i = 0; i < sorting->item_count; i++) {
+    size_t before = sorting->texts.length;
+    for (size_t i = 0; i < sorting->item_count && found_fits(sorting, sorting->texts.length - before); i++) {
         struct sort_item *item = &sorting->items[i];
         element.length = 0;
         buffer_reserve(&element, 1);
@@ -284,7 +300,7 @@ static bool sort_items(struct sorting *sorting, const struct object *collection)
     }
     if (sorting->has_by)
         find_weights(sorting);
-    if (!sorting->alpha && !find_scores(sorting))
+    if (sorting->is_refused || (!sorting->alpha && !find_scores(sorting)))
         return false;
     if (sorting->item_count > 0)
         qsort_r(sorting->items, sorting->item_count, sizeof(*sorting->items), compare_items, sorting);
@@ -337,22 +353,31 @@ static void reply_result(void *context, bool has, struct bytes value)
 }
 
 struct stored {
+    struct sorting *sorting;
     struct object list;
     struct buffer room;
+    size_t found_bytes; /* by GET */
 };
 
 static void push_result(void *context, bool has, struct bytes value)
 {
     struct stored *stored = context;
-    list_object_push(&stored->list, &stored->room, LIST_TAIL, has ? value : BYTES(""));
+    stored->found_bytes += stored->sorting->gets > 0 ? value.length : 0;
+    if (found_fits(stored->sorting, stored->found_bytes))
+        list_object_push(&stored->list, &stored->room, LIST_TAIL, has ? value : BYTES(""));
 }
 
 static void store_result(struct sorting *sorting)
 {
     struct execution *x = sorting->x;
     const struct key *destination = &x->keys[x->key_count - 1];
-    struct stored stored = {.list = object_empty(OBJECT_LIST)};
+    struct stored stored = {.sorting = sorting, .list = object_empty(OBJECT_LIST)};
     each_result(sorting, push_result, &stored);
+    if (sorting->is_refused) {
+        object_release(&stored.list);
+        buffer_deinit(&stored.room);
+        return;
+    }
     size_t length = list_object_length(&stored.list);
     struct entry *old = lookup_write(x, destination);
     if (length > 0) {

@@ -14,6 +14,7 @@ struct command_entry {
     int16_t arity;
     int16_t first_key, last_key, key_step; /* the legacy triple; first_key 0: none */
     bool simple_key;                       /* exactly one key at argument 1 */
+    bool takes_out;                        /* replies with what it deletes (LPOP, GETDEL) */
     uint64_t categories;                   /* ACL_ bits */
 };
 

@@ -112,6 +112,7 @@ static void derive_legacy_keys(struct command_entry *entry)
         int end = spec->last < 0 ? spec->last : spec->first + spec->last;
         int step = spec->step > 0 ? spec->step : 1;
         names_channels = names_channels || spec->flags & KEY_NOT_KEY;
+        entry->takes_out = entry->takes_out || (spec->flags & KEY_ACCESS && spec->flags & KEY_DELETE);
         if (!spec_is_plain(spec)) {
             movable = true;
         } else if (first == 0) {

@@ -6,7 +6,8 @@
  * digit needs. So most ends move nothing, and a reference appended before begin (position <= handle) can never be
  * taken for one appended after it (position >= handle + DEFERRED_ROOM).
  *
- * When the reply is silent nothing is written, but errors are counted and references released all the same. */
+ * When the reply is silent nothing is written, but errors are counted and references released all the same. One that is
+ * cut is silent from then on. */
 #include "resp/reply.h"
 
 #include "base/check.h"
@@ -29,6 +30,26 @@ static inline char *reply_room(struct reply *reply, size_t size)
     if (__builtin_expect(buffer->capacity - buffer->length >= size, 1))
         return buffer->data + buffer->length;
     return buffer_reserve(buffer, size);
+}
+
+/* Looked at only when the buffer has to grow, so a reply may be longer by what the buffer grew last. */
+static __attribute__((noinline)) bool reply_grows(struct reply *reply, size_t size)
+{
+    if (reply->end_max_kb == 0 || reply->output->bytes.length + size <= (size_t)reply->end_max_kb << 10)
+        return true;
+    reply->silent = reply->is_cut = true;
+    return false;
+}
+
+/* Whether so many bytes are written at all. */
+static inline bool reply_takes(struct reply *reply, size_t size)
+{
+    const struct buffer *buffer = &reply->output->bytes;
+    if (reply->silent)
+        return false;
+    if (__builtin_expect(buffer->capacity - buffer->length >= size, 1))
+        return true;
+    return reply_grows(reply, size);
 }
 
 static inline void reply_wrote(struct reply *reply, const char *end)
@@ -66,13 +87,15 @@ static inline char *header_write(char *at, char type, uint64_t count)
 
 static void reply_header(struct reply *reply, char type, size_t count)
 {
-    if (!reply->silent)
+    if (reply_takes(reply, HEADER_MAX))
         reply_wrote(reply, header_write(reply_room(reply, HEADER_MAX), type, count));
 }
 
 /* Writes the type, the text and the line's end. */
 static void reply_line(struct reply *reply, char type, struct bytes text)
 {
+    if (!reply_takes(reply, text.length + 3))
+        return;
     char *at = reply_room(reply, text.length + 3);
     *at++ = type;
     memcpy(at, text.data, text.length);
@@ -82,6 +105,8 @@ static void reply_line(struct reply *reply, char type, struct bytes text)
 /* The same for text that may hold what would end the line, or the client's string, too early. */
 static void reply_line_clean(struct reply *reply, char type, struct bytes text)
 {
+    if (!reply_takes(reply, text.length + 3))
+        return;
     char *at = reply_room(reply, text.length + 3);
     *at++ = type;
     for (size_t i = 0; i < text.length; i++) {
@@ -93,14 +118,12 @@ static void reply_line_clean(struct reply *reply, char type, struct bytes text)
 
 void reply_status(struct reply *reply, const char *text)
 {
-    if (!reply->silent)
-        reply_line(reply, '+', bytes_of_text(text));
+    reply_line(reply, '+', bytes_of_text(text));
 }
 
 void reply_status_bytes(struct reply *reply, struct bytes text)
 {
-    if (!reply->silent)
-        reply_line_clean(reply, '+', text);
+    reply_line_clean(reply, '+', text);
 }
 
 /* Line ends of a client's own words, repeated at the end of the text, are no part of it. */
@@ -110,8 +133,7 @@ void reply_error(struct reply *reply, const char *text)
     while (line.length > 0 && (line.data[line.length - 1] == '\r' || line.data[line.length - 1] == '\n'))
         line.length--;
     reply->errors++;
-    if (!reply->silent)
-        reply_line_clean(reply, '-', line);
+    reply_line_clean(reply, '-', line);
 }
 
 void reply_error_format(struct reply *reply, const char *format, ...)
@@ -127,7 +149,7 @@ void reply_error_format(struct reply *reply, const char *format, ...)
 
 void reply_integer(struct reply *reply, int64_t value)
 {
-    if (reply->silent)
+    if (!reply_takes(reply, HEADER_MAX))
         return;
     char *at = reply_room(reply, HEADER_MAX);
     *at++ = ':';
@@ -137,7 +159,7 @@ void reply_integer(struct reply *reply, int64_t value)
 
 void reply_bulk(struct reply *reply, struct bytes value)
 {
-    if (reply->silent)
+    if (!reply_takes(reply, HEADER_MAX + value.length + 2))
         return;
     char *at = header_write(reply_room(reply, HEADER_MAX + value.length + 2), '$', value.length);
     if (value.length > 0)
@@ -158,7 +180,7 @@ void reply_bulk_integer(struct reply *reply, int64_t value)
 
 void reply_bulk_reference(struct reply *reply, struct bytes value, void (*release)(void *owner), void *owner)
 {
-    if (reply->silent) {
+    if (!reply_takes(reply, HEADER_MAX + 2)) {
         release(owner);
         return;
     }
@@ -249,7 +271,7 @@ void reply_verbatim(struct reply *reply, const char *extension, struct bytes tex
         return;
     }
     check(strlen(extension) == 3);
-    if (reply->silent)
+    if (!reply_takes(reply, HEADER_MAX + 4 + text.length + 2))
         return;
     char *at = header_write(reply_room(reply, HEADER_MAX + 4 + text.length + 2), '=', text.length + 4);
     memcpy(at, extension, 3);
@@ -261,7 +283,7 @@ void reply_verbatim(struct reply *reply, const char *extension, struct bytes tex
 
 void reply_raw(struct reply *reply, struct bytes resp)
 {
-    if (reply->silent || resp.length == 0)
+    if (resp.length == 0 || !reply_takes(reply, resp.length))
         return;
     char *at = reply_room(reply, resp.length);
     memcpy(at, resp.data, resp.length);
@@ -271,7 +293,7 @@ void reply_raw(struct reply *reply, struct bytes resp)
 size_t reply_deferred_begin(struct reply *reply)
 {
     size_t handle = reply->output->bytes.length;
-    if (!reply->silent)
+    if (reply_takes(reply, DEFERRED_ROOM))
         reply_wrote(reply, reply_room(reply, DEFERRED_ROOM) + DEFERRED_ROOM);
     return handle;
 }

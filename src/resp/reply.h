@@ -8,8 +8,10 @@
 struct reply {
     struct output *output; /* borrowed; where bytes go */
     uint8_t protocol;      /* 2 or 3 */
-    bool silent;           /* CLIENT REPLY OFF/SKIP: nothing is written */
-    uint32_t errors;       /* error replies since the owner last cleared it */
+    bool silent : 1;       /* CLIENT REPLY OFF/SKIP: nothing is written */
+    bool is_cut : 1;       /* it came to its end_max: nothing more is written, the owner takes back what is there */
+    uint16_t errors;       /* error replies, counted from anywhere */
+    uint32_t end_max_kb;   /* where in the output's own bytes, in KiB, it must end; 0: anywhere */
 };
 
 void reply_status(struct reply *reply, const char *text);        /* +text; for constants like OK */
