@@ -138,11 +138,13 @@ static struct blocked *blocked_create(struct execution *x)
     }
     blocked->keys = memory_allocate(x->key_count * sizeof(*blocked->keys));
     blocked->key_count = x->key_count;
-    for (size_t i = 0; i < x->key_count; i++) {
+    /* Keys stand in the order of their words, so each is looked for from where the one before was found. */
+    for (size_t i = 0, at = 0; i < x->key_count; i++) {
         blocked->keys[i] = x->keys[i];
-        for (size_t j = 1; j < x->argc; j++)
-            if (x->argv[j].data == x->keys[i].name.data)
-                blocked->keys[i].name = blocked->argv[j];
+        for (size_t left = x->argc; left > 0 && x->argv[at].data != x->keys[i].name.data; left--)
+            at = (at + 1) % x->argc;
+        if (x->argc > 0 && x->argv[at].data == x->keys[i].name.data)
+            blocked->keys[i].name = blocked->argv[at];
     }
     blocked->home = x->worker->mailbox;
     blocked->command = x->command;

@@ -5,6 +5,7 @@
 #include "command/client_commands.h"
 #include "command/tracking.h"
 
+#define PREFIXES_MAX 1000
 #define PREFIX_SHOWN_MAX ((size_t)256)
 
 #define SWITCHED(what)                                                                                                 \
@@ -113,6 +114,11 @@ static bool refuse_overlap(struct execution *x, struct bytes prefix, const char 
 static bool refuse_overlaps(struct execution *x, const struct tracking_request *request)
 {
     const struct tracking *old = x->session->tracking;
+    /* Each is compared with all others, here and whenever a key changes. */
+    if (request->prefix_count + (old ? old->prefix_count : 0) > PREFIXES_MAX) {
+        reply_error(x->reply, "ERR too many prefixes of one client");
+        return true;
+    }
     for (size_t i = 0; i < request->prefix_count; i++) {
         for (size_t j = 0; old && j < old->prefix_count; j++)
             if (refuse_overlap(x, request->prefixes[i], "an existing", buffer_bytes(&old->prefixes[j])))

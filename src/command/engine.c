@@ -12,12 +12,21 @@ struct following_settings following_settings = {true, true};
 /* What one eviction step is asked for, and how many partitions one call visits at most: bounds its time. */
 #define EVICT_STEP_BYTES (64 * 1024)
 #define EVICT_PARTITIONS_MAX 64
+/* Nothing is evicted in the middle of a script, whose writes may go beyond the limit by this part of it. */
+#define OVERFULL_PART 4
+#define OVERFULL_BYTES_MIN ((size_t)64 << 20)
 
 static size_t engine_excess(struct engine *engine)
 {
     size_t limit = atomic_load_explicit(&engine->allocation_limit, memory_order_relaxed);
     size_t allocated = memory_allocated();
     return allocated > limit ? allocated - limit : 0;
+}
+
+bool engine_is_overfull(struct engine *engine)
+{
+    size_t beyond = atomic_load_explicit(&engine->allocation_limit, memory_order_relaxed) / OVERFULL_PART;
+    return engine_excess(engine) > (beyond > OVERFULL_BYTES_MIN ? beyond : OVERFULL_BYTES_MIN);
 }
 
 const char *engine_write_failure(const struct engine *engine)

@@ -92,3 +92,5 @@ extern struct engine_hooks engine_hooks;
 const char *engine_write_failure(const struct engine *engine);
 /* Tries to bring allocation under the limit by evicting; true if it is. Cheap when it already is. */
 bool engine_make_room(struct engine *engine, struct worker *worker);
+/* Whether so much is allocated beyond the limit that one request must not add to it, whatever it has done already. */
+bool engine_is_overfull(struct engine *engine);

@@ -82,6 +82,10 @@ static const char *refuse_command(struct script_run *run, const struct command_e
     if (!refusal && run->memory_short && (command->flags & COMMAND_DENYOOM) && !run->wrote &&
         !(run->call->flags & SCRIPT_ALLOW_OOM))
         refusal = "OOM command not allowed when used memory > 'maxmemory'.";
+    /* What was let in goes on as it began, but not until the process ends. */
+    if (!refusal && (command->flags & COMMAND_DENYOOM) && !(run->x->session->flags & SESSION_FEED) &&
+        engine_is_overfull(run->x->engine))
+        refusal = "OOM command not allowed when used memory > 'maxmemory'.";
     return refusal;
 }
 

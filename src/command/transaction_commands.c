@@ -13,6 +13,8 @@
 #include "command/client_list.h"
 #include "command/effects.h"
 
+#define WATCHES_LOOKED_AT 256
+
 struct queued {
     const struct command_entry *command;
     size_t argc;
@@ -227,9 +229,12 @@ static void discard_command(struct execution *x)
     reply_status(x->reply, "OK");
 }
 
+/* Looks at the latest ones only: to watch a key twice does no harm, to look at all for each of very many keys would. */
 static bool is_watched(const struct transaction *transaction, const struct key *key)
 {
-    for (struct list *node = transaction->watches.next; node != &transaction->watches; node = node->next) {
+    int left = WATCHES_LOOKED_AT;
+    for (struct list *node = transaction->watches.previous; node != &transaction->watches && left > 0;
+         node = node->previous, left--) {
         const struct key *other = &list_entry(node, struct session_watch, node)->watch.key;
         if (other->hash == key->hash && other->db == key->db && bytes_equal(other->name, key->name))
             return true;

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.lib import server as servers
-from tests.lib.resp import Error
+from tests.lib.resp import PATIENCE, Error
 from tests.lib.server import wait_until
 
 MEGABYTE = 1 << 20
@@ -124,3 +124,36 @@ def test_tables_that_hold_each_other_are_replied_until_somebody_kills_it(kind):
         assert other('SCRIPT', 'KILL') == 'OK'
         assert 'killed' in client.read()
         assert other('GET', 'a') is None
+
+
+def test_a_script_does_not_write_until_no_memory_is_left():
+    """Nothing is evicted while it runs, so a script that began with room to spare could fill the machine."""
+    with servers.start('forebay', maxmemory=servers.memory_of(64)) as server, server.client() as client:
+        reply = client('EVAL', "for i = 1, 1000 do redis.call('SET', 'k' .. i, string.rep('v', 1000000)) end", 0)
+        assert isinstance(reply, Error) and 'OOM' in reply
+        assert server.rss() < (500 + servers.MEMORY_MORE_MB) * MEGABYTE
+        wait_until(lambda: client('SET', 'k', 'v') == 'OK', what='room')
+        assert client('STRLEN', 'k1') == 1000000
+
+
+@pytest.mark.parametrize('words', [
+    lambda count: ('WATCH', *range(count)), lambda count: ('WATCH', *['a'] * count),
+    lambda count: ('BLPOP', *range(count), 0.001), lambda count: ('XREAD', 'BLOCK', 1, 'STREAMS', *range(count), *['$'] * count),
+    lambda count: ('SUBSCRIBE', *range(count))], ids=['WATCH', 'WATCH twice', 'BLPOP', 'XREAD', 'SUBSCRIBE'])
+def test_very_many_keys_of_one_request_take_no_time_that_grows_with_their_square(server, words):
+    """A hundred thousand pairs' worth of comparisons would be ten billion."""
+    with server.client() as client, server.client() as other:
+        before = server.cpu_seconds()
+        client.send(*words(100000))
+        client.read()
+        other.ok('SET', '1', 'v')
+        assert server.cpu_seconds() - before < 7 * PATIENCE
+    with server.client() as client:
+        client.ok('DEL', '1')
+
+
+def test_the_prefixes_that_one_client_follows_are_bounded(client3):
+    words = [word for number in range(20000) for word in ('PREFIX', '%d:' % number)]
+    assert client3('CLIENT', 'TRACKING', 'ON', 'BCAST', *words) == Error('ERR too many prefixes of one client')
+    assert client3('CLIENT', 'TRACKING', 'ON', 'BCAST', *words[:200]) == 'OK'
+    assert client3('CLIENT', 'TRACKING', 'OFF') == 'OK'
