@@ -175,6 +175,7 @@ static void visit_again(void *context)
     copy->writer.out.length = copy->mark;
     copy->writer.db = copy->mark_db;
     copy->keys = copy->mark_keys;
+    copy->left_out = copy->mark_left_out;
 }
 
 static bool write_range(struct copy_out *copy)
@@ -185,6 +186,7 @@ static bool write_range(struct copy_out *copy)
     copy->mark = copy->writer.out.length;
     copy->mark_db = copy->writer.db;
     copy->mark_keys = copy->keys;
+    copy->mark_left_out = copy->left_out;
     if (keyspace_copy_range(copy->engine->keyspace, &copy->place, &visitor, &range) != STATUS_OK)
         return fail(copy, "a row cannot be read");
     copy_map_add(&copy->map, copy_position(copy->place.db, slot, range.last_hash), range.offset);

@@ -37,7 +37,7 @@ struct copy_out {
     struct copy_place place;
     size_t mark; /* of the writer at the present range's begin, and so on */
     int mark_db;
-    uint64_t mark_keys;
+    uint64_t mark_keys, mark_left_out;
     int file; /* -1: none */
     int64_t kept_alive_ms;
 };

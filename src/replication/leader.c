@@ -36,6 +36,7 @@ struct replica {
     struct introduction about;
     struct copy_out *copy;
     bool has_thread; /* the copy's is not waited for yet */
+    bool is_failed;  /* it is about to go */
     bool is_local, is_unix;
     struct copy_filter filter;
     struct buffer raw; /* read for the filter */
@@ -190,6 +191,9 @@ static void hold_needed(void)
 
 static void replica_fail(struct replica *replica, const char *reason)
 {
+    if (replica->is_failed)
+        return;
+    replica->is_failed = true;
     log_warning("replica closed", "replica=%s:%u state=%s reason=\"%s\"", replica->about.address, replica->about.port,
                 state_names[state_of(replica)], reason);
     if (replica->link.connection)
@@ -294,6 +298,10 @@ static void replica_opened(struct link *link)
     struct replica *replica = (struct replica *)link;
     link->connection->class = CONNECTION_REPLICA;
     atomic_store(&replica->heard_at_ms, loop_now_ms(leader.loop));
+    if (replica->is_failed) {
+        connection_close(link->connection);
+        return;
+    }
     if (replica->about.wants_rdb_only) {
         atomic_store(&replica->state, REPLICA_FILE_SENT);
         return;
