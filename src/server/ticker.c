@@ -26,6 +26,10 @@
 #define HELD_DECAY 0.02
 /* Never below this part of maxmemory, whatever was measured. */
 #define ALLOCATION_PART_MIN 0.5
+/* What a small node needs to get on at all, for buffers, RocksDB and a few entries, and the part of maxmemory that it may
+ * have for that: the pages of program and libraries alone, which are resident too, can be most of maxmemory. */
+#define ALLOCATION_BYTES_MIN (12 << 20)
+#define ALLOCATION_PART_SMALL 0.7
 /* From this part of maxmemory on, in pages that are in use but not full, entries are gathered: for so long in a tick, and
  * again after a pause when a round found little to move. */
 #define SPARSE_PART_MAX 0.04
@@ -58,12 +62,21 @@ static void tick_machine(struct engine *engine, int64_t now_ms)
     atomic_store_explicit(&ticker.machine_bytes, memory_of_machine(), memory_order_relaxed);
 }
 
+/* Eviction does not go below this, whatever was measured. */
+static double allocation_floor(double bound)
+{
+    double floor =
+        bound * ALLOCATION_PART_SMALL < ALLOCATION_BYTES_MIN ? bound * ALLOCATION_PART_SMALL : ALLOCATION_BYTES_MIN;
+    return floor > bound * ALLOCATION_PART_MIN ? floor : bound * ALLOCATION_PART_MIN;
+}
+
 void ticker_limit_memory(struct engine *engine)
 {
     double bound = (double)memory_bound(engine);
-    double limit = bound - atomic_load_explicit(&ticker.overhead, memory_order_relaxed);
-    if (limit < bound * ALLOCATION_PART_MIN)
-        limit = bound * ALLOCATION_PART_MIN;
+    double limit = bound - atomic_load_explicit(&ticker.overhead, memory_order_relaxed),
+           floor = allocation_floor(bound);
+    if (limit < floor)
+        limit = floor;
     atomic_store_explicit(&engine->allocation_limit, (size_t)limit, memory_order_relaxed);
 }
 
