@@ -7,7 +7,9 @@
  * C1 a write to an entry of a run makes it DIRTY (or GONE) again, and the run's fate no longer concerns it. Since
  *    there is one run at a time and each key is in it once, IN_RUN always means the present run.
  * C2 a key's fingerprint enters the filter with its first capture, and leaves it when its tombstone is ingested. A
- *    failed run leaves it in: the filter may then say "maybe" of a key without a row, whose entry says HAS_ROW.
+ *    failed run leaves it in: the filter may then say "maybe" of a key without a row, whose entry says HAS_ROW. So does
+ *    a tombstone whose key was put again before it was ingested. While there is no filter such an entry's HAS_ROW is
+ *    doubted, since a rebuild finds no row for it, and its next capture must enter it.
  * C3 a hold of the lock is bounded in bytes and in segments; it never ends between two keys of the same hash, so
  *    a key is not visited twice if it is written in between.
  * C4 a large collection is only begun under the hold in which it is visited; the rest is written in holds of its own,
@@ -170,6 +172,8 @@ static void key_ingested(struct keyspace *keyspace, const struct row_key *key)
         change_state(&place, entry, ENTRY_CLEAN);
     else if (entry && entry_state(entry) == ENTRY_GONE_IN_RUN)
         tombstone_ingested(&place, entry, key->hash);
+    else if (entry && (place.partition->filter_unready & (1u << place.db)))
+        entry_doubt_row(entry);
 }
 
 static void key_failed(struct keyspace *keyspace, const struct row_key *key)

@@ -469,6 +469,26 @@ static void a_rebuilt_filter_knows_what_was_written_meanwhile(void **state)
     fake_destroy(&fake);
 }
 
+static void a_row_that_a_run_took_away_before_the_rebuild_is_found_when_it_comes_again(void **state)
+{
+    (void)state;
+    struct fake_backing *fake = fake_create();
+    make_cold(fake, "k", "old");
+    keyspace_filter_lose(fake->keyspace);
+    assert_string_equal(fake_get(fake, "k"), "old");
+    fake_remove(fake, "k");
+    fake_capture(fake, 0);
+    fake_put(fake, "k", "new", NEVER);
+    fake_ingest(fake);
+    rebuild(fake);
+    fake_cycle(fake);
+    fake_evict(fake);
+    assert_int_equal(fake_filter_count(fake), fake->rows.count);
+    assert_string_equal(fake_get(fake, "k"), "new");
+    assert_int_equal(keyspace_counts(fake->keyspace, 0).keys, 1);
+    fake_destroy(&fake);
+}
+
 static void a_flush_during_a_rebuild_leaves_no_fingerprints(void **state)
 {
     (void)state;
@@ -582,6 +602,7 @@ struct tier_model {
     struct random random;
     int64_t now_ms;
     bool has_run;
+    bool has_lost; /* the filter, which is rebuilt some steps later */
     char values[MODEL_KEYS][24]; /* "" : no such key */
     int64_t expiries[MODEL_KEYS];
 };
@@ -643,14 +664,18 @@ static void model_step(struct tier_model *model)
         else
             fake_ingest(model->fake);
         model->has_run = !model->has_run;
-    } else if (choice < 998) {
+    } else if (choice < 995) {
         model_expire(model);
-    } else if (choice == 998) {
+    } else if (choice == 995) {
         flush(model->fake);
         memset(model->values, 0, sizeof(model->values));
-    } else if (!model->has_run) {
+    } else if (!model->has_run && !model->has_lost) {
         keyspace_filter_lose(model->fake->keyspace);
+        model->has_lost = true;
+    }
+    if (model->has_lost && !model->has_run && random_below(&model->random, 60) == 0) {
         rebuild(model->fake);
+        model->has_lost = false;
     }
 }
 
@@ -714,6 +739,7 @@ int main(void)
         cmocka_unit_test(a_row_reported_expired_comes_to_memory_and_expires),
         cmocka_unit_test(a_fetch_at_once_installs_the_row),
         cmocka_unit_test(a_rebuilt_filter_knows_what_was_written_meanwhile),
+        cmocka_unit_test(a_row_that_a_run_took_away_before_the_rebuild_is_found_when_it_comes_again),
         cmocka_unit_test(a_flush_during_a_rebuild_leaves_no_fingerprints),
         cmocka_unit_test(counts_survive_in_the_state_and_follow_replay),
         cmocka_unit_test(no_replay_makes_more_keys_expire_than_there_are),
