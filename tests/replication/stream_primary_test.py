@@ -137,8 +137,6 @@ class Model:
 
 @pytest.mark.parametrize('directives', [{}, {'durability': 'through'}, {'maxmemory': memory_of(20)}])
 def test_crashes_and_cuts_cost_no_second_copy_and_no_byte(own_server, primary, directives, scale):
-    if 'maxmemory' in directives and scale < 2:
-        pytest.skip('a long run: after clean stops while nearly all is cold, DBSIZE is at times one too high')
     rng = random.Random(5)
     server = own_server(**directives)
     follow(server.client(), primary.port)
