@@ -332,8 +332,7 @@ static struct execution execution_of(struct worker *worker, struct session *sess
                               .now_ms = worker->now_ms,
                               .expiry_ms = session->flags & SESSION_FEED ? 0 : worker->now_ms,
                               .db = session->db,
-                              .recording =
-                                  stream_is_recording(worker->engine->stream) && !engine_follows_bytes(worker->engine),
+                              .recording = engine_stages_effects(worker->engine),
                               .touch = !(session->flags & SESSION_NO_TOUCH)};
 }
 

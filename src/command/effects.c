@@ -268,7 +268,7 @@ void stage_node_effect(struct execution *x, const char *name, const int64_t *num
 void effect_append_alone(struct engine *engine, const struct key *key, const char *name, const struct bytes *words,
                          uint32_t count)
 {
-    if (!stream_is_recording(engine->stream) || engine_follows_bytes(engine))
+    if (!engine_stages_effects(engine))
         return;
     struct effect_batch batch = {0};
     effect_begin(&batch, key->db, 2 + count);

@@ -65,6 +65,13 @@ static inline bool engine_follows_bytes(const struct engine *engine)
     return atomic_load_explicit(&engine->following, memory_order_relaxed) == FOLLOWS_BYTES;
 }
 
+/* Whether what is executed is to be staged as effects. Where a replica may begin to be fed meanwhile it is asked again under
+ * the locks. */
+static inline bool engine_stages_effects(const struct engine *engine)
+{
+    return stream_is_recording(engine->stream) && !engine_follows_bytes(engine);
+}
+
 /* The text as it is now; good for the present request. CONFIG SET may replace it at any time. */
 static inline const char *engine_password(const struct engine *engine)
 {

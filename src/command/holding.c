@@ -115,7 +115,7 @@ bool execution_hold(struct execution *x, struct holding *holding, const struct k
         execution_suspend(x, SUSPENDED_LOCK);
         return false;
     }
-    x->recording = stream_is_recording(x->engine->stream); /* that begins may be missed without a lock */
+    x->recording = engine_stages_effects(x->engine); /* that begins may be missed without a lock */
     if (x->engine->tier && count > 0 && !execution_warm(x, holding, keys, count))
         return false;
     if (holding->kind != HOLD_NOTHING)
@@ -142,7 +142,7 @@ void execution_hold_more(struct execution *x, uint32_t partition)
     if (holding_has(holding, partition))
         return;
     keyspace_acquire_more(x->keyspace, partition);
-    x->recording = stream_is_recording(x->engine->stream);
+    x->recording = engine_stages_effects(x->engine);
     if (!holding->has_more)
         holding->more = (struct partition_set){0};
     holding->has_more = true;
