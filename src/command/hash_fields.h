@@ -39,10 +39,10 @@ void hash_time_field(struct hash_timing *timing, struct bytes field, int64_t exp
 
 /* ---- for the rows ---- */
 
-#define FIELDS_OF(words)                                                                                               \
+#define FIELDS_OF(...)                                                                                                 \
     {                                                                                                                  \
         .name = "fields", .type = ARGUMENT_BLOCK, .token = "FIELDS",                                                   \
-        .children = ARGUMENTS(ARG_INTEGER("numfields"), words)                                                         \
+        .children = ARGUMENTS(ARG_INTEGER("numfields"), __VA_ARGS__)                                                   \
     }
 #define FIELD_NAMES                                                                                                    \
     {                                                                                                                  \

@@ -236,7 +236,7 @@ static void allocate_slots(void)
 static const struct command *family_at(size_t index)
 {
     size_t own = 0;
-    while (command_families[own] != NULL && own < index)
+    while (own < index && command_families[own] != NULL)
         own++;
     return command_families[own] != NULL ? command_families[own] : registered[index - own];
 }
