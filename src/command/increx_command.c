@@ -6,12 +6,10 @@
 #include "command/args.h"
 #include "command/effects.h"
 #include "command/notify.h"
+#include "command/string_options.h"
 #include "object/string_object.h"
 
-enum lifetime { LIFETIME_KEPT, LIFETIME_SET, LIFETIME_REMOVED };
-
-/* Integers are counted in 128 bits and fractions in long doubles, of which each holds all the other side needs: only one
- * of the two is in use. */
+/* One of the two is in use: an integer in 128 bits, so that no sum overflows, or a fraction as INCRBYFLOAT has it. */
 struct number {
     __int128 integer;
     long double fraction;
@@ -21,28 +19,21 @@ struct step {
     bool by_fraction, saturates, only_without_lifetime;
     struct number amount, lower, upper;
     bool has_amount, has_lower, has_upper;
-    enum lifetime lifetime;
-    int64_t expire_at_ms; /* of LIFETIME_SET */
+    struct string_options lifetime; /* its time to live alone */
     struct bytes amount_word, lower_word, upper_word;
 };
 
 /* ---- arguments ---- */
 
-static bool parse_lifetime(struct execution *x, struct step *step, size_t *at, bool *taken)
+/* One kind of time, once. */
+static bool take_lifetime(struct execution *x, size_t *at, struct string_options *lifetime)
 {
-    static const char *const names[] = {"EX", "PX", "EXAT", "PXAT"};
-    struct bytes word = x->argv[*at];
-    if (step->lifetime == LIFETIME_KEPT && arg_is(word, "PERSIST")) {
-        *taken = true;
-        step->lifetime = LIFETIME_REMOVED;
-    }
-    for (int i = 0; i < 4 && !*taken; i++)
-        if (step->lifetime == LIFETIME_KEPT && arg_is(word, names[i]) && *at + 1 < x->argc) {
-            *taken = true;
-            step->lifetime = LIFETIME_SET;
-            *at += 1;
-            return arg_expire(x, x->argv[*at], i % 2 == 0, i < 2, true, &step->expire_at_ms);
-        }
+    enum set_ttl ttl = set_ttl_of(x->argv[*at], "p");
+    if (ttl == TTL_NONE || lifetime->ttl != TTL_NONE || (ttl != TTL_PERSIST && *at + 1 >= x->argc))
+        return false;
+    lifetime->ttl = ttl;
+    if (ttl != TTL_PERSIST)
+        lifetime->expire = x->argv[++*at];
     return true;
 }
 
@@ -78,19 +69,18 @@ static bool parse_words(struct execution *x, struct step *step)
         bool taken = take_amount(x, &at, step) || take_value(x, &at, "LBOUND", &step->has_lower, &step->lower_word) ||
                      take_value(x, &at, "UBOUND", &step->has_upper, &step->upper_word) ||
                      take_flag(x->argv[at], "SATURATE", &step->saturates) ||
-                     take_flag(x->argv[at], "ENX", &step->only_without_lifetime);
-        if (!taken && !parse_lifetime(x, step, &at, &taken))
-            return false;
+                     take_flag(x->argv[at], "ENX", &step->only_without_lifetime) ||
+                     take_lifetime(x, &at, &step->lifetime);
         if (!taken) {
             reply_syntax_error(x);
             return false;
         }
     }
-    if (step->only_without_lifetime && step->lifetime != LIFETIME_SET) {
+    if (step->only_without_lifetime && !set_has_expire(&step->lifetime)) {
         reply_error(x->reply, "ERR ENX needs one of EX, PX, EXAT and PXAT");
         return false;
     }
-    return true;
+    return string_options_parse_expire(x, &step->lifetime);
 }
 
 static bool parse_number(struct execution *x, const struct step *step, struct bytes word, struct number *number)
@@ -165,10 +155,10 @@ static void reply_number(struct execution *x, const struct step *step, const str
 static int64_t new_expiry(const struct step *step, struct entry *entry)
 {
     int64_t old = entry ? entry_expire_at_ms(entry) : ENTRY_NO_EXPIRE;
-    if (step->lifetime == LIFETIME_REMOVED)
+    if (step->lifetime.ttl == TTL_PERSIST)
         return ENTRY_NO_EXPIRE;
-    bool keeps = step->lifetime == LIFETIME_KEPT || (step->only_without_lifetime && old != ENTRY_NO_EXPIRE);
-    return keeps ? old : step->expire_at_ms;
+    bool keeps = step->lifetime.ttl == TTL_NONE || (step->only_without_lifetime && old != ENTRY_NO_EXPIRE);
+    return keeps ? old : step->lifetime.expire_at_ms;
 }
 
 static void store_number(struct execution *x, const struct step *step, struct entry *entry, const struct number *number)
@@ -229,25 +219,21 @@ const struct command increx_commands[] = {
         .since = "8.8.0",
         .complexity = "O(1)",
         .summary = "Adds to a number within bounds and sets its time to live; a missing key counts as 0.",
-        .arguments = ARGUMENTS(
-            ARG_KEY("key"),
-            {.name = "increment",
-             .type = ARGUMENT_ONEOF,
-             .flags = ARGUMENT_OPTIONAL,
-             .children = ARGUMENTS({.name = "float", .type = ARGUMENT_DOUBLE, .token = "BYFLOAT"},
-                                   {.name = "integer", .type = ARGUMENT_INTEGER, .token = "BYINT"})},
-            {.name = "lowerbound", .type = ARGUMENT_STRING, .token = "LBOUND", .flags = ARGUMENT_OPTIONAL},
-            {.name = "upperbound", .type = ARGUMENT_STRING, .token = "UBOUND", .flags = ARGUMENT_OPTIONAL},
-            ARG_FLAG("saturate", "SATURATE"),
-            {.name = "expiration",
-             .type = ARGUMENT_ONEOF,
-             .flags = ARGUMENT_OPTIONAL,
-             .children = ARGUMENTS({.name = "seconds", .type = ARGUMENT_INTEGER, .token = "EX"},
-                                   {.name = "milliseconds", .type = ARGUMENT_INTEGER, .token = "PX"},
-                                   {.name = "unix-time-seconds", .type = ARGUMENT_UNIX_TIME, .token = "EXAT"},
-                                   {.name = "unix-time-milliseconds", .type = ARGUMENT_UNIX_TIME, .token = "PXAT"},
-                                   ARG_TOKEN("persist", "PERSIST"))},
-            ARG_FLAG("enx", "ENX")),
+        .arguments =
+            ARGUMENTS(ARG_KEY("key"),
+                      {.name = "increment",
+                       .type = ARGUMENT_ONEOF,
+                       .flags = ARGUMENT_OPTIONAL,
+                       .children = ARGUMENTS({.name = "float", .type = ARGUMENT_DOUBLE, .token = "BYFLOAT"},
+                                             {.name = "integer", .type = ARGUMENT_INTEGER, .token = "BYINT"})},
+                      {.name = "lowerbound", .type = ARGUMENT_STRING, .token = "LBOUND", .flags = ARGUMENT_OPTIONAL},
+                      {.name = "upperbound", .type = ARGUMENT_STRING, .token = "UBOUND", .flags = ARGUMENT_OPTIONAL},
+                      ARG_FLAG("saturate", "SATURATE"),
+                      {.name = "expiration",
+                       .type = ARGUMENT_ONEOF,
+                       .flags = ARGUMENT_OPTIONAL,
+                       .children = ARGUMENTS(EXPIRY_CHOICES, ARG_TOKEN("persist", "PERSIST"))},
+                      ARG_FLAG("enx", "ENX")),
     },
     {.name = NULL},
 };

@@ -4,7 +4,7 @@
 #include "command/args.h"
 #include "keyspace/entry.h"
 
-static enum set_ttl ttl_of_word(struct bytes word, const char *allowed)
+enum set_ttl set_ttl_of(struct bytes word, const char *allowed)
 {
     static const char *const names[] = {NULL, "EX", "PX", "EXAT", "PXAT", "KEEPTTL", "PERSIST"};
     for (int ttl = TTL_EX; ttl <= TTL_PERSIST; ttl++)
@@ -26,7 +26,7 @@ bool string_options_parse(struct execution *x, size_t first, const char *allowed
     *options = (struct string_options){.expire_at_ms = ENTRY_NO_EXPIRE};
     for (size_t i = first; i < x->argc; i++) {
         struct bytes word = x->argv[i];
-        enum set_ttl ttl = ttl_of_word(word, allowed);
+        enum set_ttl ttl = set_ttl_of(word, allowed);
         enum set_condition condition = condition_of_word(word, allowed);
         bool has_value = (ttl != TTL_NONE && ttl <= TTL_PXAT) || condition == SET_IF_EQUAL;
         bool fits = !has_value || i + 1 < x->argc;

@@ -3,7 +3,7 @@
 
 #include "command/dispatch.h"
 
-/* The options of SET, MSETEX and GETEX: a condition, a time to live, GET. */
+/* The options of SET, MSETEX and GETEX: a condition, a time to live (that INCREX has, too), GET. */
 
 enum set_condition { SET_ALWAYS, SET_IF_ABSENT, SET_IF_PRESENT, SET_IF_EQUAL };
 
@@ -17,6 +17,9 @@ struct string_options {
     struct bytes expire; /* of TTL_EX to TTL_PXAT */
     int64_t expire_at_ms;
 };
+
+/* The kind of time that a word names, of those in 'allowed'; TTL_NONE if it is another word. */
+enum set_ttl set_ttl_of(struct bytes word, const char *allowed);
 
 /* Reads the words from 'first' on, of the kinds in 'allowed' (c condition, e IFEQ, g GET, k KEEPTTL, p PERSIST). A word may
  * come again, the last of its kind counts; two kinds of time or of condition do not go together. Replies on failure. */
