@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The thread and its loop. What a connection means is its link's to know: a replica's (leader.c), or that of the primary that
- * is followed. */
+/* The thread and its loop. What a connection means is its link's to know: a replica's (leader_link.c), or that of the primary
+ * that is followed. */
 #include "replication/replication.h"
 
 #include <stdatomic.h>

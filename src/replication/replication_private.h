@@ -17,7 +17,7 @@ struct introduction {
     int64_t offset;   /* the first byte that it lacks; -1: all */
 };
 
-/* ---- leader.c ---- */
+/* ---- leader.c, leader_acks.c ---- */
 
 void leader_setup(struct engine *engine, struct loop *loop);
 /* Every tenth of a second. */

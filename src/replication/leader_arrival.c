@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A replica arrives: it gets what it lacks of the stream, or a full sync first, on a thread of its own. */
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "replication/leader_private.h"
+
+struct arrival {
+    struct mail mail;
+    struct loose_connection loose;
+    struct introduction *about;
+};
+
+/* Whether the replica's history is ours up to its offset, and all after it is there. */
+static bool can_continue(const struct introduction *about, uint64_t *from)
+{
+    struct stream_info info;
+    if (!about->has_asked || about->offset < 1)
+        return false;
+    stream_read_info(leader.engine->stream, &info);
+    *from = (uint64_t)(about->offset - 1 - info.bias);
+    bool is_ours = strcasecmp(about->id, info.replication_id) == 0;
+    bool was_ours = strcasecmp(about->id, info.replication_id2) == 0 && *from <= info.id2_offset;
+    return (is_ours || was_ours) && *from <= info.end;
+}
+
+/* The stream is kept for replicas from now on. One that is another node's gets no SELECT from us: *db says what is selected;
+ * else it is -1. */
+static uint64_t feed_from_here(int32_t *db)
+{
+    int32_t selected = -1;
+    bool is_ours = replication_is_leading();
+    uint64_t from = stream_feed(leader.engine->stream, &replication_settings.backlog_bytes, is_ours ? NULL : &selected);
+    if (db)
+        *db = selected;
+    return from;
+}
+
+static void begin_partial(struct replica *replica, struct arrival *arrival)
+{
+    struct stream_info info;
+    stream_read_info(leader.engine->stream, &info);
+    feed_from_here(NULL);
+    if (replica->about.knows_psync2)
+        buffer_append_format(&arrival->loose.output, "+CONTINUE %s\r\n", info.replication_id);
+    else
+        buffer_append_text(&arrival->loose.output, "+CONTINUE\r\n");
+    atomic_store(&replica->acked, stream_reader_offset(replica->reader));
+    log_notice("partial resync", "replica=%s:%u offset=%llu bytes=%llu", replica->about.address, replica->about.port,
+               (unsigned long long)stream_reader_offset(replica->reader),
+               (unsigned long long)(info.end - stream_reader_offset(replica->reader)));
+    connection_join(leader.loop, &arrival->loose, &replica->link);
+}
+
+static void copy_done(struct mail *mail);
+
+static void begin_full(struct replica *replica, struct arrival *arrival)
+{
+    struct stream_info info;
+    struct copy_out *copy = memory_allocate_zeroed(sizeof(*copy));
+    copy->engine = leader.engine;
+    copy->fd = arrival->loose.fd;
+    copy->reply = arrival->loose.output;
+    copy->knows_eof = replica->about.knows_eof;
+    copy->knows_all_types = replica->about.knows_all_types;
+    copy->functions_only = replica->about.wants_functions_only;
+    copy->home = loop_mailbox(leader.loop);
+    copy->done.deliver = copy_done;
+    copy->owner = replica;
+    copy->from = feed_from_here(&copy->db);
+    stream_read_info(leader.engine->stream, &info);
+    if (replica->about.has_asked)
+        buffer_append_format(&copy->reply, "+FULLRESYNC %s %llu\r\n", info.replication_id,
+                             (unsigned long long)(copy->from + (uint64_t)info.bias));
+    buffer_deinit(&arrival->loose.input);
+    log_notice("full resync", "replica=%s:%u offset=%llu", replica->about.address, replica->about.port,
+               (unsigned long long)copy->from);
+    replica->copy = copy;
+    replica->has_thread = true;
+    copy_out_start(copy);
+}
+
+static struct replica *replica_create(const struct arrival *arrival)
+{
+    struct replica *replica = memory_allocate_zeroed(sizeof(*replica));
+    replica->link = replica_link();
+    replica->about = *arrival->about;
+    replica->is_local = arrival->loose.local;
+    replica->is_unix = arrival->loose.unix_socket;
+    atomic_store(&replica->state, REPLICA_COPYING);
+    atomic_store(&replica->heard_at_ms, loop_now_ms(leader.loop));
+    return replica;
+}
+
+static void arrival_delivered(struct mail *mail)
+{
+    struct arrival *arrival = list_entry(mail, struct arrival, mail);
+    struct replica *replica = replica_create(arrival);
+    uint64_t from;
+    leader.now_ms = loop_now_ms(leader.loop);
+    replica_add(replica);
+    if (can_continue(arrival->about, &from)) {
+        replica->reader = stream_reader_create(leader.engine->stream, from);
+        leader_hold_needed();
+        if (!stream_has_from(leader.engine->stream, from))
+            stream_reader_destroy(&replica->reader);
+    }
+    if (replica->reader)
+        begin_partial(replica, arrival);
+    else
+        begin_full(replica, arrival);
+    leader_hold_needed();
+    memory_free(arrival->about);
+    memory_free(arrival);
+}
+
+void leader_take(void *introduction, struct loose_connection *loose)
+{
+    if (atomic_load(&leader.stopping) || !replication_loop()) {
+        close(loose->fd);
+        buffer_deinit(&loose->input);
+        buffer_deinit(&loose->output);
+        memory_free(introduction);
+        return;
+    }
+    struct arrival *arrival = memory_allocate(sizeof(*arrival));
+    *arrival = (struct arrival){.mail.deliver = arrival_delivered, .loose = *loose, .about = introduction};
+    mailbox_post(loop_mailbox(leader.loop), &arrival->mail);
+}
+
+/* ---- the end of a copy ---- */
+
+static void tell_copy(const struct replica *replica, const struct copy_out *copy)
+{
+    int64_t ms = clock_now_ms() - copy->started_ms;
+    if (copy->is_complete)
+        log_notice("full resync sent", "replica=%s:%u keys=%llu bytes=%llu ms=%lld ranges=%zu", replica->about.address,
+                   replica->about.port, (unsigned long long)copy->keys, (unsigned long long)copy->bytes, (long long)ms,
+                   copy->map.count);
+    else
+        log_warning("full resync failed", "replica=%s:%u keys=%llu ms=%lld reason=\"%s\"", replica->about.address,
+                    replica->about.port, (unsigned long long)copy->keys, (long long)ms, atomic_load(&copy->failure));
+    if (copy->left_out > 0)
+        log_warning("keys left out", "replica=%s:%u keys=%llu reason=\"their types are not known to Redis 7.0\"",
+                    replica->about.address, replica->about.port, (unsigned long long)copy->left_out);
+}
+
+static void copy_done(struct mail *mail)
+{
+    struct copy_out *copy = list_entry(mail, struct copy_out, done);
+    struct replica *replica = copy->owner;
+    thread_stop(&copy->thread);
+    replica->has_thread = false;
+    tell_copy(replica, copy);
+    if (!copy->is_complete || atomic_load(&leader.stopping)) {
+        close(copy->fd);
+        replica_destroy(replica);
+        leader_hold_needed();
+        return;
+    }
+    replica->reader = stream_reader_create(leader.engine->stream, copy->from);
+    replica->filter = (struct copy_filter){.map = &copy->map,
+                                           .keyspace = leader.engine->keyspace,
+                                           .functions_offset = copy->functions_offset,
+                                           .offset = copy->from,
+                                           .db = copy->db};
+    struct loose_connection loose = {.fd = copy->fd, .local = replica->is_local, .unix_socket = replica->is_unix};
+    connection_join(leader.loop, &loose, &replica->link);
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Feeding: what replicas get of the stream, as far as their sockets take it. */
+#include "replication/leader_private.h"
+
+/* What may wait in a replica's output before more is read for it. */
+#define OUTPUT_BYTES ((size_t)256 << 10)
+#define FEED_ROUNDS 16
+
+/* Reads the next bytes into the output; false if the link was closed for want of them. */
+static bool replica_read(struct replica *replica)
+{
+    struct buffer *out = &replica->link.connection->output.bytes;
+    if (!replica->copy) {
+        if (stream_reader_read(replica->reader, out, OUTPUT_BYTES))
+            return true;
+        replica_fail(replica, "what it lacks is neither in memory nor in the log");
+        return false;
+    }
+    replica->raw.length = 0;
+    if (!stream_reader_read(replica->reader, &replica->raw, OUTPUT_BYTES)) {
+        replica_fail(replica, "what it lacks is neither in memory nor in the log");
+        return false;
+    }
+    if (!copy_filter_pass(&replica->filter, buffer_bytes(&replica->raw), out)) {
+        replica_fail(replica, "whole databases were changed during its full sync");
+        return false;
+    }
+    if (replica->filter.offset >= replica->copy->end) {
+        copy_filter_end(&replica->filter, out);
+        copy_out_destroy(&replica->copy);
+        buffer_deinit(&replica->raw);
+    }
+    return true;
+}
+
+static bool is_behind(const struct replica *replica)
+{
+    return stream_reader_offset(replica->reader) < stream_reached(leader.engine->stream, STREAM_WRITTEN);
+}
+
+/* Sends what there is, as far as the socket takes it. True if there is more that it would take. */
+static bool replica_feed(struct replica *replica)
+{
+    struct connection *connection = replica->link.connection;
+    for (int i = 0; i < FEED_ROUNDS; i++) {
+        if (connection->closing)
+            return false;
+        if (output_length(&connection->output) > 0)
+            connection_hand_back(connection);
+        if (output_length(&connection->output) > 0 || connection->closing || !is_behind(replica))
+            return false;
+        if (!replica_read(replica))
+            return false;
+        connection_wants_send(connection);
+    }
+    return true;
+}
+
+static void notice_delivered(struct mail *mail)
+{
+    (void)mail;
+    leader.is_noticing = false;
+}
+
+/* At each turn's end: everybody gets what there is, and then more is waited for. */
+static void feed_all(void)
+{
+    if (list_is_empty(&leader.replicas))
+        return;
+    bool more = false;
+    uint64_t until = stream_reached(leader.engine->stream, STREAM_WRITTEN);
+    for (struct list *next, *node = leader.replicas.next; node != &leader.replicas; node = next) {
+        struct replica *replica = replica_of(node);
+        next = node->next;
+        if (state_of(replica) == REPLICA_ONLINE && replica->link.connection)
+            more |= replica_feed(replica);
+    }
+    leader_hold_needed();
+    if (more)
+        loop_turn_again(leader.loop);
+    if (leader.is_noticing)
+        return;
+    leader.is_noticing = true;
+    leader.notice.beyond = until;
+    stream_notice_start(leader.engine->stream, &leader.notice);
+}
+
+void leader_feed_setup(void)
+{
+    leader.notice.home = loop_mailbox(leader.loop);
+    leader.notice.mail.deliver = notice_delivered;
+    replication_at_turn(feed_all);
+}
