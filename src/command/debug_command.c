@@ -90,7 +90,7 @@ static void debug_reload(struct execution *x)
     enum status status;
     if (x->engine->durability == DURABILITY_NONE || x->holding_all)
         reply_status(x->reply, "OK");
-    else if (saving_wait(x, &status)) {
+    else if (saving_wait(x, SAVING_CHECKPOINT, &status)) {
         forget_clean_entries(x);
         saving_reply(x, status);
     }

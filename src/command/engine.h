@@ -82,11 +82,15 @@ static inline const char *engine_password(const struct engine *engine)
 struct engine_hooks {
     /* Ends the process as SIGTERM does; 'save' false skips the last checkpoint. Returns at once. */
     void (*shutdown)(bool save);
-    /* Moves the checkpoint; 'done' is delivered to home. False if it is not possible (no tier). */
-    bool (*save_start)(struct mailbox *home, void (*done)(void *owner, int status), void *owner);
-    /* Wall time of the last checkpoint in milliseconds, 0: none; whether one is being made. */
+    /* Moves the checkpoint, where there is one, and with_file writes the RDB file, if one is wanted; 'done' is delivered to
+     * home. False if there is neither to do. */
+    bool (*save_start)(bool with_file, struct mailbox *home, void (*done)(void *owner, int status), void *owner);
+    /* Whether SAVE writes a file. */
+    bool (*save_has_file)(void);
+    /* Wall time of the last checkpoint in milliseconds, 0: none. */
     int64_t (*last_save_ms)(void);
-    bool (*save_is_running)(void);
+    /* Keys written to the file that is being made, of how many. */
+    void (*save_progress)(uint64_t *written, uint64_t *total);
     /* Bytes that RocksDB holds in memory. */
     size_t (*tier_bytes)(void);
     /* Why the tier or the log do not take writes now; NULL when all is well. */

@@ -133,39 +133,43 @@ static void print_memory(struct engine *engine, struct buffer *out)
     info_integer(out, "lazyfreed_objects", 0);
 }
 
-/* ---- persistence: a checkpoint is what BGSAVE makes, the log what the append-only file would be ---- */
+/* ---- persistence: the file that BGSAVE writes; the log is what the append-only file would be ---- */
 
 static void print_persistence(struct engine *engine, struct buffer *out)
 {
-    struct saving_state saving = saving_read();
+    struct saving_state file = saving_read(SAVING_FILE), rewrite = saving_read(SAVING_CHECKPOINT);
+    uint64_t written = 0, total = 0;
+    int64_t now_ms = clock_now_ms();
     bool log = engine->durability != DURABILITY_NONE;
     struct stream_info stream;
     stream_read_info(engine->stream, &stream);
+    if (engine_hooks.save_progress)
+        engine_hooks.save_progress(&written, &total);
     info_integer(out, "loading", 0);
     info_integer(out, "async_loading", 0);
     info_integer(out, "current_cow_peak", 0);
     info_integer(out, "current_cow_size", 0);
     info_integer(out, "current_cow_size_age", 0);
     info_format(out, "current_fork_perc", "%.2f", 0.0);
-    info_integer(out, "current_save_keys_processed", 0);
-    info_integer(out, "current_save_keys_total", 0);
+    info_integer(out, "current_save_keys_processed", (int64_t)written);
+    info_integer(out, "current_save_keys_total", (int64_t)total);
     info_integer(out, "rdb_changes_since_last_save", (int64_t)saving_changes(engine));
-    info_integer(out, "rdb_bgsave_in_progress", saving.running);
+    info_integer(out, "rdb_bgsave_in_progress", file.running);
     info_integer(out, "rdb_last_save_time", saving_last_ms(engine) / 1000);
-    info_text(out, "rdb_last_bgsave_status", saving.failed ? "err" : "ok");
-    info_integer(out, "rdb_last_bgsave_time_sec", saving.last_seconds);
-    info_integer(out, "rdb_current_bgsave_time_sec", saving.running ? (clock_now_ms() - saving.started_ms) / 1000 : -1);
-    info_integer(out, "rdb_saves", (int64_t)saving.count);
+    info_text(out, "rdb_last_bgsave_status", file.failed ? "err" : "ok");
+    info_integer(out, "rdb_last_bgsave_time_sec", file.last_seconds);
+    info_integer(out, "rdb_current_bgsave_time_sec", file.running ? (now_ms - file.started_ms) / 1000 : -1);
+    info_integer(out, "rdb_saves", (int64_t)file.count);
     info_integer(out, "rdb_last_cow_size", 0);
     info_integer(out, "rdb_last_load_keys_expired", 0);
     info_integer(out, "rdb_last_load_keys_loaded", 0);
     info_integer(out, "aof_enabled", log);
-    info_integer(out, "aof_rewrite_in_progress", 0);
+    info_integer(out, "aof_rewrite_in_progress", rewrite.running);
     info_integer(out, "aof_rewrite_scheduled", 0);
-    info_integer(out, "aof_last_rewrite_time_sec", -1);
-    info_integer(out, "aof_current_rewrite_time_sec", -1);
-    info_text(out, "aof_last_bgrewrite_status", "ok");
-    info_integer(out, "aof_rewrites", 0);
+    info_integer(out, "aof_last_rewrite_time_sec", rewrite.last_seconds);
+    info_integer(out, "aof_current_rewrite_time_sec", rewrite.running ? (now_ms - rewrite.started_ms) / 1000 : -1);
+    info_text(out, "aof_last_bgrewrite_status", rewrite.failed ? "err" : "ok");
+    info_integer(out, "aof_rewrites", (int64_t)rewrite.count);
     info_integer(out, "aof_rewrites_consecutive_failures", 0);
     info_text(out, "aof_last_write_status", log && engine_write_failure(engine) ? "err" : "ok");
     info_integer(out, "aof_last_cow_size", 0);

@@ -125,7 +125,7 @@ const struct command server_commands[] = {
         .group = "server",
         .since = "1.0.0",
         .complexity = "O(1)",
-        .summary = "Writes all changes as rows, in the background.",
+        .summary = "Writes the RDB file and all changes as rows, in the background.",
         .arguments = ARGUMENTS({.name = "schedule",
                                 .type = ARGUMENT_PURE_TOKEN,
                                 .token = "SCHEDULE",
@@ -218,7 +218,7 @@ const struct command server_commands[] = {
         .group = "server",
         .since = "1.0.0",
         .complexity = "O(1)",
-        .summary = "Returns when all that had been written was last known to be in rows, as a Unix time.",
+        .summary = "Returns when the RDB file was last saved, as a Unix time.",
     },
     {
         .name = "LATENCY",
@@ -277,8 +277,8 @@ const struct command server_commands[] = {
         .flags = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_NO_ASYNC_LOADING | COMMAND_NO_MULTI,
         .group = "server",
         .since = "1.0.0",
-        .complexity = "O(N) where N is the number of changed keys; other clients do not wait",
-        .summary = "Writes all changes as rows and waits for it.",
+        .complexity = "O(N) where N is the number of keys; other clients do not wait",
+        .summary = "Writes the RDB file and all changes as rows, and waits for it.",
     },
     {
         .name = "SHUTDOWN",

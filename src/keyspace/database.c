@@ -76,6 +76,7 @@ uint64_t keyspace_flush(struct keyspace *keyspace, int db, uint64_t flushed_at)
     }
     if (database_is_used(keyspace, physical_db))
         database_detach(keyspace, physical_db);
+    counter_add(&keyspace->partitions[0].changes, (int64_t)keys);
     if (keyspace->backing)
         keyspace->backing->flushed(keyspace->backing->context, physical_db, flushed_at);
     return keys;
@@ -92,6 +93,20 @@ void keyspace_swap(struct keyspace *keyspace, int first_db, int second_db)
     uint8_t first = keyspace_physical(keyspace, first_db), second = keyspace_physical(keyspace, second_db);
     atomic_store_explicit(&keyspace->physical[first_db], second, memory_order_relaxed);
     atomic_store_explicit(&keyspace->physical[second_db], first, memory_order_relaxed);
+    atomic_fetch_add(&keyspace->swaps, 1);
+}
+
+uint64_t keyspace_swap_count(const struct keyspace *keyspace)
+{
+    return atomic_load(&keyspace->swaps);
+}
+
+uint64_t keyspace_change_count(const struct keyspace *keyspace)
+{
+    uint64_t changes = 0;
+    for (unsigned i = 0; i < PARTITION_COUNT; i++)
+        changes += atomic_load_explicit(&keyspace->partitions[i].changes, memory_order_relaxed);
+    return changes;
 }
 
 int keyspace_physical_db(const struct keyspace *keyspace, int db)

@@ -192,6 +192,8 @@ struct await *keyspace_next_await(struct keyspace *keyspace, const struct key *k
 uint64_t keyspace_flush(struct keyspace *keyspace, int db, uint64_t flushed_at);
 /* (all locks) Exchanges two logical dbs. */
 void keyspace_swap(struct keyspace *keyspace, int first_db, int second_db);
+/* How often dbs were exchanged since the start; any thread. */
+uint64_t keyspace_swap_count(const struct keyspace *keyspace);
 /* The physical db that a logical one maps to. */
 int keyspace_physical_db(const struct keyspace *keyspace, int db);
 
@@ -201,6 +203,9 @@ struct keyspace_counts {
 /* Exact if nothing runs at the same time, else a moment's sum; any thread. */
 struct keyspace_counts keyspace_counts(const struct keyspace *keyspace, int db);
 uint32_t keyspace_slot_count(const struct keyspace *keyspace, int db, uint16_t slot);
+
+/* Changes of keys since the start, emptied databases' keys included; any thread. */
+uint64_t keyspace_change_count(const struct keyspace *keyspace);
 
 /* ---- walking: SCAN, KEYS, RANDOMKEY ---- */
 

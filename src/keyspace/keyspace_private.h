@@ -39,6 +39,8 @@ struct partition {
     _Atomic int64_t expiry_bound_ms;                           /* nothing is due before it; written under the lock */
     _Atomic(struct database_part *) databases[DATABASE_COUNT]; /* physical */
 
+    _Atomic uint64_t changes; /* of keys, since the start; written under the lock */
+
     /* under the lock */
     uint16_t filter_unready;  /* bits of physical dbs of whose rows nothing is known: "maybe" */
     uint16_t filter_building; /* bits of physical dbs that a rebuild counts for: not flushed since it began */
@@ -62,6 +64,7 @@ struct keyspace {
 
     /* written under all locks, read under any */
     _Atomic uint8_t physical[DATABASE_COUNT]; /* of a logical db */
+    _Atomic uint64_t swaps;
 
     /* any thread; written by keyspace_set_clock */
     _Atomic uint32_t access_clock; /* what touch needs */
@@ -207,6 +210,7 @@ void partition_touch_watches(struct partition *partition, const struct key *key)
 void partition_touch_database(struct keyspace *keyspace, struct partition *partition, int db, int other_db);
 static inline void partition_key_changed(struct partition *partition, const struct key *key)
 {
+    counter_add(&partition->changes, 1);
     if (__builtin_expect(!list_is_empty(&partition->watches), 0))
         partition_touch_watches(partition, key);
 }

@@ -45,13 +45,26 @@ static void write_use(struct rdb_file_writer *writer, const struct rdb_key *key)
     }
 }
 
+static void select_db(struct rdb_file_writer *writer, int db)
+{
+    if (db == writer->db)
+        return;
+    write_byte(writer, OPCODE_DB);
+    rdb_write_length(&writer->out, (uint64_t)db);
+    writer->db = db;
+}
+
+void rdb_file_sizes(struct rdb_file_writer *writer, int db, uint64_t keys, uint64_t expires)
+{
+    select_db(writer, db);
+    write_byte(writer, OPCODE_SIZES);
+    rdb_write_length(&writer->out, keys);
+    rdb_write_length(&writer->out, expires);
+}
+
 void rdb_file_key(struct rdb_file_writer *writer, const struct rdb_key *key)
 {
-    if (key->db != writer->db) {
-        write_byte(writer, OPCODE_DB);
-        rdb_write_length(&writer->out, (uint64_t)key->db);
-        writer->db = key->db;
-    }
+    select_db(writer, key->db);
     if (key->expire_at_ms != RDB_NO_EXPIRE) {
         uint64_t wire = htole64((uint64_t)key->expire_at_ms);
         write_byte(writer, OPCODE_EXPIRE_MS);

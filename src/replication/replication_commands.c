@@ -96,6 +96,7 @@ static void leave(struct execution *x, struct introduction *about)
     struct session *session = x->session;
     if (about->address[0] == 0)
         learn_address(session, about);
+    about->knows_all_types |= about->wants_rdb_only; /* a file to keep leaves nothing out */
     session->names->introduction = NULL;
     session->flags |= SESSION_CLOSING;
     session->transport->give_to_replication(session->connection, about);

@@ -31,7 +31,6 @@ static const char *const only_no_names[] = {"no", NULL};
 static const struct option all[] = {
     /* snapshots and the append-only file */
     TEXT("save", ""),
-    TEXT("dbfilename", "dump.rdb"),
     SWITCH("rdbcompression", "yes"),
     SWITCH("rdbchecksum", "yes"),
     SWITCH("rdb-del-sync-files", "no"),

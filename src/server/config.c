@@ -18,6 +18,7 @@
 #include "net/connection.h"
 #include "object/object_limits.h"
 #include "replication/follower.h"
+#include "replication/rdb_save.h"
 #include "replication/replication.h"
 #include "server/compatibility.h"
 #include "server/ticker.h"
@@ -277,6 +278,7 @@ void config_setup(void)
     settings_register(connection_options);
     settings_register(scripting_options);
     settings_register(replication_options);
+    settings_register(rdb_save_options);
     settings_register(follower_options);
     compatibility_register();
 }

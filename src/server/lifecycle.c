@@ -29,10 +29,12 @@
 #include "net/listener.h"
 #include "object/member_table.h"
 #include "replication/follower.h"
+#include "replication/rdb_save.h"
 #include "replication/replication.h"
 #include "server/config.h"
 #include "server/identity.h"
 #include "server/info_sections.h"
+#include "server/save.h"
 #include "server/ticker.h"
 #include "server/version.h"
 #include "server/wiring.h"
@@ -203,49 +205,6 @@ static void hook_shutdown(bool save)
     kill(getpid(), SIGTERM);
 }
 
-struct save_request {
-    struct tier_save save;
-    void (*done)(void *owner, int status);
-    void *owner;
-};
-
-static void save_delivered(struct mail *mail)
-{
-    struct tier_save *save = (struct tier_save *)((char *)mail - offsetof(struct tier_save, mail));
-    struct save_request *request = (struct save_request *)save;
-    request->done(request->owner, request->save.status);
-    memory_free(request);
-}
-
-static bool hook_save_start(struct mailbox *home, void (*done)(void *owner, int status), void *owner)
-{
-    if (!node.tier)
-        return false;
-    struct save_request *request = memory_allocate_zeroed(sizeof(*request));
-    request->save.home = home;
-    request->save.mail.deliver = save_delivered;
-    request->done = done;
-    request->owner = owner;
-    tier_save_start(node.tier, &request->save);
-    return true;
-}
-
-static int64_t hook_last_save_ms(void)
-{
-    struct tier_info info = {0};
-    if (node.tier)
-        tier_read_info(node.tier, &info);
-    return info.checkpoint_ms;
-}
-
-static bool hook_save_is_running(void)
-{
-    struct tier_info info = {0};
-    if (node.tier)
-        tier_read_info(node.tier, &info);
-    return info.cycle_running;
-}
-
 static size_t hook_tier_bytes(void)
 {
     return node.tier ? tier_memory_bytes(node.tier) : 0;
@@ -259,12 +218,9 @@ static const char *hook_failure(void)
 
 static void set_hooks(void)
 {
-    engine_hooks = (struct engine_hooks){.shutdown = hook_shutdown,
-                                         .save_start = hook_save_start,
-                                         .last_save_ms = hook_last_save_ms,
-                                         .save_is_running = hook_save_is_running,
-                                         .tier_bytes = hook_tier_bytes,
-                                         .failure = hook_failure};
+    engine_hooks =
+        (struct engine_hooks){.shutdown = hook_shutdown, .tier_bytes = hook_tier_bytes, .failure = hook_failure};
+    save_set_hooks(node.tier);
     if (!node.tier)
         return;
     config.engine.want_clean = want_clean;
@@ -370,6 +326,7 @@ bool lifecycle_start(char *error, size_t error_size)
     random_hex(engine->run_id, 40);
     if (!identity_open(&node.identity, config.directory, error, error_size))
         return false;
+    rdb_save_setup();
     member_table_set_seed(node.identity.hash_seed);
     engine->keyspace = keyspace_create(node.identity.hash_seed);
     keyspace_set_clock(engine->keyspace, clock_now_ms(), (enum eviction_policy)engine->eviction);
@@ -421,6 +378,7 @@ void lifecycle_stop(void)
     scripting_stop();
     for (uint32_t i = 0; i < node.lane_count; i++)
         lane_stop(node.lanes[i]);
+    rdb_save_stop();
     replication_stop();
     /* A client may be waiting for all partitions and never come to it; the last cycle wants them, too. */
     for (uint32_t i = 0; i < node.lane_count; i++)

@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""SAVE and BGSAVE write a file that redis-server loads. The judge of a file is a redis-server 7.0 that begins with it."""
+import os
+import random
+import shutil
+import time
+
+import pytest
+
+from tests.lib import server as servers
+from tests.lib.resp import Error
+from tests.lib.server import memory_of, wait_until
+from tests.replication.primary_story import Writers
+from tests.replication.story import assert_same, fill, value_of
+from tests.tier.disk_full_test import Device
+
+pytestmark = [pytest.mark.forebay_only,
+              pytest.mark.skipif(not servers.binary('redis'), reason='no redis-server program')]
+
+
+@pytest.fixture(params=['behind', 'none'])
+def node(request):
+    with servers.start(durability=request.param, tier_free_space_min=0) as server:
+        yield server
+
+
+@pytest.fixture
+def load():
+    """Starts a redis-server with a node's file."""
+    loaders = []
+
+    def load(node, name='dump.rdb'):
+        loader = servers.Server('redis')
+        loaders.append(loader)
+        shutil.copy(os.path.join(node.directory, name), os.path.join(loader.directory, 'dump.rdb'))
+        return loader.start().client()
+    yield load
+    for loader in loaders:
+        loader.remove()
+
+
+def persistence(client):
+    lines = client('INFO', 'persistence').decode().splitlines()
+    return dict(line.split(':', 1) for line in lines if ':' in line)
+
+
+def wait_saved(client, seconds=60):
+    wait_until(lambda: persistence(client)['rdb_bgsave_in_progress'] == '0', seconds, 'the end of the save')
+    return persistence(client)
+
+
+def files_of(node):
+    return sorted(name for name in os.listdir(node.directory) if 'rdb' in name)
+
+
+@pytest.mark.parametrize('command', ['SAVE', 'BGSAVE'])
+def test_redis_loads_what_was_saved(node, load, command):
+    ours = node.client()
+    fill(ours, random.Random(1))
+    assert str(ours(command)) == {'SAVE': 'OK', 'BGSAVE': 'Background saving started'}[command]
+    assert wait_saved(ours)['rdb_last_bgsave_status'] == 'ok'
+    assert files_of(node) == ['dump.rdb']
+    theirs = load(node)
+    assert_same(ours, theirs)
+    assert ours('FUNCTION', 'DUMP') == theirs('FUNCTION', 'DUMP')
+
+
+def test_rows_out_of_memory_are_saved_within_the_bound_of_memory(load):
+    value = random.Random(2).randbytes(500).hex()
+    with servers.start(maxmemory=memory_of(48), tier_free_space_min=0) as node:
+        ours = node.client()
+        for begin in range(0, 100000, 500):
+            ours.pipeline([('SET', 'key:%d' % i, '%d %s' % (i, value)) for i in range(begin, begin + 500)])
+        before = node.rss()
+        assert ours('SAVE') == 'OK'
+        assert node.rss() < max(before, 64 << 20) + (16 << 20)
+        theirs = load(node)
+        assert theirs('DBSIZE') == 100000
+        for i in range(0, 100000, 997):
+            assert theirs('GET', 'key:%d' % i) == b'%d %s' % (i, value.encode())
+
+
+def test_one_save_at_a_time_and_what_info_tells(node):
+    ours, other = node.client(), node.client()
+    fields = persistence(ours)
+    assert (fields['rdb_last_bgsave_time_sec'], fields['rdb_saves']) == ('-1', '0')
+    ours.pipeline([('SET', 'key:%d' % i, i) for i in range(100)])
+    ours('DEL', 'key:1')
+    assert persistence(ours)['rdb_changes_since_last_save'] == '101'
+    in_progress = Error('ERR Background save already in progress')
+    for words in ('BGSAVE',), ('BGSAVE', 'SCHEDULE'), ('BGSAVE',), ('SAVE',), ('INFO', 'persistence'):
+        ours.send(*words)
+    replies = [ours.read() for _ in range(4)]
+    assert str(replies[0]) == 'Background saving started' and replies[1:] == [in_progress] * 3
+    assert b'rdb_bgsave_in_progress:1\r\n' in ours.read()
+    fields = wait_saved(ours)
+    assert fields['rdb_changes_since_last_save'] == '0' and fields['rdb_saves'] == '1'
+    assert int(fields['rdb_last_bgsave_time_sec']) >= 0 and fields['rdb_current_bgsave_time_sec'] == '-1'
+    assert abs(int(fields['rdb_last_save_time']) - time.time()) < 60
+    assert int(fields['rdb_last_save_time']) == other('LASTSAVE')
+    assert ours('BGSAVE', 'NOW') == Error('ERR syntax error')
+    ours('FLUSHALL')
+    assert int(persistence(ours)['rdb_changes_since_last_save']) >= 99
+
+
+def test_a_file_that_cannot_be_written_leaves_the_old_one(load):
+    device = Device(40)
+    try:
+        with servers.start(durability='none', tier_free_space_min=0) as node:
+            node.stop()
+            node.directory, own = device.path, node.directory
+            node.start()
+            ours = node.client()
+            ours('SET', 'old', 'value')
+            assert ours('SAVE') == 'OK'
+            saved = persistence(ours)['rdb_last_save_time']
+            ours.pipeline([('SET', 'big:%d' % i, random.Random(i).randbytes(1 << 20)) for i in range(20)])
+            device.fill()
+            assert ours('SAVE').code == 'ERR'
+            assert ours('BGSAVE') == 'Background saving started'
+            fields = wait_saved(ours)
+            assert (fields['rdb_last_bgsave_status'], fields['rdb_last_save_time']) == ('err', saved)
+            assert int(fields['rdb_changes_since_last_save']) >= 20
+            assert files_of(node) == ['dump.rdb']
+            assert load(node)('KEYS', '*') == [b'old']
+            device.free()
+            assert ours('SAVE') == 'OK'
+            assert persistence(ours)['rdb_last_bgsave_status'] == 'ok'
+            assert load(node)('DBSIZE') == 21
+            node.stop()
+            node.directory = own
+    finally:
+        device.remove()
+
+
+def test_the_space_that_the_tier_wants_free_is_left_free():
+    with servers.start(tier_free_space_min=0) as node:
+        ours = node.client()
+        ours('SET', 'k', 'v')
+        assert ours('SAVE') == 'OK'
+        ours.ok('CONFIG', 'SET', 'tier-free-space-min', 1 << 60)
+        assert ours('SAVE').code == 'ERR'
+        assert persistence(ours)['rdb_last_bgsave_status'] == 'err' and files_of(node) == ['dump.rdb']
+        ours.ok('CONFIG', 'SET', 'tier-free-space-min', 0)
+        assert ours('SAVE') == 'OK'
+
+
+def test_an_empty_dbfilename_asks_for_no_file():
+    with servers.start(dbfilename='') as node:
+        ours = node.client()
+        ours('SET', 'k', 'v')
+        assert ours('SAVE') == 'OK' and files_of(node) == []
+    with servers.start(dbfilename='', durability='none') as node:
+        assert node.client()('SAVE') == Error('ERR this node keeps nothing on disk (durability none)')
+
+
+@pytest.mark.parametrize('name', ['a/b.rdb', 'identity', '..'])
+def test_a_name_that_would_lead_elsewhere_is_refused(name):
+    with servers.Server(dbfilename=name) as node:
+        with pytest.raises(ChildProcessError):
+            node.start()
+        assert 'dbfilename' in node.log_tail()
+
+
+def test_dbfilename_names_the_file_and_is_not_changed_while_running(load):
+    with servers.start(dbfilename='my backup.rdb') as node:
+        ours = node.client()
+        assert ours('CONFIG', 'GET', 'dbfilename') == [b'dbfilename', b'my backup.rdb']
+        assert ours('CONFIG', 'SET', 'dbfilename', 'x.rdb').code == 'ERR'
+        ours('SET', 'k', 'v')
+        assert ours('SAVE') == 'OK' and files_of(node) == ['my backup.rdb']
+        assert load(node, 'my backup.rdb')('GET', 'k') == b'v'
+
+
+def test_keys_that_nobody_changes_are_exact_beside_writers(node, load):
+    ours = node.client()
+    fill(ours, random.Random(3), size=4)
+    with Writers(node, threads=2, keys=500) as writers:
+        wait_until(lambda: writers.written > 1000)
+        for _ in range(3):
+            assert ours('SAVE') == 'OK'
+        writers.stop()
+    theirs = load(node)
+    for db in (0, 3):
+        ours('SELECT', db)
+        theirs('SELECT', db)
+        for key in ours('KEYS', '*'):
+            if not key.startswith(b'w:'):
+                assert value_of(ours, key) == value_of(theirs, key), key
+
+
+def test_databases_exchanged_meanwhile_are_saved_once_each(node, load):
+    ours, other = node.client(), node.client()
+    for db in (0, 1):
+        ours('SELECT', db)
+        for begin in range(0, 30000, 500):
+            ours.pipeline([('SET', 'db%d:%d' % (db, i), i) for i in range(begin, begin + 500)])
+    for _ in range(3):
+        ours('BGSAVE')
+        swaps = 0
+        while persistence(other)['rdb_bgsave_in_progress'] == '1' and swaps < 2:
+            other.ok('SWAPDB', 0, 1)
+            swaps += 1
+        assert wait_saved(other)['rdb_last_bgsave_status'] == 'ok'
+        theirs = load(node)
+        for db in (0, 1):
+            theirs('SELECT', db)
+            assert theirs('DBSIZE') == 30000
+            assert len({key.split(b':')[0] for key in theirs('KEYS', '*')}) == 1
+
+
+def test_a_file_that_was_being_made_is_gone_after_a_crash(node):
+    ours = node.client()
+    ours('SET', 'k', 'v')
+    assert ours('SAVE') == 'OK'
+    for begin in range(0, 50000, 500):
+        ours.pipeline([('SET', 'key:%d' % i, 'x' * 500) for i in range(begin, begin + 500)])
+    size = os.path.getsize(os.path.join(node.directory, 'dump.rdb'))
+    ours('BGSAVE')
+    wait_until(lambda: 'dump.rdb.new' in files_of(node) or os.path.getsize(os.path.join(node.directory, 'dump.rdb')) > size)
+    node.restart(kill=True)
+    assert files_of(node) == ['dump.rdb']
+
+
+def test_a_stop_ends_a_save_under_way(node):
+    ours = node.client()
+    for begin in range(0, 50000, 500):
+        ours.pipeline([('SET', 'key:%d' % i, 'x' * 500) for i in range(begin, begin + 500)])
+    ours('BGSAVE')
+    assert node.stop() == 0
+    assert 'dump.rdb.new' not in files_of(node)
+
+
+def test_times_of_fields_are_saved_for_newer_servers(node):
+    ours = node.client()
+    ours('HSET', 'hash', 'f', 'v', 'g', 'w')
+    ours('HPEXPIREAT', 'hash', 4102444800000, 'FIELDS', 1, 'f')
+    ours('SET', 'k', 'v')
+    assert ours('SAVE') == 'OK'
+    assert 'Redis 7.4' in node.log_tail()
+    with open(os.path.join(node.directory, 'dump.rdb'), 'rb') as file:
+        data = file.read()
+    assert b'hash' in data and data[:9] == b'REDIS0010'
