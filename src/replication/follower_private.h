@@ -4,7 +4,14 @@
 #include <stdatomic.h>
 
 #include "base/option.h"
+#include "command/dispatch.h"
+#include "command/feed.h"
+#include "net/loop.h"
+#include "replication/copy_in.h"
 #include "replication/follower.h"
+#include "replication/replication.h"
+#include "replication/sync_state.h"
+#include "stream/stream.h"
 
 /* Directives. Texts are replaced as options' are; see engine_password. */
 struct follower_settings {
@@ -19,8 +26,78 @@ extern struct follower_settings follower_settings;
 enum refusal { REFUSE_LOADING = 1, REFUSE_STALE = 2 };
 extern _Atomic unsigned follower_refusals;
 
-/* Any thread: what is shown from now on, while the order is on its way. */
-void follower_announce(const char *host, int port);
-/* Orders, on replication's thread. */
+/* One connection, from dialing to its end; freed when net is done with it. */
+struct attempt {
+    struct link link;
+    struct sync_state sync;
+    bool asks_as_stream; /* for what follows our own stream, not what follower.known_id says */
+};
+
+/* All that a follower is; replication's thread only. */
+struct follower {
+    struct engine *engine;
+    struct loop *loop;
+    struct worker *worker;
+    int own_port;
+    char host[256]; /* empty: nobody is followed */
+    int port;
+    struct attempt *attempt; /* the present one, or NULL */
+    unsigned failures;       /* since the link was last up */
+    bool is_copying, is_streaming;
+    bool copy_is_read; /* all of it, and what is left of it is to be executed */
+    struct feed feed;
+    struct copy_in copy;
+    char known_id[41]; /* the history of a primary that is no Forebay, up to the feed's offset; empty: none */
+    struct loop_timer tick, retry, feed_retry;
+};
+extern struct follower follower;
+
+/* ---- follower.c: attempts and orders ---- */
+
+/* The present attempt has failed; the next one follows. */
+void follower_give_up(const char *why);
+/* The node's word; while nothing is executed for the feed. */
+void follower_follow_as(enum following following);
+/* Orders. */
 void follower_follow(const char *host, int port);
 void follower_lead(void);
+
+/* ---- follower_feed.c: the session ---- */
+
+/* At start: its worker. */
+void follower_feed_setup(void);
+/* The link's connection; NULL while there is none. */
+struct connection *follower_connection(void);
+void follower_send(const char *text, size_t length);
+/* How far we are: with a log, what a killed process would still have. Nothing is said without a link. */
+void follower_acknowledge(struct feed *feed);
+void follower_feed_open(uint64_t offset, int32_t db);
+/* With the copy that may be under way. */
+void follower_feed_end(void);
+/* The link is up: the stream comes, from the offset on. */
+void follower_begin_streaming(uint64_t offset, int32_t db);
+/* False: not all of it could be executed now; *consumed says how much. */
+bool follower_execute(struct bytes requests, size_t *consumed);
+/* Of what has been received: whether there may be more to do with it. */
+bool follower_take_stream(struct attempt *attempt);
+/* What is here is a part of another node's data: nobody's. No feed is open. */
+void follower_empty_everything(void);
+
+/* ---- follower_copy.c ---- */
+
+/* F1; the link may be given up by both. */
+void follower_begin_copy(struct attempt *attempt);
+bool follower_take_copy(struct attempt *attempt);
+
+/* ---- follower_view.c: what others see ---- */
+
+/* After anything has changed. */
+void follower_show(void);
+/* Something was heard of the primary. */
+void follower_show_heard(void);
+int64_t follower_heard_at_ms(void);
+/* Of our stream, as a primary would count it. */
+uint64_t follower_offset(enum stream_level level);
+bool follower_has_part_of_a_copy(void);
+/* Any thread: what is shown from now on, while the order is on its way. */
+void follower_announce(const char *host, int port);

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The primary's whole data set, as it comes: bytes of a file (copy_in.c), executed as requests. */
+#define _GNU_SOURCE
+#include <string.h>
+
+#include "base/log.h"
+#include "net/connection.h"
+#include "replication/follower_private.h"
+#include "replication/replication_private.h"
+
+/* So much of a copy is turned into requests at a time. */
+#define COPY_STEP_BYTES ((size_t)128 * 1024)
+
+void follower_begin_copy(struct attempt *attempt)
+{
+    follower_follow_as(FOLLOWS_COMMANDS);
+    follower.known_id[0] = '\0';
+    leader_drop_all("the node is copied from another one");
+    if (stream_forget_history(follower.engine->stream) != STATUS_OK) {
+        follower_give_up("the history cannot be written");
+        return;
+    }
+    log_notice("copying the primary's data", "primary=%s:%d bytes=%lld", follower.host, follower.port,
+               attempt->sync.has_mark ? -1LL : (long long)attempt->sync.copy_bytes);
+    copy_in_begin(&follower.copy);
+    follower.copy_is_read = false;
+    follower.is_copying = true;
+    follower_feed_open(0, 0);
+    follower_show();
+}
+
+static void end_copy(struct attempt *attempt)
+{
+    struct stream *stream = follower.engine->stream;
+    bool from_forebay = follower.copy.from_forebay;
+    int32_t db = follower.copy.stream_db;
+    uint64_t keys = follower.copy.keys;
+    uint32_t errors = follower.feed.session->reply.errors;
+    if (errors > 0) {
+        follower_give_up("some of the primary's data cannot be taken");
+        return;
+    }
+    follower_feed_end();
+    enum status status = from_forebay ? stream_begin_history(stream, attempt->sync.id, attempt->sync.offset, db)
+                                      : stream_continue_history(stream, NULL);
+    if (status != STATUS_OK) {
+        follower_give_up("the history cannot be written");
+        return;
+    }
+    log_notice("copied the primary's data", "keys=%llu", (unsigned long long)keys);
+    attempt->sync.phase = SYNC_STREAM;
+    follower_follow_as(from_forebay ? FOLLOWS_BYTES : FOLLOWS_COMMANDS);
+    if (!from_forebay)
+        memcpy(follower.known_id, attempt->sync.id, sizeof(follower.known_id));
+    follower_begin_streaming(attempt->sync.offset, db);
+}
+
+/* What of the input is the file's; *ends: nothing of it comes after that. Of what may be the beginning of the mark it cannot
+ * be said yet. */
+static struct bytes next_of_copy(const struct attempt *attempt, bool *ends)
+{
+    const struct sync_state *sync = &attempt->sync;
+    struct bytes next = buffer_bytes(&attempt->link.connection->input);
+    if (next.length > COPY_STEP_BYTES)
+        next.length = COPY_STEP_BYTES;
+    if (!sync->has_mark) {
+        if (next.length > sync->copy_bytes)
+            next.length = sync->copy_bytes;
+        *ends = next.length == sync->copy_bytes;
+        return next;
+    }
+    const char *mark = next.length > 0 ? memmem(next.data, next.length, sync->mark, SYNC_MARK_LENGTH) : NULL;
+    *ends = mark != NULL;
+    if (mark)
+        next.length = (size_t)(mark - next.data);
+    else
+        next.length -= next.length < SYNC_MARK_LENGTH ? next.length : SYNC_MARK_LENGTH - 1;
+    return next;
+}
+
+/* Turns what has come of the file into requests. True: there are some, or it is over. */
+static bool read_copy(struct attempt *attempt)
+{
+    struct copy_in *copy = &follower.copy;
+    bool ends;
+    size_t taken;
+    struct bytes next = next_of_copy(attempt, &ends);
+    enum status status = copy_in_read(copy, next, &taken);
+    if (status == STATUS_OK && ends)
+        status = copy_in_finish(copy);
+    attempt->sync.copy_bytes -= attempt->sync.has_mark ? 0 : taken;
+    if (status != STATUS_OK || taken < next.length) {
+        follower_give_up(status != STATUS_OK ? copy->reader.error : "bytes behind the end of the copy");
+        return false;
+    }
+    connection_consume(attempt->link.connection, taken + (ends && attempt->sync.has_mark ? SYNC_MARK_LENGTH : 0));
+    follower.copy_is_read = ends;
+    return taken > 0 || ends;
+}
+
+bool follower_take_copy(struct attempt *attempt)
+{
+    struct copy_in *copy = &follower.copy;
+    size_t done = 0;
+    if (copy->requests.length > 0) {
+        bool all = follower_execute(buffer_bytes(&copy->requests), &done);
+        buffer_consume(&copy->requests, done);
+        if (!all)
+            return false;
+    }
+    if (!follower.copy_is_read)
+        return read_copy(attempt);
+    end_copy(attempt);
+    return follower.attempt == attempt;
+}

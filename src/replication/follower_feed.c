@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The session whose requests come over the link: copy and stream alike. While one of them is suspended, for a cold key or a
+ * lock or since the log is behind, nothing more is read from the primary. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/thread.h"
+#include "net/connection.h"
+#include "replication/follower_private.h"
+
+/* Beside the numbers of workers and of recovery. */
+#define FEED_WORKER (THREADS_MAX - 2)
+#define FEED_RETRY_MS 1
+
+/* ---- the link as a transport ---- */
+
+struct connection *follower_connection(void)
+{
+    return follower.attempt ? follower.attempt->link.connection : NULL;
+}
+
+static void feed_suspended(void *feed)
+{
+    (void)feed;
+    if (follower_connection())
+        connection_suspend(follower_connection());
+}
+
+static void feed_resumed(void *feed)
+{
+    (void)feed;
+    if (follower_connection())
+        connection_resume(follower_connection());
+}
+
+static void feed_ignored(void *feed)
+{
+    (void)feed;
+}
+
+static void feed_trusted(void *feed, bool trusted)
+{
+    (void)feed, (void)trusted;
+}
+
+static void feed_closed(void *feed)
+{
+    (void)feed;
+    if (follower_connection())
+        connection_close(follower_connection());
+}
+
+static void feed_described(void *feed, char *peer, char *local, size_t size)
+{
+    (void)feed;
+    snprintf(peer, size, "%s:%d", follower.host, follower.port);
+    snprintf(local, size, "127.0.0.1:%d", follower.own_port);
+}
+
+static void feed_measured(void *feed, struct session_measures *measures)
+{
+    (void)feed;
+    *measures = (struct session_measures){.fd = follower_connection() ? follower_connection()->fd : -1};
+}
+
+static const struct transport feed_transport = {
+    .suspend = feed_suspended,
+    .resume = feed_resumed,
+    .block = feed_ignored,
+    .hold = feed_suspended,
+    .release = feed_resumed,
+    .wants_send = feed_ignored,
+    .close_after_send = feed_closed,
+    .close = feed_closed,
+    .set_trusted = feed_trusted,
+    .set_subscriber = feed_trusted,
+    .describe = feed_described,
+    .measure = feed_measured,
+};
+
+void follower_send(const char *text, size_t length)
+{
+    buffer_append(&follower_connection()->output.bytes, text, length);
+    connection_wants_send(follower_connection());
+}
+
+/* ---- the session ---- */
+
+void follower_acknowledge(struct feed *feed)
+{
+    uint64_t offset =
+        engine_follows_bytes(follower.engine) ? follower_offset(STREAM_WRITTEN) : atomic_load(&feed->offset);
+    char digits[BYTES_INTEGER_MAX + 1], text[96];
+    digits[bytes_from_uint64(digits, offset)] = '\0';
+    int length =
+        snprintf(text, sizeof(text), "*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$%zu\r\n%s\r\n", strlen(digits), digits);
+    if (follower_connection())
+        follower_send(text, (size_t)length);
+}
+
+void follower_feed_open(uint64_t offset, int32_t db)
+{
+    follower.feed.acknowledge = follower_acknowledge;
+    feed_open(&follower.feed, follower.worker, &feed_transport, &follower_connection()->output, offset, db);
+}
+
+void follower_feed_end(void)
+{
+    if (follower.is_copying)
+        copy_in_end(&follower.copy);
+    feed_close(&follower.feed);
+    follower.is_copying = follower.is_streaming = false;
+}
+
+void follower_begin_streaming(uint64_t offset, int32_t db)
+{
+    follower_feed_open(offset, db);
+    follower.is_streaming = true;
+    follower.failures = 0;
+    follower_acknowledge(&follower.feed);
+    log_notice("following", "primary=%s:%d offset=%llu as=%s", follower.host, follower.port, (unsigned long long)offset,
+               engine_follows_bytes(follower.engine) ? "stream" : "commands");
+    follower_show();
+}
+
+bool follower_execute(struct bytes requests, size_t *consumed)
+{
+    struct turn_item item = {.session = follower.feed.session, .input = requests};
+    worker_turn(follower.worker, &item, 1, loop_now_ms(follower.loop));
+    stream_write(follower.engine->stream);
+    *consumed = item.consumed;
+    return item.consumed == requests.length;
+}
+
+bool follower_take_stream(struct attempt *attempt)
+{
+    struct connection *from = attempt->link.connection;
+    size_t done = 0;
+    if (from->input.length > 0)
+        follower_execute(bytes_of(from->input.data, from->input.length), &done);
+    connection_consume(from, done);
+    return false;
+}
+
+void follower_empty_everything(void)
+{
+    struct keyspace *keyspace = follower.engine->keyspace;
+    struct effect_batch batch = {0};
+    effect_begin(&batch, 0, 1);
+    effect_word(&batch, BYTES("FLUSHALL"));
+    keyspace_acquire_all(keyspace, FEED_WORKER);
+    for (int db = 0; db < DATABASE_COUNT; db++)
+        keyspace_flush(keyspace, db, stream_end(follower.engine->stream) + 1);
+    stream_append(follower.engine->stream, &batch);
+    keyspace_release_all(keyspace, FEED_WORKER);
+    effect_batch_deinit(&batch);
+}
+
+/* ---- its worker ---- */
+
+static void retry_feed(struct loop_timer *timer)
+{
+    (void)timer;
+    worker_retry(follower.worker);
+}
+
+static void retry_feed_later(void *loop)
+{
+    loop_timer_start(loop, &follower.feed_retry, FEED_RETRY_MS, 0, retry_feed);
+}
+
+static void wake_feed_at(void *loop, int64_t at_ms)
+{
+    (void)loop, (void)at_ms;
+}
+
+void follower_feed_setup(void)
+{
+    follower.worker = worker_create(follower.engine, FEED_WORKER, loop_mailbox(follower.loop));
+    follower.worker->loop = follower.loop;
+    follower.worker->retry_later = retry_feed_later;
+    follower.worker->wake_at = wake_feed_at;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What others see of the primary that is followed: kept under a lock of its own, and changed by replication's thread after
+ * anything has. */
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "replication/follower_private.h"
+
+static struct {
+    pthread_mutex_t lock;
+    struct follower_view view;
+} shown = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+_Atomic unsigned follower_refusals;
+
+int64_t follower_heard_at_ms(void)
+{
+    return shown.view.io_at_ms;
+}
+
+static const char *state_word(void)
+{
+    if (follower.is_streaming)
+        return "connected";
+    if (follower.is_copying)
+        return "sync";
+    if (!follower.attempt)
+        return "connect";
+    return follower.attempt->link.connection ? "handshake" : "connecting";
+}
+
+bool follower_has_part_of_a_copy(void)
+{
+    struct stream_info info;
+    stream_read_info(follower.engine->stream, &info);
+    return info.is_partial;
+}
+
+void follower_show(void)
+{
+    bool is_part = follower_has_part_of_a_copy();
+    pthread_mutex_lock(&shown.lock);
+    struct follower_view *view = &shown.view;
+    bool was_up = view->is_up;
+    memcpy(view->host, follower.host, sizeof(view->host));
+    view->port = follower.port;
+    view->state = state_word();
+    view->is_up = follower.is_streaming;
+    view->is_copying = follower.is_copying;
+    view->is_empty_handed = is_part && follower.host[0];
+    if ((was_up || view->down_since_ms == 0) && !view->is_up)
+        view->down_since_ms = loop_now_ms(follower.loop);
+    pthread_mutex_unlock(&shown.lock);
+    unsigned refusals = 0;
+    if (view->is_empty_handed)
+        refusals |= REFUSE_LOADING;
+    if (follower.host[0] && !follower.is_streaming)
+        refusals |= REFUSE_STALE;
+    atomic_store(&follower_refusals, refusals);
+}
+
+void follower_announce(const char *host, int port)
+{
+    pthread_mutex_lock(&shown.lock);
+    snprintf(shown.view.host, sizeof(shown.view.host), "%s", host);
+    shown.view.port = port;
+    shown.view.state = "connect";
+    shown.view.is_up = false;
+    pthread_mutex_unlock(&shown.lock);
+}
+
+void follower_show_heard(void)
+{
+    pthread_mutex_lock(&shown.lock);
+    shown.view.io_at_ms = loop_now_ms(follower.loop);
+    shown.view.copied_bytes = follower.is_copying ? follower.copy.reader.offset : 0;
+    pthread_mutex_unlock(&shown.lock);
+}
+
+uint64_t follower_offset(enum stream_level level)
+{
+    struct stream_info info;
+    stream_read_info(follower.engine->stream, &info);
+    uint64_t offset = level == STREAM_APPENDED ? info.end : info.written;
+    return offset + (uint64_t)info.bias;
+}
+
+void follower_read(struct follower_view *view)
+{
+    pthread_mutex_lock(&shown.lock);
+    *view = shown.view;
+    pthread_mutex_unlock(&shown.lock);
+    view->offset = follower.engine && engine_follows_bytes(follower.engine) ? follower_offset(STREAM_APPENDED)
+                                                                            : atomic_load(&follower.feed.offset);
+}
