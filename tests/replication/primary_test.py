@@ -234,8 +234,10 @@ def test_a_replica_of_old_gets_the_length_first(primary):
     data = client.reader.file.read(int(line[1:]))
     assert data[:9] == b'REDIS0010'
     ours('SET', 'after', 1)
-    assert client.read() == [b'SELECT', b'0']
-    assert client.read() == [b'set', b'after', b'1']
+    stream = iter(client.read, None)
+    told = (words for words in stream if words != [b'PING'])
+    assert next(told) == [b'SELECT', b'0']
+    assert next(told) == [b'set', b'after', b'1']
 
 
 def test_a_second_replica_does_not_disturb_the_first(primary, replica):
