@@ -11,7 +11,8 @@
 #                        all stories to a server built so, ARGS='tests/command -k zadd' some of them
 #   make install         into $(DESTDIR)$(PREFIX)
 #
-#   SANITIZE=address (with undefined), undefined or thread, or DEBUG=1, build the same into build/<variant>/.
+#   SANITIZE=address (with undefined), undefined or thread, or DEBUG=1, build the same into build/<variant>/; so does
+#   HOLDS=1, which measures for how long partitions are held (tests/soak/longest_holds.py).
 
 comma := ,
 # V=1 shows the commands.
@@ -22,7 +23,7 @@ PREFIX ?= /usr/local
 CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
 AR ?= ar
 
-VARIANT := $(or $(SANITIZE),$(if $(DEBUG),debug),release)
+VARIANT := $(or $(SANITIZE),$(if $(DEBUG),debug),$(if $(HOLDS),holds),release)
 BUILD := build/$(VARIANT)
 SERVER := $(if $(filter release,$(VARIANT)),build/forebay-server,$(BUILD)/forebay-server)
 
@@ -33,6 +34,9 @@ ALLOCATOR := -ljemalloc
 
 ifeq ($(VARIANT),debug)
 OPTIMIZE := -O1 -DFOREBAY_DEBUG
+endif
+ifeq ($(VARIANT),holds)
+OPTIMIZE += -DFOREBAY_HOLDS
 endif
 ifneq ($(SANITIZE),)
 OPTIMIZE := -O1 -DFOREBAY_DEBUG

@@ -15,7 +15,10 @@
  *    against the top alone, and a removal from the middle keeps the order. */
 #include "base/lock.h"
 
+#include <pthread.h>
 #include <stdio.h>
+#include <sys/prctl.h>
+#include <time.h>
 
 #include "base/check.h"
 #include "base/futex.h"
@@ -151,6 +154,64 @@ void lock_assert_held(const struct lock *lock)
         check_failed(__FILE__, __LINE__, __func__, "lock is held (it is free)");
     if (__atomic_load_n(&lock->holder, __ATOMIC_RELAXED) != thread_number())
         check_failed(__FILE__, __LINE__, __func__, "lock is held by this thread (it is held by another)");
+}
+
+#endif
+
+#ifdef FOREBAY_HOLDS
+
+static pthread_mutex_t longest_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct lock_hold longest;
+static _Atomic int64_t longest_ns;
+
+static int64_t thread_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+void lock_note_acquired(struct lock *lock)
+{
+    if (lock->rank == LOCK_PARTITION)
+        lock->since_ns = thread_ns();
+}
+
+static void note_longest(int64_t ns)
+{
+    pthread_mutex_lock(&longest_lock);
+    if (ns > atomic_load(&longest_ns)) {
+        atomic_store(&longest_ns, ns);
+        longest.ns = ns;
+        prctl(PR_GET_NAME, longest.thread);
+    }
+    pthread_mutex_unlock(&longest_lock);
+}
+
+void lock_note_released(struct lock *lock)
+{
+    if (lock->rank != LOCK_PARTITION)
+        return;
+    int64_t ns = thread_ns() - lock->since_ns;
+    if (ns > atomic_load_explicit(&longest_ns, memory_order_relaxed))
+        note_longest(ns);
+}
+
+struct lock_hold lock_longest_hold(void)
+{
+    pthread_mutex_lock(&longest_lock);
+    struct lock_hold hold = longest;
+    longest = (struct lock_hold){0};
+    atomic_store(&longest_ns, 0);
+    pthread_mutex_unlock(&longest_lock);
+    return hold;
+}
+
+#else
+
+struct lock_hold lock_longest_hold(void)
+{
+    return (struct lock_hold){.ns = -1};
 }
 
 #endif

@@ -29,29 +29,43 @@ struct lock {
     uint32_t holder;          /* thread number in debug builds, else unused */
     _Atomic uint32_t starved; /* sleepers whose turn it is: lock_try fails */
     struct parking parking;
+#ifdef FOREBAY_HOLDS
+    int64_t since_ns;
+#endif
 };
 
 /* Free. The index counts among the locks of a rank. */
 void lock_init(struct lock *lock, enum lock_rank rank, uint16_t index);
+
+/* Of the longest hold of a partition since the last call: the thread's time of the processor, so that what other
+ * processes took does not count, and who it was. Builds with HOLDS=1 measure it; -1 in others. */
+struct lock_hold {
+    int64_t ns;
+    char thread[16];
+};
+struct lock_hold lock_longest_hold(void);
 
 /* What the inline functions below do when the lock is not free, or is waited for; and what they check in debug builds. */
 void lock_acquire_slow(struct lock *lock);
 void lock_release_slow(struct lock *lock);
 bool lock_try_slow(struct lock *lock);
 #ifdef FOREBAY_DEBUG
+void lock_check_order(const struct lock *lock);
+#else
+static inline void lock_check_order(const struct lock *lock)
+{
+    (void)lock;
+}
+#endif
+#if defined(FOREBAY_DEBUG) || defined(FOREBAY_HOLDS)
 void lock_note_acquired(struct lock *lock);
 void lock_note_released(struct lock *lock);
-void lock_check_order(const struct lock *lock);
 #else
 static inline void lock_note_acquired(struct lock *lock)
 {
     (void)lock;
 }
 static inline void lock_note_released(struct lock *lock)
-{
-    (void)lock;
-}
-static inline void lock_check_order(const struct lock *lock)
 {
     (void)lock;
 }

@@ -172,6 +172,15 @@ static void debug_error(struct execution *x)
     reply_error_format(x->reply, "%.*s", (int)(x->argv[2].length > 512 ? 512 : x->argv[2].length), x->argv[2].data);
 }
 
+/* Where it is not measured, -1. */
+static void debug_longest_hold(struct execution *x)
+{
+    struct lock_hold hold = lock_longest_hold();
+    reply_array(x->reply, 2);
+    reply_integer(x->reply, hold.ns < 0 ? -1 : hold.ns / 1000);
+    reply_bulk_text(x->reply, hold.thread);
+}
+
 static void debug_log(struct execution *x)
 {
     int shown = x->argv[2].length > 512 ? 512 : (int)x->argv[2].length;
@@ -195,6 +204,9 @@ static void debug_help(struct execution *x)
         "    unit tests to simulate Redis errors.",
         "LOG <message>",
         "    Write <message> to the server log.",
+        "LONGEST-HOLD",
+        "    The microseconds for which a partition was held without a break, at most since",
+        "    this was asked last, and the thread. Builds with HOLDS=1 alone measure it.",
         "OBJECT <key>",
         "    Show low level info about `key` and associated value.",
         "PROTOCOL <type>",
@@ -228,6 +240,7 @@ void debug_command(struct execution *x)
         {"ERROR", 3, debug_error},
         {"HELP", 2, debug_help},
         {"LOG", 3, debug_log},
+        {"LONGEST-HOLD", 2, debug_longest_hold},
         {"OBJECT", 3, debug_object},
         {"PROTOCOL", 3, debug_protocol},
         {"QUICKLIST-PACKED-THRESHOLD", 3, debug_accepted},

@@ -257,3 +257,10 @@ def test_debug_sleep_and_object(client):
     began = time.monotonic()
     assert client('DEBUG', 'SLEEP', '0.05') == 'OK'
     assert time.monotonic() - began >= 0.05
+
+
+def test_debug_longest_hold_tells_a_time_where_it_is_measured(client):
+    """-1 in builds without HOLDS=1."""
+    client('SET', 'k', 'v')
+    microseconds, thread = client('DEBUG', 'LONGEST-HOLD')
+    assert microseconds == -1 and thread == b'' or microseconds >= 0 and thread != b''
