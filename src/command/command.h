@@ -150,7 +150,8 @@ struct command {
     const struct command *subcommands; /* ends with a NULL name; 'run' is then called for no or unknown subcommand */
     const char *deprecated_since, *replaced_by;
     const struct command_change *history;
-    /* Keys that specs cannot express (SORT ... STORE): adds them to COMMAND GETKEYS and to what is locked. */
+    /* Keys that specs cannot express (SORT ... STORE): adds them to COMMAND GETKEYS and to what is locked; all of them if a
+     * spec is KEY_INCOMPLETE. */
     bool (*more_keys)(const struct bytes *argv, size_t argc, void (*add)(void *context, size_t index, uint16_t flags),
                       void *context);
     /* The db of the command's last key where that may be another than the session's (COPY ... DB, MOVE); -1 if it is the

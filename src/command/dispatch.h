@@ -101,6 +101,7 @@ struct offload {
     struct mailbox *home;
     void (*run)(struct offload *offload);
     void (*destroy)(struct offload *offload);
+    struct offload_thread *apart; /* NULL: it runs on a reader */
     bool done;
     _Atomic bool is_abandoned; /* nobody waits any more: long work should end early */
     bool holding_all;
@@ -109,6 +110,19 @@ struct offload {
 struct offload *execution_offload(struct execution *x, size_t size, void (*run)(struct offload *offload),
                                   void (*prepare)(struct execution *x, struct offload *offload),
                                   void (*destroy)(struct offload *offload));
+
+/* Work that waits for somebody else, another node say, and so must not stand in a reader's way: a thread of its own. The
+ * handler asks for the finished one first; if there is none, it creates one, fills it in and has it run, while there is room.
+ * A finished one may be run again. Not inside EXEC or a script. 'run' looks at offload_must_end ten times a second or more. */
+struct offload *offload_finished(const struct execution *x, void (*run)(struct offload *offload));
+struct offload *offload_create(struct execution *x, size_t size, void (*run)(struct offload *offload),
+                               void (*destroy)(struct offload *offload));
+bool offload_has_room_apart(void);
+void offload_run_apart(struct execution *x, struct offload *offload);
+bool offload_must_end(const struct offload *offload);
+/* At the server's end, while letters can still be posted: waits for all of them. */
+void offload_stop_apart(void);
+
 void offload_end(struct execution *x, struct offload **offload);
 /* The client is gone: the work ends by itself and frees itself. */
 void offload_abandon(struct offload **offload);

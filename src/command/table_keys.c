@@ -81,11 +81,20 @@ static bool spec_keys(const struct command *command, const struct key_spec *spec
     return true;
 }
 
+/* They tell clients what specs can tell; the keys themselves come from more_keys. */
+static bool specs_are_incomplete(const struct command *row)
+{
+    for (int i = 0; i < KEY_SPECS_MAX; i++)
+        if (row->more_keys && row->keys[i].flags & KEY_INCOMPLETE)
+            return true;
+    return false;
+}
+
 bool command_keys(const struct command_entry *command, const struct bytes *argv, size_t argc,
                   void (*add)(void *context, size_t index, uint16_t flags), void *context)
 {
     const struct command *row = command->row;
-    for (int i = 0; i < KEY_SPECS_MAX && row->keys[i].flags != 0; i++)
+    for (int i = 0; i < KEY_SPECS_MAX && row->keys[i].flags != 0 && !specs_are_incomplete(row); i++)
         if (!spec_keys(row, &row->keys[i], argv, argc, add, context))
             return false;
     return row->more_keys == NULL || row->more_keys(argv, argc, add, context);

@@ -46,7 +46,7 @@ static int connect_to(const struct addrinfo *address)
     return -1;
 }
 
-bool dial(struct loop *loop, const char *host, int port, unsigned attempt, void *owner, char *error, size_t error_size)
+int dial_socket(const char *host, int port, unsigned attempt, bool *local, char *error, size_t error_size)
 {
     char service[12];
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV}, *found = NULL;
@@ -54,16 +54,24 @@ bool dial(struct loop *loop, const char *host, int port, unsigned attempt, void 
     int failure = getaddrinfo(host, service, &hints, &found);
     if (failure) {
         snprintf(error, error_size, "%s: %s", host, gai_strerror(failure));
-        return false;
+        return -1;
     }
     const struct addrinfo *address = choose(found, attempt);
-    struct loose_connection loose = {.fd = connect_to(address), .local = is_loopback(address->ai_addr)};
-    int cause = errno;
+    int fd = connect_to(address);
+    if (fd < 0)
+        snprintf(error, error_size, "%s:%d: %s", host, port, strerrordesc_np(errno));
+    if (local)
+        *local = is_loopback(address->ai_addr);
     freeaddrinfo(found);
-    if (loose.fd < 0) {
-        snprintf(error, error_size, "%s:%d: %s", host, port, strerrordesc_np(cause));
+    return fd;
+}
+
+bool dial(struct loop *loop, const char *host, int port, unsigned attempt, void *owner, char *error, size_t error_size)
+{
+    struct loose_connection loose = {0};
+    loose.fd = dial_socket(host, port, attempt, &loose.local, error, error_size);
+    if (loose.fd < 0)
         return false;
-    }
     connection_join(loop, &loose, owner);
     return true;
 }

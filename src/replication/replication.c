@@ -19,6 +19,7 @@ struct replication_settings replication_settings;
 
 static struct {
     struct engine *engine;
+    int port;
     _Atomic(struct loop *) loop;
     struct thread thread;
     struct loop_timer tick;
@@ -131,6 +132,7 @@ const struct info_section replication_info = {"replication", "Replication", INFO
 void replication_setup(void)
 {
     command_family_register(replication_commands);
+    command_family_register(migrate_commands);
     command_family_register(follower_commands);
 }
 
@@ -142,11 +144,17 @@ static void replication_run(void *argument)
     loop_timer_stop(&replication.tick);
 }
 
+int replication_port(void)
+{
+    return replication.port;
+}
+
 void replication_start(struct engine *engine, int port)
 {
     struct loop_handlers handlers = {.opened = link_opened, .turn = links_turn, .closed = link_closed};
     struct loop *loop = loop_create(&handlers);
     replication.engine = engine;
+    replication.port = port;
     leader_setup(engine, loop);
     follower_start(engine, loop, port);
     gate_register(&replicas_gate);

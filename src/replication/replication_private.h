@@ -51,9 +51,15 @@ struct replica_view {
 /* Calls visit for each, under a leaf lock. */
 void leader_each(void (*visit)(void *context, const struct replica_view *view), void *context);
 
-/* ---- replication_commands.c, wait_commands.c ---- */
+/* ---- replication.c ---- */
+
+/* Where this node listens. */
+int replication_port(void);
+
+/* ---- replication_commands.c, wait_commands.c, migrate_command.c ---- */
 
 extern const struct gate replicas_gate;
 extern const struct command replication_commands[];
+extern const struct command migrate_commands[];
 void wait_command(struct execution *x);
 void waitaof_command(struct execution *x);

@@ -380,6 +380,7 @@ void lifecycle_stop(void)
         lane_stop(node.lanes[i]);
     rdb_save_stop();
     replication_stop();
+    offload_stop_apart();
     /* A client may be waiting for all partitions and never come to it; the last cycle wants them, too. */
     for (uint32_t i = 0; i < node.lane_count; i++)
         keyspace_abandon_all(config.engine.keyspace, node.workers[i]->number);

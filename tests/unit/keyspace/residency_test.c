@@ -602,7 +602,7 @@ struct tier_model {
     struct random random;
     int64_t now_ms;
     bool has_run;
-    bool has_lost; /* the filter, which is rebuilt some steps later */
+    bool has_lost;               /* the filter, which is rebuilt some steps later */
     char values[MODEL_KEYS][24]; /* "" : no such key */
     int64_t expiries[MODEL_KEYS];
 };
