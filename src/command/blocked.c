@@ -281,6 +281,7 @@ static bool serve_by(struct execution *x, struct blocked *blocked, struct await 
     y.serving = true;
     y.suspended = false;
     class_prepare(&y);
+    execution_keep_keys(&y);
     y.command->row->run(&y);
     blocked->level = y.wait_level;
     if (y.suspended)

@@ -21,6 +21,7 @@
 #include "command/statistics.h"
 #include "command/tracking.h"
 #include "command/transaction.h"
+#include "keyspace/moment.h"
 
 #define GATES_MAX 16
 
@@ -160,6 +161,12 @@ static void reply_end(struct execution *x, struct output_mark mark, uint32_t out
     reply->end_max_kb = outer_kb;
 }
 
+void execution_keep_keys(const struct execution *x)
+{
+    for (size_t i = 0; i < x->key_count; i++)
+        moment_keep(x->keyspace, &x->keys[i]);
+}
+
 void execution_run(struct execution *x)
 {
     uint64_t started = x->worker->now_ticks;
@@ -170,6 +177,8 @@ void execution_run(struct execution *x)
         !(x->command->flags & (COMMAND_SKIP_MONITOR | COMMAND_ADMIN)))
         monitor_feed(x);
     x->reply->end_max_kb = reply_end_max_kb(x, mark.length);
+    if (__builtin_expect(moment_is_there(), 0) && (x->command->flags & COMMAND_WRITE))
+        execution_keep_keys(x);
     x->command->row->run(x);
     reply_end(x, mark, outer_kb);
     if (x->suspended)

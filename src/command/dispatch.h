@@ -74,6 +74,8 @@ void execution_start_over(struct execution *x);
 
 /* Runs the handler, with statistics, monitor and slow log; locks are held already. */
 void execution_run(struct execution *x);
+/* What the keys are now is kept for a copy under way, before they are changed. */
+void execution_keep_keys(const struct execution *x);
 /* Collects the command's keys into the worker's array, after those that are there; false if malformed. */
 bool execution_add_keys(struct worker *worker, int db, const struct command_entry *command, const struct bytes *argv,
                         size_t argc);

@@ -5,6 +5,7 @@
 #include "command/dispatch.h"
 #include "command/pause.h"
 #include "command/transaction.h"
+#include "keyspace/moment.h"
 
 /* What the request would do, EXEC that of all it runs. */
 static uint32_t flags_of(const struct execution *x)
@@ -71,13 +72,13 @@ static enum gate_answer check_memory(struct execution *x)
 }
 
 /* With the log failing, writes are refused before they change anything. One that is full makes them wait for the
- * checkpoint, or refuses them while that cannot move. */
+ * checkpoint, or refuses them while that cannot move. So does a save that has much to write of what they changed. */
 static enum gate_answer check_stream(struct execution *x)
 {
     bool writes = flags_of(x) & COMMAND_WRITE;
-    if ((!writes && !may_write(x)) || !stream_must_wait(x->engine->stream))
+    if ((!writes && !may_write(x)) || (!stream_must_wait(x->engine->stream) && !moment_must_wait()))
         return GATE_PASS;
-    const char *failure = engine_write_failure(x->engine);
+    const char *failure = moment_must_wait() ? NULL : engine_write_failure(x->engine);
     if (failure)
         return writes ? gate_refuse(x, failure) : GATE_PASS;
     execution_suspend(x, SUSPENDED_MEMORY);

@@ -5,6 +5,7 @@
 #include "command/effects.h"
 #include "command/notify.h"
 #include "command/word_list.h"
+#include "keyspace/moment.h"
 #include "keyspace/sink.h"
 
 /* Fields of one effect that names their number before them. */
@@ -59,6 +60,7 @@ static struct entry *sweep(struct execution *x, const struct key *key, struct en
                            size_t max)
 {
     struct swept swept;
+    moment_keep(x->keyspace, key);
     swept_take(&swept, hash, edit_room(x), x->expiry_ms, max);
     bool is_gone = object_count(hash) == 0;
     hash_store_taken(x, key, entry, hash, swept.fields.words, swept.fields.count, "hexpired");

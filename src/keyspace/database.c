@@ -7,6 +7,7 @@
  * markers of the db are invalidated, or a row read before would be installed after. */
 #include "base/memory.h"
 #include "keyspace/keyspace_private.h"
+#include "keyspace/moment.h"
 
 /* What a flush leaves to be freed. */
 struct detached {
@@ -66,6 +67,7 @@ uint64_t keyspace_flush(struct keyspace *keyspace, int db, uint64_t flushed_at)
 {
     uint8_t physical_db = keyspace_physical(keyspace, db);
     uint64_t keys = keyspace_counts(keyspace, db).keys;
+    moment_forget(keyspace);
     for (unsigned i = 0; i < PARTITION_COUNT; i++) {
         struct partition *partition = &keyspace->partitions[i];
         partition_assert_held(keyspace, partition);
@@ -90,6 +92,7 @@ void keyspace_swap(struct keyspace *keyspace, int first_db, int second_db)
         partition_touch_database(keyspace, partition, first_db, second_db);
         partition_touch_database(keyspace, partition, second_db, first_db);
     }
+    moment_forget(keyspace);
     uint8_t first = keyspace_physical(keyspace, first_db), second = keyspace_physical(keyspace, second_db);
     atomic_store_explicit(&keyspace->physical[first_db], second, memory_order_relaxed);
     atomic_store_explicit(&keyspace->physical[second_db], first, memory_order_relaxed);

@@ -9,6 +9,7 @@
  * X3 entries that are due but stay, since the step has removed its share or nobody takes what is due of them, keep the
  *    bounds in the past. */
 #include "keyspace/keyspace_private.h"
+#include "keyspace/moment.h"
 
 /* A look at a segment's header costs some tens of nanoseconds, a visit some microseconds. */
 #define LOOKS_MAX 4096
@@ -45,6 +46,7 @@ static struct entry *expire_parts(struct expiry_step *step, const struct key *ke
     struct object value = entry_object(entry);
     if (!sink || !sink->parts_expired)
         return stay(step, entry);
+    moment_keep(keyspace, key);
     step->room.length = 0;
     step->removed +=
         sink->parts_expired(sink->context, key, &value, &step->room, step->now_ms, step->max - step->removed);

@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "keyspace/keyspace_private.h"
+#include "keyspace/moment.h"
 #include "object/object_capture.h"
 
 #include <time.h>
@@ -310,6 +311,7 @@ static struct entry *put_new(const struct place *place, const struct key *key, s
 struct entry *keyspace_put(struct keyspace *keyspace, const struct key *key, const struct object *value,
                            int64_t expire_at_ms)
 {
+    moment_keep(keyspace, key);
     struct place place = place_make(keyspace, keyspace_physical(keyspace, key->db), key->slot);
     struct entry *entry = slot_table_find(place.table, key->hash, key->name);
     partition_key_changed(place.partition, key);
@@ -327,6 +329,7 @@ struct entry *keyspace_put(struct keyspace *keyspace, const struct key *key, con
 struct entry *keyspace_set_expire(struct keyspace *keyspace, const struct key *key, struct entry *entry,
                                   int64_t expire_at_ms)
 {
+    moment_keep(keyspace, key);
     struct place place = place_make(keyspace, keyspace_physical(keyspace, key->db), key->slot);
     int had_expire = (entry->flags & ENTRY_HAS_EXPIRE) != 0;
     partition_key_changed(place.partition, key);
@@ -354,6 +357,7 @@ void keyspace_written(struct keyspace *keyspace, const struct key *key, struct e
 
 void keyspace_written_unwatched(struct keyspace *keyspace, const struct key *key, struct entry *entry)
 {
+    debug_check(moment_has_kept(keyspace, key));
     struct place place = place_make(keyspace, keyspace_physical(keyspace, key->db), key->slot);
     if (entry_parts_due_ms(entry) != OBJECT_NEVER_DUE)
         place_note_expiry(&place, key->hash, entry);

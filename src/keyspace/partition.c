@@ -13,6 +13,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "keyspace/keyspace_private.h"
+#include "keyspace/moment.h"
 
 static void counter32_add(_Atomic uint32_t *counter, int delta)
 {
@@ -137,6 +138,7 @@ unsigned place_row_flags(const struct place *place, uint64_t hash)
 
 struct entry *place_bury(const struct place *place, const struct key *key, struct entry *entry)
 {
+    moment_keep(place->keyspace, key);
     unsigned row_flags = entry->flags & (ENTRY_HAS_ROW | ENTRY_ROW_UNKNOWN);
     partition_key_changed(place->partition, key);
     place_account(place, entry, -1);

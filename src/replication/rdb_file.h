@@ -71,7 +71,9 @@ struct rdb_file_writer {
 void rdb_file_begin(struct rdb_file_writer *writer);
 void rdb_file_about(struct rdb_file_writer *writer, struct bytes name, struct bytes value);
 void rdb_file_function(struct rdb_file_writer *writer, struct bytes code);
-/* The database of the keys that follow, and about how many there are, with times and in all. */
+/* The database of the keys that follow is told where it must be. */
+void rdb_file_db(struct rdb_file_writer *writer, int db);
+/* The same, and about how many there are, with times and in all. */
 void rdb_file_sizes(struct rdb_file_writer *writer, int db, uint64_t keys, uint64_t expires);
 /* Keys of one database best come together: each change of it is told. */
 void rdb_file_key(struct rdb_file_writer *writer, const struct rdb_key *key);

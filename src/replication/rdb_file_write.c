@@ -45,7 +45,7 @@ static void write_use(struct rdb_file_writer *writer, const struct rdb_key *key)
     }
 }
 
-static void select_db(struct rdb_file_writer *writer, int db)
+void rdb_file_db(struct rdb_file_writer *writer, int db)
 {
     if (db == writer->db)
         return;
@@ -56,7 +56,7 @@ static void select_db(struct rdb_file_writer *writer, int db)
 
 void rdb_file_sizes(struct rdb_file_writer *writer, int db, uint64_t keys, uint64_t expires)
 {
-    select_db(writer, db);
+    rdb_file_db(writer, db);
     write_byte(writer, OPCODE_SIZES);
     rdb_write_length(&writer->out, keys);
     rdb_write_length(&writer->out, expires);
@@ -64,7 +64,7 @@ void rdb_file_sizes(struct rdb_file_writer *writer, int db, uint64_t keys, uint6
 
 void rdb_file_key(struct rdb_file_writer *writer, const struct rdb_key *key)
 {
-    select_db(writer, key->db);
+    rdb_file_db(writer, key->db);
     if (key->expire_at_ms != RDB_NO_EXPIRE) {
         uint64_t wire = htole64((uint64_t)key->expire_at_ms);
         write_byte(writer, OPCODE_EXPIRE_MS);

@@ -3,6 +3,7 @@
 import os
 import random
 import shutil
+import threading
 import time
 
 import pytest
@@ -187,6 +188,88 @@ def test_keys_that_nobody_changes_are_exact_beside_writers(node, load):
         for key in ours('KEYS', '*'):
             if not key.startswith(b'w:'):
                 assert value_of(ours, key) == value_of(theirs, key), key
+
+
+KEYS_OF_WRITER = 3000
+
+
+def change(dice, number):
+    """One command, which does the same wherever it is run."""
+    kind = dice.choice('slhezxn')
+    key, other = ('%s:%d' % (kind, dice.randrange(KEYS_OF_WRITER)) for _ in range(2))
+    word = 'word%d' % dice.randrange(50)
+    return dice.choice({
+        's': [('SET', key, number), ('APPEND', key, word), ('SETRANGE', key, 70000, word), ('RENAME', key, other), ('DEL', key),
+              ('COPY', key, other, 'REPLACE'), ('PEXPIREAT', key, 4102444800000 + number), ('PERSIST', key), ('MOVE', key, 1),
+              ('EVAL', "redis.call('SET', KEYS[1], ARGV[1]) redis.call('APPEND', KEYS[2], ARGV[1])", 2, key, other, word)],
+        'l': [('RPUSH', key, word, number), ('LPOP', key), ('LMOVE', key, other, 'LEFT', 'RIGHT'), ('RENAME', key, other)],
+        'h': [('HSET', key, word, number), ('HDEL', key, word), ('HSET', 'h:big', 'field %d' % dice.randrange(20000), number)],
+        'e': [('SADD', key, word, number % 7), ('SMOVE', key, other, word), ('SUNIONSTORE', key, key, other)],
+        'z': [('ZADD', key, number, word), ('ZPOPMIN', key), ('ZUNIONSTORE', key, 2, key, other)],
+        'x': [('XADD', key, '%d-1' % (number + 1), 'f', word), ('XTRIM', key, 'MAXLEN', 3)],
+        'n': [('INCRBY', key, number), ('INCR', 'n:all'), ('MSET', key, number, other, number)],
+    }[kind])
+
+
+def changes(seed, count):
+    """Transactions of one change each, and the number of the last one done."""
+    dice = random.Random(seed)
+    for number in range(count):
+        yield [('MULTI',), change(dice, number), ('SET', 'done', number), ('EXEC',)]
+
+
+class Sequence(threading.Thread):
+    """Runs them in order until it is told to stop."""
+
+    def __init__(self, node, seed):
+        super().__init__()
+        self.client = node.client()
+        self.seed = seed
+        self.stopping = False
+        self.done = 0
+
+    def run(self):
+        transactions = changes(self.seed, 10 ** 7)
+        while not self.stopping:
+            self.client.pipeline([words for _ in range(25) for words in next(transactions)])
+            self.done += 25
+
+
+@pytest.mark.parametrize('directives', [{'durability': 'none'}, {}, {'maxmemory': memory_of(40)}])
+def test_all_keys_are_of_one_moment(load, directives):
+    with servers.start(tier_free_space_min=0, **directives) as node:
+        ours = node.client()
+        filler = random.Random(5).randbytes(300).hex()
+        for begin in range(0, 60000, 500):
+            ours.pipeline([('SET', 'filler:%d' % i, filler) for i in range(begin, begin + 500)])
+        for begin in range(0, 20000, 500):
+            ours('HSET', 'h:big', *(word for i in range(begin, begin + 500) for word in ('field %d' % i, i)))
+        writer = Sequence(node, 6)
+        writer.start()
+        try:
+            wait_until(lambda: writer.done > 3000)
+            for _ in range(2):
+                before = writer.done
+                assert ours('SAVE') == 'OK'
+                wait_until(lambda: writer.done > before)
+                shutil.copy(os.path.join(node.directory, 'dump.rdb'), os.path.join(node.directory, 'save%d' % before))
+        finally:
+            writer.stopping = True
+            writer.join()
+        assert 'not of one moment' not in node.log_tail(100000)
+        for name in sorted(name for name in os.listdir(node.directory) if name.startswith('save')):
+            theirs = load(node, name)
+            number = int(theirs('GET', 'done'))
+            assert int(name[4:]) - 1 <= number < writer.done
+            expected = load(node, name)
+            expected.ok('FLUSHALL')
+            for begin in range(0, 20000, 500):
+                expected('HSET', 'h:big', *(word for i in range(begin, begin + 500) for word in ('field %d' % i, i)))
+            for words in changes(6, number + 1):
+                expected.pipeline(words)
+            assert theirs('EVAL', "local n = 0 for i = 0, 59999 do if redis.call('GETDEL', 'filler:' .. i) == ARGV[1] then "
+                          "n = n + 1 end end return n", 0, filler) == 60000
+            assert_same(expected, theirs, (0, 1))
 
 
 def test_databases_exchanged_meanwhile_are_saved_once_each(node, load):

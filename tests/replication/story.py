@@ -92,8 +92,8 @@ def value_of(client, key):
     return kind
 
 
-def assert_same(one, other):
-    left, right = contents(one), contents(other)
+def assert_same(one, other, databases=(0, 3)):
+    left, right = contents(one, databases), contents(other, databases)
     assert set(left) == set(right), 'only one has %s' % list(set(left) ^ set(right))[:5]
     differing = [key for key in left if left[key] != right[key]]
     assert not differing, [(key, str(left[key])[:200], str(right[key])[:200]) for key in differing[:3]]
