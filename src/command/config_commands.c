@@ -64,12 +64,6 @@ static void config_get_command(struct execution *x)
 
 /* ---- SET ---- */
 
-struct setting {
-    const struct option *option;
-    struct bytes value;
-    struct buffer before;
-};
-
 static void redact_passwords(struct execution *x)
 {
     for (size_t i = 2; i + 1 < x->argc; i++) {
@@ -109,21 +103,13 @@ static bool config_set_parse(struct execution *x, struct setting *settings, size
     return true;
 }
 
-/* Sets all or none: those before the one that fails get their old values back. */
 static bool config_set_all(struct execution *x, struct setting *settings, size_t count)
 {
-    char why[256] = "", ignored[256];
-    size_t done = 0;
-    for (; done < count; done++) {
-        option_print(settings[done].option, &settings[done].before);
-        if (!settings_set(settings[done].option, settings[done].value, true, why, sizeof(why)))
-            break;
-    }
-    if (done == count)
+    char why[256] = "";
+    size_t failed;
+    if (settings_change(settings, count, &failed, why, sizeof(why)))
         return true;
-    reply_set_error(x, settings[done].option->name, why);
-    while (done-- > 0)
-        settings_set(settings[done].option, buffer_bytes(&settings[done].before), true, ignored, sizeof(ignored));
+    reply_set_error(x, settings[failed].option->name, why);
     return false;
 }
 

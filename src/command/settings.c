@@ -47,25 +47,59 @@ void settings_each(void (*visit)(void *context, const struct option *option), vo
             visit(context, option);
 }
 
+static void put_back(const struct setting *settings, size_t set_count, size_t applied_count)
+{
+    char ignored[128];
+    for (size_t i = 0; i < set_count; i++)
+        option_set(settings[i].option, buffer_bytes(&settings[i].before), ignored, sizeof(ignored));
+    for (size_t i = 0; i < applied_count; i++)
+        if (settings[i].option->apply)
+            settings[i].option->apply(settings[i].option, ignored, sizeof(ignored));
+}
+
+/* Under the lock. */
+static bool change_all(struct setting *settings, size_t count, size_t *failed, char *error, size_t error_size)
+{
+    for (size_t i = 0; i < count; i++) {
+        option_print(settings[i].option, &settings[i].before);
+        if (option_set(settings[i].option, settings[i].value, error, error_size))
+            continue;
+        put_back(settings, i, 0);
+        *failed = i;
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct option *option = settings[i].option;
+        if (!option->apply || option->apply(option, error, error_size))
+            continue;
+        put_back(settings, count, i);
+        *failed = i;
+        return false;
+    }
+    return true;
+}
+
+bool settings_change(struct setting *settings, size_t count, size_t *failed, char *error, size_t error_size)
+{
+    for (*failed = 0; *failed < count; (*failed)++)
+        if (settings[*failed].option->flags & OPTION_STARTUP) {
+            snprintf(error, error_size, "can't set immutable config");
+            return false;
+        }
+    lock_acquire(&settings_lock);
+    bool set = change_all(settings, count, failed, error, error_size);
+    lock_release(&settings_lock);
+    return set;
+}
+
 bool settings_set(const struct option *option, struct bytes text, bool running, char *error, size_t error_size)
 {
     if (!running)
         return option_set(option, text, error, error_size);
-    if (option->flags & OPTION_STARTUP) {
-        snprintf(error, error_size, "can't set immutable config");
-        return false;
-    }
-    struct buffer before = {0};
-    lock_acquire(&settings_lock);
-    option_print(option, &before);
-    bool set = option_set(option, text, error, error_size);
-    if (set && option->apply && !option->apply(option, error, error_size)) {
-        char ignored[128];
-        option_set(option, buffer_bytes(&before), ignored, sizeof(ignored));
-        set = false;
-    }
-    lock_release(&settings_lock);
-    buffer_deinit(&before);
+    struct setting setting = {.option = option, .value = text};
+    size_t failed;
+    bool set = settings_change(&setting, 1, &failed, error, error_size);
+    buffer_deinit(&setting.before);
     return set;
 }
 

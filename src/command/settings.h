@@ -13,6 +13,15 @@ void settings_each(void (*visit)(void *context, const struct option *option), vo
  * nothing has changed and 'error' says why. */
 bool settings_set(const struct option *option, struct bytes text, bool running, char *error, size_t error_size);
 
+/* Sets all or none while running: first all values, then each is applied, so that what fits together may change together.
+ * 'before' is filled in, and the caller's to free. On failure *failed is the index of the one that 'error' is about. */
+struct setting {
+    const struct option *option;
+    struct bytes value;
+    struct buffer before;
+};
+bool settings_change(struct setting *settings, size_t count, size_t *failed, char *error, size_t error_size);
+
 /* The configuration file given at start, "" if none; what CONFIG REWRITE writes. */
 void settings_set_file(const char *path);
 const char *settings_file(void);

@@ -56,10 +56,20 @@ static void connection_resettle(struct connection *connection, struct loose_conn
         connection_wants_send(connection);
 }
 
+static struct connection_private *connection_allocate(struct tls *tls)
+{
+    if (!tls)
+        return memory_allocate_zeroed(sizeof(struct connection_private));
+    struct tls_connection *connection = memory_allocate_zeroed(sizeof(*connection));
+    connection->tls = tls;
+    connection->inner.connection.flags = CONNECTION_TLS;
+    return &connection->inner;
+}
+
 static void connection_open(struct mail *mail)
 {
     struct hand_over *hand_over = (struct hand_over *)mail;
-    struct connection_private *inner = memory_allocate_zeroed(sizeof(*inner));
+    struct connection_private *inner = connection_allocate(hand_over->loose.tls);
     struct connection *connection = &inner->connection;
     connection->loop = hand_over->loop;
     connection->fd = hand_over->loose.fd;
@@ -90,12 +100,6 @@ void connection_join(struct loop *loop, struct loose_connection *loose, void *ow
     mailbox_post(&loop->mailbox, &hand_over->mail);
 }
 
-void connection_hand_over(struct loop *loop, int fd, bool local, bool unix_socket)
-{
-    struct loose_connection loose = {.fd = fd, .local = local, .unix_socket = unix_socket};
-    connection_join(loop, &loose, NULL);
-}
-
 void connection_leave(struct connection *connection, void (*take)(void *taker, struct loose_connection *loose),
                       void *taker)
 {
@@ -121,6 +125,7 @@ static void connection_let_go(struct connection *connection)
 {
     struct leaver *leaver = leaver_take(connection);
     struct loose_connection loose = {.fd = connection->fd,
+                                     .tls = connection_tls(connection),
                                      .local = connection->local,
                                      .unix_socket = connection->unix_socket,
                                      .trusted = connection->trusted};
@@ -139,7 +144,7 @@ void connection_destroy(struct connection *connection)
     if (connection->flags & CONNECTION_LEAVING)
         connection_let_go(connection);
     else
-        close(connection->fd);
+        wire_close(connection->fd, &(struct tls *){connection_tls(connection)});
     list_remove(&inner->link);
     output_rewind(&connection->output, (struct output_mark){0});
     buffer_pool_return(&loop->pool, &connection->output.bytes);
@@ -201,7 +206,9 @@ void connection_resume(struct connection *connection)
     connection->suspended = connection->blocked = false;
     if (connection->flags & CONNECTION_DOOMED)
         return;
-    connection->flags = (uint16_t)((connection->flags | CONNECTION_RESUMED) & ~CONNECTION_UNREAD);
+    /* What TLS has received already makes no socket readable. */
+    uint16_t readable = connection->flags & CONNECTION_TLS ? CONNECTION_READABLE : 0;
+    connection->flags = (uint16_t)((connection->flags | CONNECTION_RESUMED | readable) & ~CONNECTION_UNREAD);
     loop_watch(connection);
     loop_list(&connection->loop->arrivals, connection, CONNECTION_LISTED);
 }
@@ -257,7 +264,7 @@ static ssize_t receive_in_arena(struct connection *connection)
     struct buffer *input = &connection->input;
     char *start = loop->arena + loop->arena_used;
     size_t size = (size_t)NET_READ_MIN << inner->read_shift;
-    ssize_t received = recv(connection->fd, start + input->length, size, 0);
+    ssize_t received = wire_receive(connection->fd, connection_tls(connection), start + input->length, size);
     if (received <= 0)
         return received;
     if (input->length > 0)
@@ -305,7 +312,8 @@ static ssize_t receive_in_block(struct connection *connection)
         return -1;
     }
     size_t room = input->capacity - input->length, size_max = (size_t)NET_READ_MIN << NET_READ_SHIFT_MAX;
-    ssize_t received = recv(connection->fd, input_end(connection), room < size_max ? room : size_max, 0);
+    ssize_t received = wire_receive(connection->fd, connection_tls(connection), input_end(connection),
+                                    room < size_max ? room : size_max);
     if (received > 0)
         input->length += (size_t)received;
     return received;
@@ -330,12 +338,35 @@ static void query_refuse(struct connection *connection)
     connection_close(connection);
 }
 
+static void tell_failure(const struct connection *connection)
+{
+    char peer[128];
+    connection_peer(connection, peer, sizeof(peer));
+    log_verbose("TLS failed", "peer=%s error=\"%s\"", peer, tls_failure(connection_tls(connection)));
+}
+
 static void receive_failed(struct connection *connection, ssize_t received)
 {
+    if (received < 0 && errno == EPROTO && connection->flags & CONNECTION_TLS)
+        tell_failure(connection);
     if (received == 0)
         connection->flags |= CONNECTION_ENDED;
     else if (errno != EAGAIN && errno != EINTR)
         connection_close(connection);
+}
+
+/* What a readable socket will not tell: there is more of what was received, or the handshake is to send something. */
+static void look_behind_tls(struct connection *connection, ssize_t received)
+{
+    int cause = errno;
+    struct tls *tls = connection_tls(connection);
+    if (received > 0 && tls_has_more(tls)) {
+        connection->flags |= CONNECTION_READABLE;
+        loop_list(&connection->loop->arrivals, connection, CONNECTION_LISTED);
+    }
+    if (tls_read_wants_write(tls))
+        connection->flags |= CONNECTION_STUFFED;
+    errno = cause;
 }
 
 bool connection_receive(struct connection *connection)
@@ -347,6 +378,8 @@ bool connection_receive(struct connection *connection)
         return false;
     }
     ssize_t received = input->length > NET_READ_MIN ? receive_in_block(connection) : receive_in_arena(connection);
+    if (connection->flags & CONNECTION_TLS)
+        look_behind_tls(connection, received);
     if (received <= 0) {
         receive_failed(connection, received);
         return false;

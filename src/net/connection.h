@@ -7,6 +7,8 @@
 #include "net/loop.h"
 
 /* Limits that the owner may change while running; shared by all connections, read by all loops. */
+struct tls;
+
 enum connection_class { CONNECTION_NORMAL, CONNECTION_REPLICA, CONNECTION_SUBSCRIBER, CONNECTION_CLASS_COUNT };
 struct output_limit {
     int64_t hard_bytes; /* 0: none; the connection is closed beyond it */
@@ -42,19 +44,16 @@ struct connection {
     uint64_t bytes_in, bytes_out;
 };
 
-/* Any thread. Gives a connected, non-blocking socket to a loop, which owns it from now on and counts it at once;
- * 'opened' follows on the loop's thread. */
-void connection_hand_over(struct loop *loop, int fd, bool local, bool unix_socket);
-
-/* A connection outside of any loop: what connection_leave gives, and connection_join takes. */
+/* A connection outside of any loop: what is accepted or dialled, what connection_leave gives, and connection_join takes. */
 struct loose_connection {
     int fd;
+    struct tls *tls; /* NULL: none */
     bool local, unix_socket, trusted;
     struct buffer input;  /* received and not consumed */
     struct buffer output; /* not sent yet; connection_leave gives it, connection_join sends it first */
 };
-/* As connection_hand_over; 'owner' is the connection's when 'opened' is called, and 'input' comes to the first turn. The
- * buffers are taken. */
+/* Any thread. Gives a connected, non-blocking socket to a loop, which owns it and its buffers from now on and counts it at
+ * once; 'opened' follows on the loop's thread, 'owner' is the connection's then. 'input' comes to the first turn. */
 void connection_join(struct loop *loop, struct loose_connection *loose, void *owner);
 /* At the end of this turn the connection leaves its loop, open: 'closed' is called as for any, then 'take' with what it was,
  * on the loop's thread, which owns it from then on. */

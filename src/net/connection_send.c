@@ -18,6 +18,7 @@
 #include <sys/uio.h>
 
 #define PIECES_MAX 128
+#define TLS_RECORD (16 * 1024)
 /* Less than this is not worth moving bytes for. */
 #define SENT_KEPT_MIN (64 * 1024)
 
@@ -43,11 +44,35 @@ static size_t pieces_collect(const struct output *output, size_t sent, struct io
     return total;
 }
 
+/* TLS takes one piece, and copies it anyhow: the next record's worth. After EAGAIN the same bytes are found again. */
+static ssize_t output_send_tls(struct connection *connection, size_t *offered)
+{
+    static _Thread_local char record[TLS_RECORD];
+    struct iovec pieces[PIECES_MAX];
+    size_t count,
+        total = pieces_collect(&connection->output, connection_private(connection)->output_sent, pieces, &count);
+    size_t length = 0;
+    if (count == 1) {
+        *offered = total;
+        return tls_write(connection_tls(connection), pieces[0].iov_base, total);
+    }
+    for (size_t i = 0; i < count && length < sizeof(record); i++) {
+        size_t room = sizeof(record) - length;
+        size_t taken = pieces[i].iov_len < room ? pieces[i].iov_len : room;
+        memcpy(record + length, pieces[i].iov_base, taken);
+        length += taken;
+    }
+    *offered = length;
+    return tls_write(connection_tls(connection), record, length);
+}
+
 /* Hands the socket as much as one call can take; *offered says how much that was. */
 static ssize_t output_send(struct connection *connection, size_t *offered)
 {
     struct output *output = &connection->output;
     size_t sent = connection_private(connection)->output_sent;
+    if (connection->flags & CONNECTION_TLS)
+        return output_send_tls(connection, offered);
     if (output->reference_count == 0) {
         *offered = output->bytes.length - sent;
         return send(connection->fd, output->bytes.data + sent, *offered, MSG_NOSIGNAL);
@@ -124,6 +149,11 @@ static void connection_send(struct connection *connection)
             metric_add(METRIC_total_net_output_bytes, (uint64_t)sent);
             metric_add(METRIC_total_writes_processed, 1);
         }
+        struct tls *tls = connection_tls(connection);
+        if (sent < 0 && tls && tls_write_wants_read(tls))
+            return; /* its next bytes bring it here again */
+        if (sent > 0 && tls)
+            continue; /* a record at a time: less than was offered says nothing */
         if (sent < 0 || (size_t)sent < offered) {
             connection->flags |= CONNECTION_STUFFED;
             output_compact(connection);

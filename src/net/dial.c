@@ -3,6 +3,7 @@
  * writable, and a refusal is an error of the first read. */
 #define _GNU_SOURCE
 #include "net/dial.h"
+#include "net/tls.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -72,6 +73,11 @@ bool dial(struct loop *loop, const char *host, int port, unsigned attempt, void 
     loose.fd = dial_socket(host, port, attempt, &loose.local, error, error_size);
     if (loose.fd < 0)
         return false;
+    if (tls_is_for_links() && !(loose.tls = tls_connect(loose.fd))) {
+        snprintf(error, error_size, "no TLS can be had");
+        close(loose.fd);
+        return false;
+    }
     connection_join(loop, &loose, owner);
     return true;
 }

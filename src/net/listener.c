@@ -45,6 +45,7 @@ struct listener {
     dev_t unix_device;
     ino_t unix_inode;
     int unix_fd;
+    bool tls[1 + SOCKETS_MAX]; /* of the socket at the same place */
     struct thread thread;
 
     /* acceptor's thread only; the first entry is the signal to stop */
@@ -115,13 +116,14 @@ static struct addrinfo *address_resolve(const char *address, int port)
     return getaddrinfo(address, service, &hints, &found) == 0 ? found : NULL;
 }
 
-static enum status address_listen(struct listener *listener, const char *address, char *error, size_t error_size)
+static enum status address_listen(struct listener *listener, const char *address, int port, bool tls, char *error,
+                                  size_t error_size)
 {
     bool optional = address[0] == '-';
     char what[320];
     address += optional;
-    snprintf(what, sizeof(what), "%s port %d", address, listener->options.port);
-    struct addrinfo *found = address_resolve(address, listener->options.port);
+    snprintf(what, sizeof(what), "%s port %d", address, port);
+    struct addrinfo *found = address_resolve(address, port);
     if (!found) {
         if (optional)
             return STATUS_OK;
@@ -132,15 +134,17 @@ static enum status address_listen(struct listener *listener, const char *address
     freeaddrinfo(found);
     if (fd < 0)
         return optional && is_absence(errno) ? STATUS_OK : fail(error, error_size, what, advice_for(errno));
+    listener->tls[listener->socket_count] = tls;
     socket_add(listener, fd);
     return STATUS_OK;
 }
 
-static enum status tcp_start(struct listener *listener, char *error, size_t error_size)
+static enum status tcp_start(struct listener *listener, int port, bool tls, char *error, size_t error_size)
 {
     static const char *const everywhere[] = {"*", "-::*", NULL};
     const char *const *addresses = listener->options.addresses;
-    if (listener->options.port == 0)
+    nfds_t before = listener->socket_count;
+    if (port == 0)
         return STATUS_OK;
     if (!addresses || !addresses[0])
         addresses = everywhere;
@@ -150,11 +154,10 @@ static enum status tcp_start(struct listener *listener, char *error, size_t erro
             snprintf(error, error_size, "cannot listen on %s: more than %d addresses", *addresses, SOCKETS_MAX - 1);
             return STATUS_INVALID;
         }
-        status = address_listen(listener, *addresses, error, error_size);
+        status = address_listen(listener, *addresses, port, tls, error, error_size);
     }
-    if (status == STATUS_OK && listener->socket_count == 1) {
-        snprintf(error, error_size, "cannot listen on port %d: none of the addresses exists on this machine",
-                 listener->options.port);
+    if (status == STATUS_OK && listener->socket_count == before) {
+        snprintf(error, error_size, "cannot listen on port %d: none of the addresses exists on this machine", port);
         return STATUS_NOT_FOUND;
     }
     return status;
@@ -227,7 +230,7 @@ static enum status unix_start(struct listener *listener, char *error, size_t err
 
 struct peer {
     int fd;
-    bool local, unix_socket;
+    bool local, unix_socket, tls;
 };
 
 static bool is_loopback(const struct sockaddr_storage *address)
@@ -243,8 +246,9 @@ static void peer_refuse(const struct peer *peer, const char *text)
     int length = snprintf(line, sizeof(line), "-%s\r\n", text);
     if ((size_t)length >= sizeof(line))
         length = sizeof(line) - 1;
-    /* A new socket has room for a line. If it is gone already, nobody misses it. */
-    (void)!send(peer->fd, line, (size_t)length, MSG_NOSIGNAL);
+    /* A new socket has room for a line. If it is gone already, nobody misses it. To say it in TLS would take a handshake. */
+    if (!peer->tls)
+        (void)!send(peer->fd, line, (size_t)length, MSG_NOSIGNAL);
     close(peer->fd);
 }
 
@@ -282,7 +286,11 @@ static void peer_admit(struct listener *listener, const struct peer *peer)
     }
     if (!peer->unix_socket)
         tcp_setup(peer->fd, options->keepalive_seconds ? limit_read(options->keepalive_seconds) : 0);
-    connection_hand_over(least, peer->fd, peer->local, peer->unix_socket);
+    struct loose_connection loose = {.fd = peer->fd, .local = peer->local, .unix_socket = peer->unix_socket};
+    if (peer->tls && !(loose.tls = tls_accept(peer->fd)))
+        close(peer->fd);
+    else
+        connection_join(least, &loose, NULL);
 }
 
 /* Hangs up on one peer with the descriptor that was kept for it. */
@@ -304,12 +312,13 @@ static void accept_exhausted(struct listener *listener, int fd, int reason)
     log_warning("cannot accept", "error=\"%s\" advice=\"raise the limit of open files\"", strerror(reason));
 }
 
-static void socket_accept(struct listener *listener, int fd)
+static void socket_accept(struct listener *listener, nfds_t place)
 {
+    int fd = listener->sockets[place].fd;
     for (int i = 0; i < ACCEPTS_MAX; i++) {
         struct sockaddr_storage address = {0};
         socklen_t length = sizeof(address);
-        struct peer peer = {.unix_socket = fd == listener->unix_fd};
+        struct peer peer = {.unix_socket = fd == listener->unix_fd, .tls = listener->tls[place]};
         peer.fd = accept4(fd, (struct sockaddr *)&address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (peer.fd < 0) {
             if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
@@ -332,7 +341,7 @@ static void listener_run(void *argument)
         }
         for (nfds_t i = 1; i < listener->socket_count; i++)
             if (listener->sockets[i].revents)
-                socket_accept(listener, listener->sockets[i].fd);
+                socket_accept(listener, i);
     }
 }
 
@@ -374,7 +383,9 @@ enum status listener_start(struct listener **started, const struct listener_opti
         return status;
     }
     socket_add(listener, signal_fd);
-    enum status status = tcp_start(listener, error, error_size);
+    enum status status = tcp_start(listener, listener->options.port, false, error, error_size);
+    if (status == STATUS_OK)
+        status = tcp_start(listener, listener->options.tls_port, true, error, error_size);
     if (status == STATUS_OK)
         status = unix_start(listener, error, error_size);
     if (status != STATUS_OK) {

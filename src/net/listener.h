@@ -12,6 +12,7 @@ struct listener;
 struct listener_options {
     const char *const *addresses; /* NULL-terminated numeric addresses; "-" before one makes it optional */
     int port;                     /* 0: no TCP */
+    int tls_port;                 /* of TCP with TLS, after tls_start; 0: none */
     const char *unix_path;        /* "": none; created with its final permission before it is visible */
     uint32_t unix_permission;     /* 0700 */
     int backlog;

@@ -79,6 +79,8 @@ static void on_socket(struct ev_loop *ev, ev_io *watcher, int events)
     if (events & EV_WRITE) {
         connection->flags &= (uint16_t)~CONNECTION_STUFFED;
         loop_list(&loop->touched, connection, CONNECTION_TOUCHED);
+        if (connection->flags & CONNECTION_TLS)
+            events |= EV_READ; /* a handshake may have waited to send something */
     }
     if (events & EV_READ) {
         connection->flags |= CONNECTION_READABLE;

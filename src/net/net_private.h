@@ -4,6 +4,7 @@
 #include "base/list.h"
 #include "net/connection.h"
 #include "net/loop.h"
+#include "net/tls.h"
 
 #include <stdatomic.h>
 #include <sys/types.h>
@@ -30,6 +31,7 @@ enum connection_flag {
     CONNECTION_BUSY = 1 << 9,     /* during a turn within: the one that is being served */
     CONNECTION_AGAIN = 1 << 10,   /* goes to turn for input that was handed back */
     CONNECTION_LEAVING = 1 << 11, /* doomed, but its socket goes to somebody else */
+    CONNECTION_TLS = 1 << 12,     /* is a struct tls_connection */
 };
 
 /* A connection and what only net knows of it: one allocation of 224 bytes, since there may be a million of them. */
@@ -43,6 +45,17 @@ struct connection_private {
     uint32_t soft_since_ds;       /* beyond the soft limit since this tenth of a second; 0 when not */
     uint32_t read_shift;          /* next read asks for NET_READ_MIN << read_shift */
 };
+
+/* The other kind is larger, so that those without TLS need not be. */
+struct tls_connection {
+    struct connection_private inner;
+    struct tls *tls;
+};
+
+static inline struct tls *connection_tls(const struct connection *connection)
+{
+    return connection->flags & CONNECTION_TLS ? ((const struct tls_connection *)connection)->tls : NULL;
+}
 
 /* Who gets a connection that leaves. There are few: they stand in a list of the loop's, not in each connection. */
 struct leaver {

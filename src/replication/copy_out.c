@@ -22,6 +22,7 @@
 #include "command/function_durable.h"
 #include "command/settings.h"
 #include "object/codec.h"
+#include "net/tls.h"
 #include "replication/rdb_file.h"
 #include "replication/replication_private.h"
 
@@ -56,7 +57,7 @@ static bool send_bytes(struct copy_out *copy, struct bytes bytes)
 {
     int64_t since_ms = clock_now_ms();
     while (bytes.length > 0) {
-        ssize_t sent = send(copy->fd, bytes.data, bytes.length, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t sent = wire_send(copy->fd, copy->tls, bytes.data, bytes.length);
         if (sent < 0 && errno != EAGAIN && errno != EINTR)
             return fail(copy, "it closed the connection");
         if (sent > 0) {
@@ -95,6 +96,19 @@ static bool file_write(struct copy_out *copy, struct bytes bytes)
     return send_bytes(copy, BYTES("\n"));
 }
 
+/* What sendfile does, through TLS. */
+static ssize_t file_send_piece(struct copy_out *copy, off_t *position)
+{
+    if (!copy->tls)
+        return sendfile(copy->fd, copy->file, position, FILE_PIECE_BYTES);
+    char piece[16 * 1024];
+    ssize_t length = pread(copy->file, piece, sizeof(piece), *position);
+    ssize_t sent = length > 0 ? wire_send(copy->fd, copy->tls, piece, (size_t)length) : length;
+    if (sent > 0)
+        *position += sent;
+    return sent;
+}
+
 static bool file_send(struct copy_out *copy)
 {
     off_t position = 0, length = lseek(copy->file, 0, SEEK_END);
@@ -105,7 +119,7 @@ static bool file_send(struct copy_out *copy)
     int64_t since_ms = clock_now_ms();
     while (sent && position < length) {
         off_t before = position;
-        ssize_t count = sendfile(copy->fd, copy->file, &position, FILE_PIECE_BYTES);
+        ssize_t count = file_send_piece(copy, &position);
         if (count < 0 && errno != EAGAIN && errno != EINTR)
             return fail(copy, "it closed the connection");
         if (position > before)

@@ -14,7 +14,8 @@ struct engine;
 struct copy_out {
     /* the caller's to set */
     struct engine *engine;
-    int fd;              /* the thread has it while it runs */
+    int fd;              /* the thread has it while it runs, and ... */
+    struct tls *tls;     /* ... this, NULL if there is none */
     struct buffer reply; /* sent first */
     uint64_t from;       /* the stream's end before it; the stream is held from there */
     int32_t db;          /* selected there; -1: what follows selects one */

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "net/tls.h"
 #include "replication/leader_private.h"
 
 struct arrival {
@@ -63,6 +64,7 @@ static void begin_full(struct replica *replica, struct arrival *arrival)
     struct copy_out *copy = memory_allocate_zeroed(sizeof(*copy));
     copy->engine = leader.engine;
     copy->fd = arrival->loose.fd;
+    copy->tls = arrival->loose.tls;
     copy->reply = arrival->loose.output;
     copy->knows_eof = replica->about.knows_eof;
     copy->knows_all_types = replica->about.knows_all_types;
@@ -120,7 +122,7 @@ static void arrival_delivered(struct mail *mail)
 void leader_take(void *introduction, struct loose_connection *loose)
 {
     if (atomic_load(&leader.stopping) || !replication_loop()) {
-        close(loose->fd);
+        wire_close(loose->fd, &loose->tls);
         buffer_deinit(&loose->input);
         buffer_deinit(&loose->output);
         memory_free(introduction);
@@ -156,7 +158,7 @@ static void copy_done(struct mail *mail)
     replica->has_thread = false;
     tell_copy(replica, copy);
     if (!copy->is_complete || atomic_load(&leader.stopping)) {
-        close(copy->fd);
+        wire_close(copy->fd, &copy->tls);
         replica_destroy(replica);
         leader_hold_needed();
         return;
@@ -167,6 +169,7 @@ static void copy_done(struct mail *mail)
                                            .functions_offset = copy->functions_offset,
                                            .offset = copy->from,
                                            .db = copy->db};
-    struct loose_connection loose = {.fd = copy->fd, .local = replica->is_local, .unix_socket = replica->is_unix};
+    struct loose_connection loose = {
+        .fd = copy->fd, .tls = copy->tls, .local = replica->is_local, .unix_socket = replica->is_unix};
     connection_join(leader.loop, &loose, &replica->link);
 }

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "net/dial.h"
+#include "net/tls.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -26,6 +27,7 @@
 struct conversation {
     const struct migrate_talk *talk;
     int fd;
+    struct tls *tls; /* NULL: none */
     struct bytes unsent;
     struct buffer heard;
     size_t answered, expected;
@@ -61,7 +63,7 @@ static bool send_some(struct conversation *about)
 {
     if (about->unsent.length == 0)
         return true;
-    ssize_t sent = send(about->fd, about->unsent.data, about->unsent.length, MSG_NOSIGNAL | MSG_DONTWAIT);
+    ssize_t sent = wire_send(about->fd, about->tls, about->unsent.data, about->unsent.length);
     if (sent < 0)
         return errno == EAGAIN || errno == EINTR || give_up(about, WRITE_ERROR);
     about->unsent = bytes_of(about->unsent.data + sent, about->unsent.length - (size_t)sent);
@@ -102,16 +104,29 @@ static bool take_lines(struct conversation *about)
     return about->heard.length <= LINE_MAX_BYTES || give_up(about, "IOERR the target instance does not speak RESP");
 }
 
+/* Takes what is there; no socket tells of what TLS has beyond one read. */
 static bool hear_some(struct conversation *about)
 {
-    char *room = buffer_reserve(&about->heard, READ_SIZE);
-    ssize_t received = recv(about->fd, room, READ_SIZE, MSG_DONTWAIT);
-    if (received < 0 && (errno == EAGAIN || errno == EINTR))
-        return true;
-    if (received <= 0)
-        return give_up(about, READ_ERROR);
-    about->heard.length += (size_t)received;
-    return take_lines(about);
+    ssize_t received = READ_SIZE;
+    while (received == READ_SIZE) {
+        char *room = buffer_reserve(&about->heard, READ_SIZE);
+        received = wire_receive(about->fd, about->tls, room, READ_SIZE);
+        if (received < 0 && (errno == EAGAIN || errno == EINTR))
+            return true;
+        if (received <= 0)
+            return give_up(about, READ_ERROR);
+        about->heard.length += (size_t)received;
+        if (!take_lines(about))
+            return false;
+    }
+    return true;
+}
+
+/* What the socket has to become for the conversation to go on. */
+static short events_wanted(const struct conversation *about)
+{
+    bool is_writing = about->unsent.length > 0 && !(about->tls && tls_write_wants_read(about->tls));
+    return is_writing || (about->tls && tls_read_wants_write(about->tls)) ? POLLIN | POLLOUT : POLLIN;
 }
 
 /* Sends the requests and hears as many answers. */
@@ -123,8 +138,8 @@ static bool exchange(struct conversation *about, struct bytes requests, size_t c
     while (about->answered < count) {
         if (!send_some(about))
             return false;
-        bool is_sent = about->unsent.length == 0;
-        if (!await(about, is_sent ? POLLIN : POLLIN | POLLOUT, is_sent ? READ_ERROR : WRITE_ERROR) || !hear_some(about))
+        if (!await(about, events_wanted(about), about->unsent.length == 0 ? READ_ERROR : WRITE_ERROR) ||
+            !hear_some(about))
             return false;
     }
     return true;
@@ -143,7 +158,7 @@ static bool connect_to_target(struct conversation *about)
     if (!await(about, POLLOUT, CONNECT_ERROR))
         return false;
     if (getsockopt(about->fd, SOL_SOCKET, SO_ERROR, &cause, &size) == 0 && cause == 0)
-        return true;
+        return !tls_is_for_links() || (about->tls = tls_connect(about->fd)) || give_up(about, "ERR no TLS can be had");
     snprintf(about->error, about->error_size, CONNECT_ERROR ": %s", strerrordesc_np(cause));
     return false;
 }
@@ -179,7 +194,7 @@ bool migrate_talk(const struct migrate_talk *talk, char *error, size_t error_siz
     struct conversation about = {.talk = talk, .fd = -1, .error = error, .error_size = error_size};
     bool is_done = converse(&about);
     if (about.fd >= 0)
-        close(about.fd);
+        wire_close(about.fd, &about.tls);
     buffer_deinit(&about.heard);
     return is_done;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Accepted with the types and defaults they have in Redis, remembered and shown by CONFIG GET, without effect: there is no
  * fork, no append-only file of Redis's kind and no hash table to resize by hand. What would make a node less safe or less
- * durable than its owner believes (users, TLS, a primary to follow) is not here: an unknown directive stops the start. */
+ * durable than its owner believes (users, a cluster) is not here: an unknown directive stops the start. */
 #include "server/compatibility.h"
 
 #include "command/settings.h"

@@ -16,6 +16,7 @@
 #include "command/table.h"
 #include "command/tracking.h"
 #include "net/connection.h"
+#include "net/tls.h"
 #include "object/object_limits.h"
 #include "replication/follower.h"
 #include "replication/rdb_save.h"
@@ -58,6 +59,14 @@ static const struct option node_options[] = {
      .minimum = 0,
      .maximum = 65535,
      .help = "TCP port; 0: no TCP"},
+    {.name = "tls-port",
+     .type = OPTION_INTEGER,
+     .flags = OPTION_STARTUP,
+     .value = &config.tls_port,
+     .initial = "0",
+     .minimum = 0,
+     .maximum = 65535,
+     .help = "TCP port of connections with TLS; 0: none"},
     {.name = "bind",
      .type = OPTION_TEXT,
      .flags = OPTION_STARTUP,
@@ -276,6 +285,7 @@ void config_setup(void)
     settings_register(notify_options);
     settings_register(tracking_options);
     settings_register(connection_options);
+    settings_register(tls_options);
     settings_register(scripting_options);
     settings_register(replication_options);
     settings_register(rdb_save_options);

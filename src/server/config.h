@@ -8,7 +8,7 @@
 
 /* The directives of the node itself. Modules' own rows (classes, limits) are registered beside these. */
 struct config {
-    int64_t port, tcp_backlog, clients_max, idle_timeout_seconds, keepalive_seconds;
+    int64_t port, tls_port, tcp_backlog, clients_max, idle_timeout_seconds, keepalive_seconds;
     char *bind;
     char *unix_path;
     int64_t unix_permission;

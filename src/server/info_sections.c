@@ -44,20 +44,26 @@ static void print_executable(struct buffer *out)
     info_text(out, "executable", path);
 }
 
+static void print_listener(struct buffer *out, int *number, const char *name, int64_t port)
+{
+    if (port == 0)
+        return;
+    buffer_append_format(out, "listener%d:name=%s", (*number)++, name);
+    const char *word = config.bind;
+    while (*word) {
+        int length = (int)strcspn(word, " ");
+        if (length > 0)
+            buffer_append_format(out, ",bind=%.*s", length, word);
+        word += length + (word[length] == ' ');
+    }
+    buffer_append_format(out, ",port=%lld\r\n", (long long)port);
+}
+
 static void print_listeners(struct buffer *out)
 {
     int number = 0;
-    if (config.port > 0) {
-        buffer_append_format(out, "listener%d:name=tcp", number++);
-        const char *word = config.bind;
-        while (*word) {
-            int length = (int)strcspn(word, " ");
-            if (length > 0)
-                buffer_append_format(out, ",bind=%.*s", length, word);
-            word += length + (word[length] == ' ');
-        }
-        buffer_append_format(out, ",port=%lld\r\n", (long long)config.port);
-    }
+    print_listener(out, &number, "tcp", config.port);
+    print_listener(out, &number, "tls", config.tls_port);
     if (config.unix_path[0])
         buffer_append_format(out, "listener%d:name=unix,bind=%s\r\n", number, config.unix_path);
 }

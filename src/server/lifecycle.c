@@ -27,6 +27,7 @@
 #include "command/scripting.h"
 #include "command/tracking.h"
 #include "net/listener.h"
+#include "net/tls.h"
 #include "object/member_table.h"
 #include "replication/follower.h"
 #include "replication/rdb_save.h"
@@ -278,6 +279,7 @@ static bool start_listener(char *error, size_t error_size)
     split_addresses();
     struct listener_options options = {.addresses = node.addresses,
                                        .port = (int)config.port,
+                                       .tls_port = (int)config.tls_port,
                                        .unix_path = config.unix_path,
                                        .unix_permission = octal_permission(config.unix_permission),
                                        .backlog = (int)config.tcp_backlog,
@@ -328,6 +330,8 @@ bool lifecycle_start(char *error, size_t error_size)
         return false;
     rdb_save_setup();
     member_table_set_seed(node.identity.hash_seed);
+    if (!tls_start(config.tls_port > 0, error, error_size))
+        return false;
     engine->keyspace = keyspace_create(node.identity.hash_seed);
     keyspace_set_clock(engine->keyspace, clock_now_ms(), (enum eviction_policy)engine->eviction);
     if (!open_tier(error, error_size) || !open_stream(error, error_size))
@@ -342,11 +346,12 @@ bool lifecycle_start(char *error, size_t error_size)
     set_hooks();
     start_lanes();
     ticker_start(engine);
-    replication_start(engine, (int)config.port);
+    replication_start(engine, (int)(tls_is_for_links() ? config.tls_port : config.port));
     if (!start_listener(error, error_size))
         return false;
-    log_notice("ready to accept connections", "port=%ld threads=%u durability=%d dir=\"%s\" version=%s",
-               (long)config.port, node.lane_count, config.durability, config.directory, FOREBAY_VERSION);
+    log_notice("ready to accept connections", "port=%ld tls_port=%ld threads=%u durability=%d dir=\"%s\" version=%s",
+               (long)config.port, (long)config.tls_port, node.lane_count, config.durability, config.directory,
+               FOREBAY_VERSION);
     return true;
 }
 

@@ -169,7 +169,7 @@ class Reader:
 class Client:
     """One connection. client('SET', key, value) sends one command and returns its reply."""
 
-    def __init__(self, address, protocol=2, timeout=60, source=None):
+    def __init__(self, address, protocol=2, timeout=60, source=None, tls=None):
         family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
         self.socket = socket.socket(family)
         self.socket.settimeout(timeout * PATIENCE)
@@ -182,6 +182,8 @@ class Client:
             raise
         if family == socket.AF_INET:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls:
+            self.socket = tls.wrap_socket(self.socket)
         self.reader = Reader(self.socket.makefile('rb', buffering=1 << 16))
         if protocol == 3:
             self('HELLO', 3)

@@ -147,7 +147,7 @@ static void a_connection_never_taken_is_closed_with_the_loop(void **state)
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
     client_setup(pair[0]);
     at.loop = loop_create(&handlers);
-    connection_hand_over(at.loop, pair[1], true, true);
+    connection_join(at.loop, &(struct loose_connection){.fd = pair[1], .local = true, .unix_socket = true}, NULL);
     assert_int_equal(loop_connection_count(at.loop), 1);
     loop_destroy(&at.loop);
     assert_int_equal(at.opened, 1);

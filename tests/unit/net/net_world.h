@@ -162,7 +162,7 @@ static inline int world_client(struct world *world)
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
     assert_int_equal(fcntl(pair[1], F_SETFL, O_NONBLOCK), 0);
     client_setup(pair[0]);
-    connection_hand_over(world->loop, pair[1], true, true);
+    connection_join(world->loop, &(struct loose_connection){.fd = pair[1], .local = true, .unix_socket = true}, NULL);
     world_run(world, world_nothing);
     return pair[0];
 }
