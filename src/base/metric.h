@@ -48,6 +48,7 @@ struct metric {
     row(suspended_cold, "requests suspended for a cold key")                                                         \
     row(suspended_lock, "requests parked because a partition was held")                                              \
     row(suspended_memory, "writes suspended for want of memory")                                                     \
+    row(uncertain_replies, "replies given up because too few replicas have what they tell of")                       \
     row(script_restarts, "scripts started over for a cold key that they had not declared")                           \
     row(script_reads, "rows that scripts read at once, having written already")
 /* clang-format on */

@@ -32,6 +32,27 @@ void output_rewind(struct output *output, struct output_mark mark)
     output->bytes.length = mark.length;
 }
 
+void output_replace(struct output *output, struct output_mark from, struct output_mark to, struct bytes with)
+{
+    check(from.length <= to.length && to.length <= output->bytes.length);
+    check(from.reference_count <= to.reference_count && to.reference_count <= output->reference_count);
+    uint32_t dropped = to.reference_count - from.reference_count;
+    size_t behind = output->bytes.length - to.length;
+    for (uint32_t i = from.reference_count; i < to.reference_count; i++) {
+        output->referenced_length -= output->references[i].length;
+        output->references[i].release(output->references[i].owner);
+    }
+    for (uint32_t i = to.reference_count; i < output->reference_count; i++) {
+        output->references[i - dropped] = output->references[i];
+        output->references[i - dropped].position += from.length + with.length - to.length;
+    }
+    output->reference_count -= dropped;
+    buffer_reserve(&output->bytes, with.length);
+    memmove(output->bytes.data + from.length + with.length, output->bytes.data + to.length, behind);
+    memcpy(output->bytes.data + from.length, with.data, with.length);
+    output->bytes.length = from.length + with.length + behind;
+}
+
 void output_move(struct output *to, struct output *from)
 {
     size_t at = 0;

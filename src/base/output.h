@@ -41,6 +41,9 @@ static inline struct output_mark output_mark(const struct output *output)
 }
 void output_rewind(struct output *output, struct output_mark mark);
 
+/* Puts other bytes in place of what lies between two marks, releasing its references; later marks are void. */
+void output_replace(struct output *output, struct output_mark from, struct output_mark to, struct bytes with);
+
 /* Appends all of 'from' and leaves it empty; its references change their owner. */
 void output_move(struct output *to, struct output *from);
 

@@ -55,7 +55,7 @@ struct blocked {
     /* the filler's until the letter is posted, then the home thread's */
     struct output output;
     uint64_t offset;
-    uint8_t level;
+    uint8_t needs;
 
     struct await awaits[]; /* under the partitions' locks */
 };
@@ -283,7 +283,9 @@ static bool serve_by(struct execution *x, struct blocked *blocked, struct await 
     class_prepare(&y);
     execution_keep_keys(&y);
     y.command->row->run(&y);
-    blocked->level = y.wait_level;
+    blocked->needs = y.needs;
+    x->waits_for_reads |= y.waits_for_reads;
+    x->needs |= y.needs & NEEDS_COPIES; /* what fills the key waits as what takes it */
     if (y.suspended)
         output_rewind(&blocked->output, (struct output_mark){0, 0});
     return !y.suspended;
@@ -438,10 +440,13 @@ bool blocked_finish(struct session *session, const struct command_entry *command
     if (claim == AGAIN)
         return false;
     check(claim > SERVING);
+    struct output_mark mark = output_mark(session->reply.output);
     if (!session->reply.silent)
         reply_of_claim(session, blocked, claim);
-    if (claim == SERVED && blocked->offset && blocked->level > STREAM_APPENDED)
-        reply_wait_note(session, blocked->offset, blocked->level);
+    if (claim == SERVED && blocked->offset && blocked->needs) {
+        reply_wait_note(session, blocked->offset, blocked->needs);
+        reply_wait_note_reply(session, mark, blocked->needs);
+    }
     STATISTIC_ADD(worker->stats[command->id].calls, 1);
     metric_add(METRIC_total_commands_processed, 1);
     session->suspension = SUSPENDED_NOT;

@@ -16,6 +16,7 @@
 #include "command/feed.h"
 #include "command/monitor.h"
 #include "command/notify.h"
+#include "command/reply_wait.h"
 #include "command/met_keys.h"
 #include "command/slowlog.h"
 #include "command/statistics.h"
@@ -309,7 +310,8 @@ static void execution_perform(struct execution *x)
     if (!execution_hold(x, &holding, x->keys, x->key_count, all))
         return;
     class_prepare(x);
-    execution_run(x);
+    if (!__builtin_expect(x->needs & NEEDS_COPIES, 0) || !class_refuses(x))
+        execution_run(x);
     if (x->suspended && !x->blocked) {
         effect_batch_clear(&x->worker->effects);
         notify_forget(x->worker);
@@ -372,6 +374,8 @@ bool dispatch(struct worker *worker, struct session *session, const struct bytes
             execution_perform(&x);
         }
     }
+    if (__builtin_expect(x.needs & NEEDS_COPIES, 0) && !x.suspended)
+        reply_wait_note_reply(session, mark, x.needs);
     if (answer == GATE_REFUSE)
         execution_forget(&x);
     if (x.suspended || answer == GATE_SUSPEND) {

@@ -31,7 +31,7 @@ struct execution {
     bool suspended;       /* the handler (or a gate) suspended the session: it starts over later */
     bool blocked;         /* suspended by execution_block: what it has changed on the way (expired keys) stays */
     bool serving;         /* runs for a blocked client, on the thread of whoever filled its key */
-    uint8_t wait_level;   /* what the reply must wait for: enum stream_level */
+    uint8_t needs;        /* what the reply must wait for: enum reply_need */
     bool waits_for_reads; /* a key of a class that waits: what was shown must last, too */
 };
 

@@ -11,6 +11,8 @@
 
 struct worker;
 
+#define CLASS_ENDS 3
+
 /* What every execution is given: the parts of the node and the settings that commands obey. Made by wiring; the
  * settings are plain variables of option rows, read without a lock. */
 struct engine {
@@ -36,6 +38,8 @@ struct engine {
     _Atomic int following;          /* enum following */
     _Atomic int64_t pause_until_ms; /* CLIENT PAUSE */
     _Atomic bool pause_writes_only;
+    /* Of the stream at the last write of a class that waits for anything, for a quorum, for all; or when clients were let in. */
+    _Atomic uint64_t class_ends[CLASS_ENDS];
     int64_t started_at_ms;
     char run_id[41];
     const char *const *command_line;
@@ -93,6 +97,8 @@ struct engine_hooks {
     void (*save_progress)(uint64_t *written, uint64_t *total);
     /* Bytes that RocksDB holds in memory. */
     size_t (*tier_bytes)(void);
+    /* Whether writes are refused for min-replicas-to-write. */
+    bool (*replicas_are_few)(void);
     /* Why the tier or the log do not take writes now; NULL when all is well. */
     const char *(*failure)(void);
 };

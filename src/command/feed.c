@@ -100,6 +100,14 @@ static void complain(const struct request *request)
     log_warning("a command of the primary failed here", "command=\"%.*s\"", length, name.data);
 }
 
+/* REPLCONF GETACK *, or of another Forebay: GETACK synced. */
+static void note_question(struct feed *feed, const struct resp_args *args)
+{
+    bool of_sync = args->count > 2 && bytes_equal_text(args->values[2], "synced");
+    if (feed->question != FEED_ASKED_FOR_SYNC)
+        feed->question = of_sync ? FEED_ASKED_FOR_SYNC : FEED_ASKED;
+}
+
 bool feed_execute(struct worker *worker, struct session *session, struct request *request,
                   dispatch_function *dispatch_request)
 {
@@ -115,7 +123,7 @@ bool feed_execute(struct worker *worker, struct session *session, struct request
     feed->raw = bytes_of(request->item->input.data + request->item->consumed, request->length);
     feed->is_appended = false;
     if (args->count > 0 && bytes_equal_text(args->values[0], "replconf"))
-        feed->acknowledge(feed);
+        note_question(feed, args);
     else if (args->count > 0 &&
              !dispatch_request(worker, session, args->values, args->count, request->command, &request->key))
         return false;

@@ -9,8 +9,8 @@
  * SESSION_FEED has a link as its connection. All on its worker's thread, except what is said otherwise. */
 struct feed {
     struct session *session;
-    /* The primary asks how far we are. */
-    void (*acknowledge)(struct feed *feed);
+    /* Set when the primary asks how far we are; whoever gives the input answers, and puts it back. */
+    enum feed_question { FEED_NOT_ASKED, FEED_ASKED, FEED_ASKED_FOR_SYNC } question;
     _Atomic uint64_t
         offset; /* any thread reads it: the primary's offset, up to which all is executed; end of a bracket */
     int32_t db; /* selected there */

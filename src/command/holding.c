@@ -168,24 +168,45 @@ void execution_start_over(struct execution *x)
     execution_suspend(x, SUSPENDED_LOCK);
 }
 
+/* A class's reply waits for what its keys were last given; all that is kept of that is one offset for all classes that wait
+ * for the same. Under the locks of the keys, so that who reads them after a write knows of it. */
+static void note_class_write(struct execution *x, uint64_t offset)
+{
+    bool concerned[CLASS_ENDS] = {true, x->needs & NEEDS_QUORUM, x->needs & NEEDS_ALL};
+    for (int i = 0; i < CLASS_ENDS; i++) {
+        uint64_t end = atomic_load(&x->engine->class_ends[i]);
+        while (concerned[i] && end < offset && !atomic_compare_exchange_weak(&x->engine->class_ends[i], &end, offset))
+            ;
+    }
+}
+
+static uint64_t class_end(const struct execution *x)
+{
+    uint64_t quorum = x->needs & NEEDS_QUORUM ? atomic_load(&x->engine->class_ends[1]) : 0;
+    uint64_t all = x->needs & NEEDS_ALL ? atomic_load(&x->engine->class_ends[2]) : 0;
+    return !(x->needs & NEEDS_COPIES) ? atomic_load(&x->engine->class_ends[0]) : quorum > all ? quorum : all;
+}
+
 void execution_release(struct execution *x, struct holding *holding)
 {
     struct effect_batch *effects = &x->worker->effects;
     uint64_t offset = 0;
-    enum stream_level level = x->wait_level;
     if (__builtin_expect(x->worker->filled.length > 0, 0))
         blocked_serve(x, holding);
+    uint8_t needs = x->needs;
     if (__builtin_expect(x->session->flags & SESSION_FEED, 0)) {
         feed_append(x);
     } else if (effects->count > 0) {
         if (__builtin_expect(!engine_follows_bytes(x->engine), 1))
             offset = stream_append(x->engine->stream, effects);
         effect_batch_clear(effects);
+        if (__builtin_expect(x->waits_for_reads, 0))
+            note_class_write(x, offset);
     } else if (x->waits_for_reads)
-        offset = stream_end(x->engine->stream);
+        offset = class_end(x);
     execution_unlock(x, holding);
-    if (offset && level > STREAM_APPENDED)
-        reply_wait_note(x->session, offset, level);
+    if (offset && needs)
+        reply_wait_note(x->session, offset, needs);
     else if (offset > x->session->wait_offset)
         x->session->wait_offset = offset; /* for WAIT */
     if (__builtin_expect(x->worker->notices.length > 0, 0))

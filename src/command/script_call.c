@@ -59,6 +59,13 @@ static bool arity_fits(const struct command_entry *command, size_t argc)
     return command->arity > 0 ? argc == (size_t)command->arity : argc >= (size_t)-command->arity;
 }
 
+/* What nobody can take back has happened. */
+static bool has_changed(const struct script_run *run)
+{
+    const struct worker *worker = run->x->worker;
+    return run->wrote || worker->effects.count > 0 || worker->notices.length > 0;
+}
+
 static const char *refuse_write(struct script_run *run)
 {
     if (run->call->read_only || (run->call->flags & SCRIPT_NO_WRITES))
@@ -66,7 +73,8 @@ static const char *refuse_write(struct script_run *run)
     if (engine_is_following(run->x->engine) && !(run->x->session->flags & SESSION_FEED) &&
         __atomic_load_n(&following_settings.read_only, __ATOMIC_RELAXED))
         return ERROR_READONLY;
-    return engine_write_failure(run->x->engine);
+    const char *failure = engine_write_failure(run->x->engine);
+    return failure || has_changed(run) ? failure : script_lacks_replicas(run->x);
 }
 
 /* NULL, or why the command cannot be called. */
@@ -98,13 +106,6 @@ static void take_partitions(struct execution *x, struct execution *inner)
     for (size_t i = 0; i < inner->key_count; i++)
         execution_hold_more(x, key_partition(&inner->keys[i]));
     inner->holding_all = x->holding_all;
-}
-
-/* What nobody can take back has happened. */
-static bool has_changed(const struct script_run *run)
-{
-    const struct worker *worker = run->x->worker;
-    return run->wrote || worker->effects.count > 0 || worker->notices.length > 0;
 }
 
 static bool read_at_once(struct script_run *run, struct execution *inner, const struct key *key)
@@ -153,11 +154,9 @@ static void find_keys(struct execution *inner, struct key *own_key)
 }
 
 /* The outer reply waits for what the inner ones would. */
-static void take_over_waits(struct execution *x, struct execution *inner)
+static void take_over_waits(struct execution *x, const struct execution *inner)
 {
-    class_prepare(inner);
-    if (inner->wait_level > x->wait_level)
-        x->wait_level = inner->wait_level;
+    x->needs |= inner->needs;
     x->waits_for_reads |= inner->waits_for_reads;
 }
 
@@ -197,6 +196,9 @@ static bool run_command(struct script_run *run, const struct command_entry *comm
     take_partitions(run->x, &inner);
     if (inner.engine->tier && !meet_keys(run, &inner))
         return run->end == SCRIPT_GOES_ON;
+    class_prepare(&inner);
+    if (!has_changed(run) && inner.needs & NEEDS_COPIES && class_refuses(&inner))
+        return true;
     if ((command->flags & COMMAND_WRITE) && !script_note_write(run))
         return false;
     take_over_waits(run->x, &inner);

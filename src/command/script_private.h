@@ -76,6 +76,8 @@ int script_stop_lua(lua_State *lua);
 void scripting_prepare(void);
 /* Runs the call with the execution's keys and arguments, from argv[3] on, and replies. May suspend the execution. */
 void script_run(struct execution *x, const struct script_call *call, size_t key_count);
+/* NULL, or the refusal of a write for want of replicas. */
+const char *script_lacks_replicas(const struct execution *x);
 /* Appends the text of the error on the top of the stack. */
 void script_append_problem(lua_State *lua, struct buffer *text);
 /* After a script that was stopped. */

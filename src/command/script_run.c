@@ -7,6 +7,7 @@
  *     before every instruction.
  * R3  a coroutine that has failed is not used again. */
 #include "command/script_private.h"
+#include "resp/error_text.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -260,6 +261,12 @@ static bool read_only(const struct script_call *call)
     return call->read_only || (call->flags & SCRIPT_NO_WRITES);
 }
 
+const char *script_lacks_replicas(const struct execution *x)
+{
+    bool is_fact = (x->session->flags & SESSION_FEED) || !engine_hooks.replicas_are_few;
+    return !is_fact && engine_hooks.replicas_are_few() ? ERROR_NO_REPLICAS : NULL;
+}
+
 void script_run(struct execution *x, const struct script_call *call, size_t key_count)
 {
     struct start start = {.x = x, .call = call, .key_count = key_count};
@@ -268,6 +275,10 @@ void script_run(struct execution *x, const struct script_call *call, size_t key_
     if (x->worker->memory_short && !read_only(call) && !(call->flags & (SCRIPT_COMPAT | SCRIPT_ALLOW_OOM))) {
         reply_error(x->reply, "OOM allow-oom flag is not set on the script, can not run it when used memory > "
                               "'maxmemory'");
+        return;
+    }
+    if (!read_only(call) && !(call->flags & SCRIPT_COMPAT) && script_lacks_replicas(x)) {
+        reply_error(x->reply, script_lacks_replicas(x));
         return;
     }
     run_begin(x, call);

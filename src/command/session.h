@@ -75,6 +75,15 @@ enum session_flags {
     SESSION_STOPPED = SESSION_SUSPENDED | SESSION_HELD | SESSION_CLOSING,
 };
 
+/* What a reply must wait for, each a level of the stream; several add up. */
+enum reply_need {
+    NEEDS_WRITTEN = 1 << 0,
+    NEEDS_SYNCED = 1 << 1,
+    NEEDS_QUORUM = 1 << 2,
+    NEEDS_ALL = 1 << 3,
+    NEEDS_COPIES = NEEDS_QUORUM | NEEDS_ALL,
+};
+
 /* Why a session is suspended; a request that is, has changed nothing and starts over when resumed. */
 enum suspension {
     SUSPENDED_NOT,
@@ -109,7 +118,7 @@ struct session {
     uint32_t created_at_s;
     uint32_t pause_ms;                   /* of one that pauses, after suspended_at_ms; pause.c */
     uint64_t wait_offset;                /* the reply may leave when the stream has come so far ... */
-    uint8_t wait_level;                  /* ... at this level */
+    uint8_t needs;                       /* ... at these levels: enum reply_need */
     bool wait_listed;                    /* in the worker's list for the log pass */
     bool retry_wanted;                   /* to be put into the retry list once it has left the waiting list */
     uint8_t load_status;                 /* enum status of the fetch it was resumed from */
@@ -124,7 +133,7 @@ struct session {
     struct met_keys *met_keys;           /* cold keys that a script has met; NULL while there are none */
     struct load *load;                   /* the fetch it is suspended for */
     struct offload *offload;             /* the job it is suspended for, or whose result it comes back to */
-    struct stream_wait *stream_wait;     /* while its reply is held */
+    struct stream_wait *stream_wait;     /* while its reply is held, or is to wait for copies */
     struct blocked *blocked; /* (shared) while it waits for a key to be filled, and until its reply is made */
     struct parked *parked;   /* while it waits for a lock to be released */
     int64_t suspended_at_ms;

@@ -331,6 +331,8 @@ static void exec_run_one(struct execution *x, struct queued *queued)
     inner.key_count = x->worker->key_count;
     x->session->last_command = (int16_t)queued->command->id;
     execution_run(&inner);
+    x->needs |= inner.needs; /* a script's keys are known by now */
+    x->waits_for_reads |= inner.waits_for_reads;
 }
 
 static void exec_run(struct execution *x, struct transaction *transaction)
@@ -378,10 +380,10 @@ static void exec_command(struct execution *x)
     class_prepare(x);
     bool unchanged = exec_watches_hold(x, transaction);
     unwatch_held(session); /* before an UNWATCH in the queue, which would ask for locks that are held */
-    if (unchanged)
-        exec_run(x, transaction);
-    else
+    if (!unchanged)
         reply_null_array(x->reply);
+    else if (!(x->needs & NEEDS_COPIES) || !class_refuses(x))
+        exec_run(x, transaction);
     execution_release(x, &holding);
     if (gathers)
         client_gather_finish(x);

@@ -21,6 +21,7 @@
 #include "command/blocked.h"
 #include "net/dial.h"
 #include "replication/follower_private.h"
+#include "replication/quorum.h"
 #include "replication/replication_private.h"
 
 #define RETRY_MS_MIN 50
@@ -188,7 +189,7 @@ static void on_tick(struct loop_timer *timer)
         !follower_connection()->suspended)
         follower_give_up("nothing was heard for repl-timeout");
     else if (follower.is_streaming)
-        follower_acknowledge(&follower.feed);
+        follower_acknowledge();
     else if (follower.is_copying)
         follower_send("\n", 1);
 }
@@ -224,6 +225,7 @@ void follower_lead(void)
         follower_empty_everything();
     if (stream_continue_history(follower.engine->stream, NULL) != STATUS_OK)
         log_warning("the new history could not be written", "error=\"see the log's\"");
+    quorum_begin();
     follower_follow_as(FOLLOWS_NOBODY);
     log_notice("following nobody", "offset=%llu", (unsigned long long)follower_offset(STREAM_APPENDED));
     follower_show();
@@ -265,6 +267,7 @@ void follower_stop(void)
     if (!follower.worker)
         return;
     follower_feed_end();
+    follower_acks_end();
     follower.attempt = NULL;
     worker_destroy(&follower.worker);
 }

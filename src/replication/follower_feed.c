@@ -87,21 +87,8 @@ void follower_send(const char *text, size_t length)
 
 /* ---- the session ---- */
 
-void follower_acknowledge(struct feed *feed)
-{
-    uint64_t offset =
-        engine_follows_bytes(follower.engine) ? follower_offset(STREAM_WRITTEN) : atomic_load(&feed->offset);
-    char digits[BYTES_INTEGER_MAX + 1], text[96];
-    digits[bytes_from_uint64(digits, offset)] = '\0';
-    int length =
-        snprintf(text, sizeof(text), "*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$%zu\r\n%s\r\n", strlen(digits), digits);
-    if (follower_connection())
-        follower_send(text, (size_t)length);
-}
-
 void follower_feed_open(uint64_t offset, int32_t db)
 {
-    follower.feed.acknowledge = follower_acknowledge;
     feed_open(&follower.feed, follower.worker, &feed_transport, &follower_connection()->output, offset, db);
 }
 
@@ -118,7 +105,7 @@ void follower_begin_streaming(uint64_t offset, int32_t db)
     follower_feed_open(offset, db);
     follower.is_streaming = true;
     follower.failures = 0;
-    follower_acknowledge(&follower.feed);
+    follower_acknowledge();
     log_notice("following", "primary=%s:%d offset=%llu as=%s", follower.host, follower.port, (unsigned long long)offset,
                engine_follows_bytes(follower.engine) ? "stream" : "commands");
     follower_show();
@@ -129,6 +116,7 @@ bool follower_execute(struct bytes requests, size_t *consumed)
     struct turn_item item = {.session = follower.feed.session, .input = requests};
     worker_turn(follower.worker, &item, 1, loop_now_ms(follower.loop));
     stream_write(follower.engine->stream);
+    follower_answer();
     *consumed = item.consumed;
     return item.consumed == requests.length;
 }

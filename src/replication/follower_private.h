@@ -47,6 +47,8 @@ struct follower {
     bool copy_is_read; /* all of it, and what is left of it is to be executed */
     struct feed feed;
     struct copy_in copy;
+    struct stream_wait sync; /* of what the primary wants to be synced */
+    bool sync_is_awaited;
     char known_id[41]; /* the history of a primary that is no Forebay, up to the feed's offset; empty: none */
     struct loop_timer tick, retry, feed_retry;
 };
@@ -69,8 +71,6 @@ void follower_feed_setup(void);
 /* The link's connection; NULL while there is none. */
 struct connection *follower_connection(void);
 void follower_send(const char *text, size_t length);
-/* How far we are: with a log, what a killed process would still have. Nothing is said without a link. */
-void follower_acknowledge(struct feed *feed);
 void follower_feed_open(uint64_t offset, int32_t db);
 /* With the copy that may be under way. */
 void follower_feed_end(void);
@@ -82,6 +82,17 @@ bool follower_execute(struct bytes requests, size_t *consumed);
 bool follower_take_stream(struct attempt *attempt);
 /* What is here is a part of another node's data: nobody's. No feed is open. */
 void follower_empty_everything(void);
+
+/* ---- follower_acks.c ---- */
+
+/* How far we are: with a log, what a killed process would still have, and what a lost machine would. Nothing is said without a
+ * link. */
+void follower_acknowledge(void);
+/* Answers what was asked in the middle of a turn, at its end, when what came is written; if a sync is asked for, once more
+ * when that is made. */
+void follower_answer(void);
+/* At the end: no sync is waited for any more. The log's thread still runs. */
+void follower_acks_end(void);
 
 /* ---- follower_copy.c ---- */
 

@@ -82,7 +82,7 @@ uint64_t follower_offset(enum stream_level level)
 {
     struct stream_info info;
     stream_read_info(follower.engine->stream, &info);
-    uint64_t offset = level == STREAM_APPENDED ? info.end : info.written;
+    uint64_t offset = level == STREAM_APPENDED ? info.end : level == STREAM_WRITTEN ? info.written : info.synced;
     return offset + (uint64_t)info.bias;
 }
 

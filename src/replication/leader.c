@@ -37,6 +37,7 @@ void replica_destroy(struct replica *replica)
     list_remove(&replica->node);
     lock_release(&leader.lock);
     atomic_fetch_sub(&leader.count, 1);
+    quorum_leave(&replica->in_sync);
     stream_reader_destroy(&replica->reader);
     copy_out_destroy(&replica->copy);
     buffer_deinit(&replica->filter.waiting);
@@ -119,6 +120,7 @@ void leader_tick(int64_t now_ms)
         replica_tick(replica_of(node), now_ms);
     }
     leader_count_in_time(now_ms);
+    quorum_tick(now_ms);
     int64_t period_ms = __atomic_load_n(&replication_settings.ping_period_seconds, __ATOMIC_RELAXED) * 1000;
     if (list_is_empty(&leader.replicas) || !replication_is_leading() || now_ms - leader.pinged_at_ms < period_ms)
         return;

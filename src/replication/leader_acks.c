@@ -66,6 +66,7 @@ void leader_each(void (*visit)(void *context, const struct replica_view *view), 
         struct replica_view view = {.port = replica->about.port,
                                     .state = replica_state_names[state],
                                     .is_online = state == REPLICA_ONLINE,
+                                    .is_in_sync = atomic_load(&replica->in_sync.is_in),
                                     .acked = atomic_load(&replica->acked) + (uint64_t)info.bias,
                                     .lag_seconds = state == REPLICA_ONLINE && silent_ms > 0 ? silent_ms / 1000 : 0};
         memcpy(view.address, replica->about.address, sizeof(view.address));
@@ -92,6 +93,7 @@ void replica_acknowledged(struct replica *replica, const struct resp_args *args)
         atomic_store(&replica->synced, offset - (uint64_t)info.bias);
     if (is_first)
         replica_online(replica);
+    quorum_heard(&replica->in_sync, atomic_load(&replica->acked), atomic_load(&replica->synced));
     if (atomic_load(&leader.acks_are_awaited) && atomic_exchange(&leader.acks_are_awaited, false))
         pause_wake_everybody(leader.engine);
 }

@@ -164,6 +164,7 @@ static void copy_done(struct mail *mail)
         return;
     }
     replica->reader = stream_reader_create(leader.engine->stream, copy->from);
+    replica->whole_from = copy->end;
     replica->filter = (struct copy_filter){.map = &copy->map,
                                            .keyspace = leader.engine->keyspace,
                                            .functions_offset = copy->functions_offset,

@@ -6,6 +6,7 @@
 void replica_online(struct replica *replica)
 {
     atomic_store(&replica->state, REPLICA_ONLINE);
+    quorum_join(&replica->in_sync, replica->whole_from);
     log_notice("replica online", "replica=%s:%u offset=%llu", replica->about.address, replica->about.port,
                (unsigned long long)stream_reader_offset(replica->reader));
     leader_count_in_time(leader.now_ms);

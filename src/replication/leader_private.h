@@ -2,6 +2,7 @@
 #pragma once
 
 #include "replication/copy_out.h"
+#include "replication/quorum.h"
 #include "replication/replication_private.h"
 
 /* What the files of the leader share: the replicas of this node, and what is known of each. */
@@ -24,6 +25,9 @@ struct replica {
     struct stream_reader *reader;
     struct resp_parser parser;
     int64_t beyond_since_ms; /* of the soft output limit; 0: it is not */
+
+    struct in_sync_replica in_sync;
+    uint64_t whole_from; /* its copy is whole from this offset on */
 
     /* read by others under the lock */
     _Atomic int state;

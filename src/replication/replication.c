@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/thread.h"
 #include "command/info.h"
+#include "replication/quorum.h"
 #include "replication/follower.h"
 #include "replication/replication_private.h"
 
@@ -95,9 +96,9 @@ struct listing {
 static void print_replica(void *context, const struct replica_view *view)
 {
     struct listing *listing = context;
-    buffer_append_format(listing->out, "slave%u:ip=%s,port=%u,state=%s,offset=%llu,lag=%lld\r\n", listing->number++,
-                         view->address, view->port, view->state, (unsigned long long)view->acked,
-                         (long long)view->lag_seconds);
+    buffer_append_format(listing->out, "slave%u:ip=%s,port=%u,state=%s,offset=%llu,lag=%lld,in_sync=%d\r\n",
+                         listing->number++, view->address, view->port, view->state, (unsigned long long)view->acked,
+                         (long long)view->lag_seconds, view->is_in_sync);
 }
 
 static void print_replication(struct engine *engine, struct buffer *out)
@@ -114,6 +115,8 @@ static void print_replication(struct engine *engine, struct buffer *out)
     if (replication_settings.min_replicas > 0)
         info_integer(out, "min_slaves_good_slaves", leader_count_good());
     leader_each(print_replica, &listing);
+    info_integer(out, "replication_members", replication_settings.members);
+    info_integer(out, "in_sync_members", follower.host[0] ? 0 : quorum_in_sync_count());
     info_text(out, "master_failover_state", "no-failover");
     info_text(out, "master_replid", stream.replication_id);
     info_text(out, "master_replid2", has_second ? stream.replication_id2 : "0000000000000000000000000000000000000000");
@@ -156,6 +159,7 @@ void replication_start(struct engine *engine, int port)
     replication.engine = engine;
     replication.port = port;
     leader_setup(engine, loop);
+    quorum_setup(engine, loop);
     follower_start(engine, loop, port);
     gate_register(&replicas_gate);
     atomic_store_explicit(&replication.loop, loop, memory_order_release);
@@ -212,5 +216,13 @@ const struct option replication_options[] = {
      .minimum = 0,
      .maximum = INT32_MAX,
      .help = "seconds since a replica's last word up to which it counts for min-replicas-to-write"},
+    {.name = "replication-members",
+     .type = OPTION_INTEGER,
+     .value = &replication_settings.members,
+     .initial = "0",
+     .minimum = 0,
+     .maximum = 1000,
+     .help =
+         "nodes that hold these data, this one included, for classes with ack; 0: not known, their writes are refused"},
     {.name = NULL},
 };

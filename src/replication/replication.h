@@ -22,6 +22,7 @@ struct replication_settings {
     int64_t timeout_seconds;      /* repl-timeout */
     int64_t min_replicas;         /* min-replicas-to-write */
     int64_t min_replicas_max_lag; /* min-replicas-max-lag, seconds */
+    int64_t members;              /* replication-members */
 };
 extern struct replication_settings replication_settings;
 extern const struct option replication_options[];
@@ -42,6 +43,9 @@ struct engine *replication_engine(void);
 
 /* Whether the node makes the bytes of its stream by itself, though it may follow another's commands; any thread. */
 bool replication_is_leading(void);
+
+/* Whether writes are to be refused, for min-replicas-to-write; any thread. */
+bool replication_lacks_replicas(void);
 
 /* A connection of the loop and who it belongs to; embedded in the owner, and given to connection_join as its owner. All calls
  * come on the loop's thread. */

@@ -3,8 +3,9 @@
  * connection belongs to the replication thread. What it told is kept with the session until then. */
 #include "base/memory.h"
 #include "command/args.h"
+#include "command/gates.h"
+#include "command/transaction.h"
 #include "replication/follower.h"
-#include "command/gate.h"
 #include "replication/replication_private.h"
 #include "resp/error_text.h"
 
@@ -183,14 +184,19 @@ static void role_command(struct execution *x)
 
 /* ---- the gate ---- */
 
-static enum gate_answer check_replicas(struct execution *x)
+bool replication_lacks_replicas(void)
 {
     int64_t wanted = __atomic_load_n(&replication_settings.min_replicas, __ATOMIC_RELAXED);
-    if (__builtin_expect(wanted == 0, 1) || !(x->command->flags & COMMAND_WRITE) || engine_is_following(x->engine) ||
-        leader_count_good() >= wanted)
+    return __builtin_expect(wanted != 0, 0) && replication_loop() && !engine_is_following(replication_engine()) &&
+           leader_count_good() < wanted;
+}
+
+/* What a script writes is refused when it writes. */
+static enum gate_answer check_replicas(struct execution *x)
+{
+    if (!replication_lacks_replicas() || !((x->command->flags | transaction_flags(x)) & COMMAND_WRITE))
         return GATE_PASS;
-    reply_error(x->reply, "NOREPLICAS Not enough good replicas to write.");
-    return GATE_REFUSE;
+    return gate_refuse(x, ERROR_NO_REPLICAS);
 }
 
 const struct gate replicas_gate = {"replicas", 0, check_replicas};

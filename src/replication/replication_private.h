@@ -44,7 +44,7 @@ struct replica_view {
     char address[46];
     uint16_t port;
     const char *state; /* INFO's word */
-    bool is_online;
+    bool is_online, is_in_sync;
     uint64_t acked;
     int64_t lag_seconds;
 };

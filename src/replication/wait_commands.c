@@ -96,7 +96,7 @@ void waitaof_command(struct execution *x)
     bool synced = has_log && stream_reached(x->engine->stream, STREAM_SYNCED) >= written;
     bool for_ever = timeout_ms == 0 && !(x->session->flags & SESSION_EXECUTING_MULTI);
     if (!synced && local > 0 && replicas == 0 && for_ever) {
-        reply_wait_note(x->session, written, STREAM_SYNCED);
+        reply_wait_note(x->session, written, NEEDS_SYNCED);
         synced = true;
     }
     leader_await_acks(); /* before the look that decides */

@@ -101,6 +101,7 @@
 #define ERROR_READ_ONLY "READONLY You can't write against a read only replica."
 #define ERROR_MASTER_DOWN "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."
 #define ERROR_NO_REPLICAS "NOREPLICAS Not enough good replicas to write."
+#define ERROR_UNCERTAIN "UNCERTAIN Too few replicas have this now: what was written here, or read, may last or not."
 #define ERROR_MISCONF_DISK                                                                                             \
     "MISCONF Errors writing to the log file: the node refuses writes until the disk accepts them again."
 #define ERROR_CROSS_SLOT "CROSSSLOT Keys in request don't hash to the same slot"

@@ -197,12 +197,13 @@ static void print_log(struct engine *engine, struct buffer *out)
 
 static void print_class(void *context, const struct keyspace_class *class)
 {
-    buffer_append_format(
-        context, "class_%s:prefix=%s,durability=%s,admission=%s,reads=%llu,writes=%llu,evicted=%llu\r\n", class->name,
-        class->prefix, class->through ? "through" : "behind", class->optional ? "optional" : "always",
-        (unsigned long long)atomic_load_explicit(&class->reads, memory_order_relaxed),
-        (unsigned long long)atomic_load_explicit(&class->writes, memory_order_relaxed),
-        (unsigned long long)atomic_load_explicit(&class->evicted, memory_order_relaxed));
+    buffer_append_format(context,
+                         "class_%s:prefix=%s,durability=%s,ack=%s,admission=%s,reads=%llu,writes=%llu,evicted=%llu\r\n",
+                         class->name, class->prefix, class->through ? "through" : "behind", class_ack_word(class),
+                         class->optional ? "optional" : "always",
+                         (unsigned long long)atomic_load_explicit(&class->reads, memory_order_relaxed),
+                         (unsigned long long)atomic_load_explicit(&class->writes, memory_order_relaxed),
+                         (unsigned long long)atomic_load_explicit(&class->evicted, memory_order_relaxed));
 }
 
 static void print_classes(struct engine *engine, struct buffer *out)

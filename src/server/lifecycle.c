@@ -219,8 +219,10 @@ static const char *hook_failure(void)
 
 static void set_hooks(void)
 {
-    engine_hooks =
-        (struct engine_hooks){.shutdown = hook_shutdown, .tier_bytes = hook_tier_bytes, .failure = hook_failure};
+    engine_hooks = (struct engine_hooks){.shutdown = hook_shutdown,
+                                         .tier_bytes = hook_tier_bytes,
+                                         .failure = hook_failure,
+                                         .replicas_are_few = replication_lacks_replicas};
     save_set_hooks(node.tier);
     if (!node.tier)
         return;

@@ -271,6 +271,8 @@ uint64_t stream_end(const struct stream *stream)
 
 uint64_t stream_reached(const struct stream *stream, enum stream_level level)
 {
+    if (level >= STREAM_QUORUM)
+        return atomic_load(&stream->copies.levels[level].reached);
     if (!stream->has_log || level == STREAM_APPENDED)
         return atomic_load(&stream->end);
     return level == STREAM_WRITTEN ? atomic_load(&stream->written) : atomic_load(&stream->synced);
@@ -322,6 +324,8 @@ bool stream_wait_start(struct stream *stream, struct stream_wait *wait)
     /* From here on the wait may be mailed and gone. */
     if (level == STREAM_SYNCED)
         stream_log_want_group_sync(stream, offset);
+    else if (level >= STREAM_QUORUM)
+        stream_copies_want(stream, level);
     stream_waits_mail(&stream->waits, level, stream_reached(stream, level));
     if (atomic_load(&stream->state) == LOG_FAILED)
         stream_waits_mail_all(&stream->waits);

@@ -16,8 +16,16 @@ struct stream;
 
 enum durability { DURABILITY_NONE, DURABILITY_BEHIND, DURABILITY_THROUGH };
 
-/* How far an offset has come; each implies the one before. */
-enum stream_level { STREAM_APPENDED, STREAM_WRITTEN, STREAM_SYNCED };
+/* How far an offset has come: here, where each implies the one before, and at those who copy the stream, of whom nothing is
+ * known here but what stream_set_copies says. */
+enum stream_level {
+    STREAM_APPENDED,
+    STREAM_WRITTEN,
+    STREAM_SYNCED,
+    STREAM_QUORUM, /* every replica that may take over has it, and with this node they are a majority */
+    STREAM_ALL,    /* every member has it */
+    STREAM_LEVELS,
+};
 
 struct stream_options {
     const char *directory; /* of the log's segments; not used with DURABILITY_NONE */
@@ -92,13 +100,24 @@ bool stream_is_full(const struct stream *stream);
 /* NULL, or why durable writes are refused now (disk full, failed sync), as an error text for clients. */
 const char *stream_failure(const struct stream *stream);
 
+/* ---- what other nodes have; said by replication, asked by whose replies wait for it ---- */
+
+/* Who begins to wait for copies has this letter posted, unless it is on its way: whoever delivers it calls
+ * stream_copies_ask_again first, then has replicas tell how far they are. Before the first wait. */
+void stream_copies_setup(struct stream *stream, struct mailbox *home, struct mail *asked);
+void stream_copies_ask_again(struct stream *stream);
+/* STREAM_QUORUM or STREAM_ALL has come to 'reached'. Not possible: too few have what comes now, and whoever waits for more is
+ * mailed, to see that. One thread. */
+void stream_set_copies(struct stream *stream, enum stream_level level, bool is_possible, uint64_t reached);
+bool stream_copies_are_possible(const struct stream *stream, enum stream_level level);
+
 /* A wait for an offset to reach a level; embedded in what waits. */
 struct stream_wait {
     struct stream_wait *next;
     uint64_t offset;
     enum stream_level level;
     struct mailbox *home;
-    struct mail mail; /* posted to home when reached, or when the stream fails or closes */
+    struct mail mail; /* posted to home when reached or no longer possible, or when the stream fails or closes */
 };
 /* False if it is reached already (nothing will be mailed). A wait for STREAM_SYNCED asks for a sync. While the log
  * has failed every wait is mailed at once: whoever is mailed looks at the level and at stream_failure. */

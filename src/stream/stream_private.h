@@ -85,7 +85,7 @@ struct wait_list {
 };
 struct stream_waits {
     struct lock lock;
-    struct wait_list written, synced;
+    struct wait_list lists[STREAM_LEVELS];
 };
 
 void stream_waits_init(struct stream_waits *waits);
@@ -93,6 +93,19 @@ void stream_waits_add(struct stream_waits *waits, struct stream_wait *wait);
 /* Mails those of a level whose offset is at or below 'reached', and returns how many. No leaf lock is held. */
 unsigned stream_waits_mail(struct stream_waits *waits, enum stream_level level, uint64_t reached);
 void stream_waits_mail_all(struct stream_waits *waits);
+
+/* How far STREAM_QUORUM and STREAM_ALL have come, by their level; read by all. */
+struct stream_copies {
+    struct mailbox *home;
+    struct mail *asked;
+    _Atomic bool is_asked;
+    struct {
+        _Atomic uint64_t reached;
+        _Atomic bool is_possible;
+    } levels[STREAM_LEVELS];
+};
+/* stream_copies.c: a wait for such a level has been added; it may be gone. */
+void stream_copies_want(struct stream *stream, enum stream_level level);
 
 /* Who the stream's bytes belong to; kept in a small file beside the segments. */
 struct stream_identity {
@@ -164,6 +177,7 @@ struct stream {
     struct kept kept;
 
     struct stream_waits waits;
+    struct stream_copies copies;
 
     /* waking the log thread (see stream_thread.c), and those who sleep for a sync */
     _Atomic uint64_t sync_wanted;

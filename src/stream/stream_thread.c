@@ -32,7 +32,7 @@ void stream_log_kick(struct stream *stream)
 
 static unsigned group_count(struct stream *stream)
 {
-    return atomic_load(&stream->waits.synced.count);
+    return atomic_load(&stream->waits.lists[STREAM_SYNCED].count);
 }
 
 void stream_log_kick_for_group(struct stream *stream)

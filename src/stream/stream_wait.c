@@ -9,14 +9,14 @@
 void stream_waits_init(struct stream_waits *waits)
 {
     lock_init(&waits->lock, LOCK_LEAF, 0);
-    waits->written = (struct wait_list){.lowest = UINT64_MAX};
-    waits->synced = (struct wait_list){.lowest = UINT64_MAX};
+    for (int level = STREAM_WRITTEN; level < STREAM_LEVELS; level++)
+        waits->lists[level] = (struct wait_list){.lowest = UINT64_MAX};
 }
 
 static struct wait_list *waits_of_level(struct stream_waits *waits, enum stream_level level)
 {
-    check(level == STREAM_WRITTEN || level == STREAM_SYNCED);
-    return level == STREAM_WRITTEN ? &waits->written : &waits->synced;
+    check(level > STREAM_APPENDED && level < STREAM_LEVELS);
+    return &waits->lists[level];
 }
 
 void stream_waits_add(struct stream_waits *waits, struct stream_wait *wait)
@@ -70,6 +70,6 @@ unsigned stream_waits_mail(struct stream_waits *waits, enum stream_level level, 
 
 void stream_waits_mail_all(struct stream_waits *waits)
 {
-    stream_waits_mail(waits, STREAM_WRITTEN, UINT64_MAX - 1);
-    stream_waits_mail(waits, STREAM_SYNCED, UINT64_MAX - 1);
+    for (enum stream_level level = STREAM_WRITTEN; level < STREAM_LEVELS; level++)
+        stream_waits_mail(waits, level, UINT64_MAX - 1);
 }
