@@ -159,6 +159,7 @@ static bool has_copies(void)
 
 void leader_end(void)
 {
+    loop_timer_stop(&leader.gather);
     if (leader.is_noticing && stream_notice_stop(leader.engine->stream))
         leader.is_noticing = false;
     while (has_copies() || leader.is_noticing)

@@ -41,6 +41,7 @@ struct leader {
     struct resp_args args;
     struct stream_notice notice;
     bool is_noticing;
+    struct loop_timer gather; /* runs while more is waited for without being woken */
     int64_t pinged_at_ms, now_ms;
     _Atomic bool stopping;
     _Atomic unsigned count, good_count;

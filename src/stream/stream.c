@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The door: appending, offsets, waiting. Appending copies a batch behind what is pending, which begins with room for
  * a frame header so that the writer need not copy it again. The writer swaps it for an empty buffer under the same
- * lock (stream_log.c). While replicas are fed, the ring gets a copy (stream_ring.c). With neither log nor replicas the
- * offset advances and nothing is kept: it orders rows and node-wide effects. */
+ * lock (stream_log.c). While replicas are fed, the ring gets a copy, or without a log the batch itself (stream_ring.c). With
+ * neither log nor replicas the offset advances and nothing is kept: it orders rows and node-wide effects. */
 #include "stream/stream.h"
 
 #include <dirent.h>
@@ -26,6 +26,8 @@
 
 /* Without a log a larger buffer is given back when its bytes are in the ring. */
 #define PENDING_KEPT_BYTES_MAX (1 << 20)
+/* Longer ones may be cut at the ends of the ring's blocks. */
+#define RING_DIRECT_BYTES_MAX ((size_t)4 << 10)
 
 static const char bracket_open[] = "*1\r\n$5\r\nMULTI\r\n";
 static const char bracket_close[] = "*1\r\n$4\r\nEXEC\r\n";
@@ -176,14 +178,37 @@ static inline char *append_piece(char *at, const void *data, size_t length)
     return at + length;
 }
 
-/* The bytes stand behind what is pending. Without a log they stay there no longer than this. */
-static uint64_t append_end_locked(struct stream *stream, struct bytes bytes)
+static size_t ring_bytes_max(const struct stream *stream)
+{
+    return (size_t)__atomic_load_n(stream->ring_bytes_max, __ATOMIC_RELAXED);
+}
+
+/* Without a log what is short is made where it stays: in the ring. */
+static inline bool goes_to_ring(const struct stream *stream, size_t length)
+{
+    return !stream->has_log && length <= RING_DIRECT_BYTES_MAX;
+}
+
+static inline char *append_room_locked(struct stream *stream, size_t length)
+{
+    if (goes_to_ring(stream, length))
+        return ring_reserve(&stream->ring, length, atomic_load_explicit(&stream->end, memory_order_relaxed),
+                            ring_bytes_max(stream));
+    return buffer_reserve(&stream->pending, length);
+}
+
+/* The bytes stand in the room that was given for 'room' of them. Without a log they stay in what is pending no longer than
+ * this. */
+static uint64_t append_end_locked(struct stream *stream, struct bytes bytes, size_t room)
 {
     uint64_t end = atomic_load_explicit(&stream->end, memory_order_relaxed) + bytes.length;
     if (atomic_load_explicit(&stream->is_feeding, memory_order_relaxed)) {
-        size_t bytes_max = (size_t)__atomic_load_n(stream->ring_bytes_max, __ATOMIC_RELAXED);
-        ring_append(&stream->ring, bytes, end, bytes_max);
-        ring_trim(&stream->ring, bytes_max, stream->has_log ? UINT64_MAX : atomic_load(&stream->held_from));
+        if (goes_to_ring(stream, room))
+            ring_commit(&stream->ring, bytes.length);
+        else
+            ring_append(&stream->ring, bytes, end, ring_bytes_max(stream));
+        ring_trim(&stream->ring, ring_bytes_max(stream),
+                  stream->has_log ? UINT64_MAX : atomic_load(&stream->held_from));
     }
     if (stream->has_log)
         stream->pending.length += bytes.length;
@@ -193,11 +218,26 @@ static uint64_t append_end_locked(struct stream *stream, struct bytes bytes)
     return end;
 }
 
+/* Neither log nor replicas: it is enough to count. */
+static inline bool only_counts(const struct stream *stream)
+{
+    return !stream->has_log && !atomic_load_explicit(&stream->is_feeding, memory_order_relaxed);
+}
+
+static uint64_t append_nothing_locked(struct stream *stream, size_t length)
+{
+    uint64_t end = atomic_load_explicit(&stream->end, memory_order_relaxed) + length;
+    atomic_store(&stream->end, end);
+    return end;
+}
+
 static uint64_t append_copy_locked(struct stream *stream, struct bytes bytes)
 {
-    char *room = buffer_reserve(&stream->pending, bytes.length);
+    if (only_counts(stream))
+        return append_nothing_locked(stream, bytes.length);
+    char *room = append_room_locked(stream, bytes.length);
     memcpy(room, bytes.data, bytes.length);
-    return append_end_locked(stream, bytes_of(room, bytes.length));
+    return append_end_locked(stream, bytes_of(room, bytes.length), bytes.length);
 }
 
 uint64_t stream_append(struct stream *stream, const struct effect_batch *batch)
@@ -206,15 +246,13 @@ uint64_t stream_append(struct stream *stream, const struct effect_batch *batch)
     if (batch->count == 0)
         return stream_end(stream);
     lock_acquire(&stream->lock);
-    if (!stream->has_log && !atomic_load_explicit(&stream->is_feeding, memory_order_relaxed)) {
-        uint64_t end = atomic_load_explicit(&stream->end, memory_order_relaxed) + length;
-        atomic_store(&stream->end, end);
+    if (only_counts(stream)) {
+        uint64_t end = append_nothing_locked(stream, length);
         lock_release(&stream->lock);
         return end;
     }
-    struct buffer *pending = &stream->pending;
-    size_t extra = EFFECT_SELECT_MAX + BRACKET_OPEN_BYTES + BRACKET_CLOSE_BYTES;
-    char *room = buffer_reserve(pending, length + extra), *at = room;
+    size_t room_length = length + EFFECT_SELECT_MAX + BRACKET_OPEN_BYTES + BRACKET_CLOSE_BYTES;
+    char *room = append_room_locked(stream, room_length), *at = room;
     if (batch->first_db != stream->db)
         at += effect_write_select(at, batch->first_db);
     if (batch->count > 1)
@@ -223,7 +261,7 @@ uint64_t stream_append(struct stream *stream, const struct effect_batch *batch)
     if (batch->count > 1)
         at = append_piece(at, bracket_close, BRACKET_CLOSE_BYTES);
     stream->db = batch->last_db;
-    uint64_t end = append_end_locked(stream, bytes_of(room, (size_t)(at - room)));
+    uint64_t end = append_end_locked(stream, bytes_of(room, (size_t)(at - room)), room_length);
     lock_release(&stream->lock);
     if (!stream->has_log)
         stream_notice_give(stream);

@@ -6,6 +6,7 @@
 
 #include "base/mailbox.h"
 #include "base/option.h"
+#include "base/output.h"
 #include "base/status.h"
 #include "stream/effect.h"
 
@@ -156,6 +157,8 @@ void stream_reader_destroy(struct stream_reader **reader);
 uint64_t stream_reader_offset(const struct stream_reader *reader);
 /* Appends what follows as far as it is written to the log, at most bytes_max. False: neither memory nor log has it. */
 bool stream_reader_read(struct stream_reader *reader, struct buffer *out, size_t bytes_max);
+/* As that; but what memory has of it may be referred to. */
+bool stream_reader_refer(struct stream_reader *reader, struct output *out, size_t bytes_max);
 
 /* One reader's wish to be mailed when there is more than 'beyond' to read. */
 struct stream_notice {

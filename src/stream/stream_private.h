@@ -67,6 +67,10 @@ struct ring {
 
 /* Adds bytes that end at offset 'end'. */
 void ring_append(struct ring *ring, struct bytes bytes, uint64_t end, size_t bytes_max);
+/* Room behind the last byte, for bytes that begin at 'first'; then what was written there. What remains of a block that has
+ * not so much is left empty. */
+char *ring_reserve(struct ring *ring, size_t length, uint64_t first, size_t bytes_max);
+void ring_commit(struct ring *ring, size_t length);
 /* Drops the oldest blocks while bytes_max are left without them, and none that reaches beyond 'held_from'. */
 void ring_trim(struct ring *ring, size_t bytes_max, uint64_t held_from);
 /* The block that has the offset, for ring_block_release, and how many bytes it has from there on; NULL: the ring has not. */

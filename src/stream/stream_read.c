@@ -11,6 +11,9 @@
 #include "base/check.h"
 #include "base/memory.h"
 
+/* Less is copied rather than referred to. */
+#define REFERENCE_BYTES_MIN ((size_t)4 << 10)
+
 struct stream_reader {
     struct stream *stream;
     uint64_t offset; /* of the next byte */
@@ -56,7 +59,13 @@ uint64_t stream_reader_offset(const struct stream_reader *reader)
 
 /* ---- the ring ---- */
 
-static size_t read_ring(struct stream_reader *reader, struct buffer *out, size_t bytes_max)
+static void release_block(void *block)
+{
+    ring_block_release(block);
+}
+
+/* Into bytes, which are the output's if there is one; that may get a reference instead. */
+static size_t read_ring(struct stream_reader *reader, struct buffer *bytes, struct output *output, size_t bytes_max)
 {
     struct stream *stream = reader->stream;
     size_t length;
@@ -67,7 +76,12 @@ static size_t read_ring(struct stream_reader *reader, struct buffer *out, size_t
         return 0;
     if (length > bytes_max)
         length = bytes_max;
-    buffer_append(out, block->data + (reader->offset - block->first), length);
+    struct bytes found = bytes_of(block->data + (reader->offset - block->first), length);
+    if (output && length >= REFERENCE_BYTES_MIN) {
+        output_append_reference(output, found, release_block, block);
+        return length;
+    }
+    buffer_append_bytes(bytes, found);
     ring_block_release(block);
     return length;
 }
@@ -157,22 +171,32 @@ static size_t read_log(struct stream_reader *reader, struct buffer *out, size_t 
 
 /* ---- both ---- */
 
-bool stream_reader_read(struct stream_reader *reader, struct buffer *out, size_t bytes_max)
+static bool read_on(struct stream_reader *reader, struct buffer *bytes, struct output *output, size_t bytes_max)
 {
     uint64_t until = stream_reached(reader->stream, STREAM_WRITTEN);
     while (reader->offset < until && bytes_max > 0) {
         size_t most = until - reader->offset < bytes_max ? (size_t)(until - reader->offset) : bytes_max;
-        size_t length = read_ring(reader, out, most);
+        size_t length = read_ring(reader, bytes, output, most);
         if (length > 0)
             reader_leave_log(reader);
         else
-            length = read_log(reader, out, most);
+            length = read_log(reader, bytes, most);
         if (length == 0)
             return false;
         reader->offset += length;
         bytes_max -= length;
     }
     return reader->offset <= until;
+}
+
+bool stream_reader_read(struct stream_reader *reader, struct buffer *out, size_t bytes_max)
+{
+    return read_on(reader, out, NULL, bytes_max);
+}
+
+bool stream_reader_refer(struct stream_reader *reader, struct output *out, size_t bytes_max)
+{
+    return read_on(reader, &out->bytes, out, bytes_max);
 }
 
 bool stream_has_from(struct stream *stream, uint64_t offset)

@@ -59,6 +59,20 @@ void ring_append(struct ring *ring, struct bytes bytes, uint64_t end, size_t byt
     }
 }
 
+char *ring_reserve(struct ring *ring, size_t length, uint64_t first, size_t bytes_max)
+{
+    struct ring_block *block = ring->tail;
+    if (!block || block->capacity - block->length < length)
+        block = ring_grow(ring, length, first, bytes_max);
+    return block->data + block->length;
+}
+
+void ring_commit(struct ring *ring, size_t length)
+{
+    ring->tail->length += length;
+    ring->bytes += length;
+}
+
 void ring_trim(struct ring *ring, size_t bytes_max, uint64_t held_from)
 {
     struct ring_block *head = ring->head;

@@ -26,6 +26,29 @@ static struct buffer read_all(struct story *story, uint64_t from, size_t piece)
     return bytes;
 }
 
+/* The same bytes with references to the ring, which outlive it. */
+static void assert_refers_to(struct story *story, uint64_t from, const struct buffer *bytes)
+{
+    struct output output = {0};
+    struct stream_reader *reader = stream_reader_create(story->stream, from);
+    assert_true(stream_reader_refer(reader, &output, SIZE_MAX));
+    assert_int_equal(stream_reader_offset(reader), from + bytes->length);
+    assert_int_equal(output_length(&output), bytes->length);
+    assert_true(output.reference_count > 0);
+    size_t at = 0, taken = 0;
+    for (uint32_t i = 0; i < output.reference_count; i++) {
+        const struct output_reference *reference = &output.references[i];
+        size_t before = reference->position - taken;
+        assert_memory_equal(output.bytes.data + taken, bytes->data + at, before);
+        assert_memory_equal(reference->data, bytes->data + at + before, reference->length);
+        taken = reference->position;
+        at += before + reference->length;
+    }
+    assert_memory_equal(output.bytes.data + taken, bytes->data + at, bytes->length - at);
+    stream_reader_destroy(&reader);
+    output_deinit(&output);
+}
+
 static void open_without_log(struct story *story)
 {
     story->options.durability = DURABILITY_NONE;
@@ -74,6 +97,28 @@ static void the_ring_forgets_the_oldest_but_nothing_that_is_held(void **state)
     struct stream_reader *reader = stream_reader_create(story->stream, from);
     assert_false(stream_reader_read(reader, &bytes, 100));
     stream_reader_destroy(&reader);
+}
+
+static void what_memory_has_is_referred_to(void **state)
+{
+    struct story *story = *state;
+    open_without_log(story);
+    uint64_t from = stream_feed(story->stream, &large_ring, NULL);
+    char large[10000];
+    memset(large, 'l', sizeof(large) - 1);
+    large[sizeof(large) - 1] = 0;
+    for (int i = 0; i < 2000; i++) {
+        append_value(story, i);
+        if (i % 100 > 0)
+            continue;
+        effect_batch_clear(&story->batch);
+        stage(&story->batch, 0, "set", "large", large);
+        stage(&story->batch, 1, "set", "large", large);
+        stream_append(story->stream, &story->batch);
+    }
+    struct buffer bytes = read_all(story, from, 1000);
+    assert_refers_to(story, from, &bytes);
+    buffer_deinit(&bytes);
 }
 
 static void a_value_larger_than_the_ring_can_be_read(void **state)
@@ -223,6 +268,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(feeding_begins_with_a_select_and_makes_a_node_without_a_log_record),
         TEST(the_ring_forgets_the_oldest_but_nothing_that_is_held),
+        TEST(what_memory_has_is_referred_to),
         TEST(a_value_larger_than_the_ring_can_be_read),
         TEST(log_and_ring_give_the_same_bytes),
         TEST(only_what_is_written_is_given),
