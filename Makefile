@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
-#   make                 builds build/forebay-server; installs what is missing for it first (deps/packages)
+#   make                 builds build/forebay-server and build/forebay; installs what is missing for it first (deps/packages)
 #   make run             builds and runs it on 127.0.0.1:6379 with its data in ./data; ARGS='--port 7000' adds flags
 #   make test            builds and runs all tests; the last line is "N passed, N failed"; ALSO='address thread'
 #                        adds the unit tests of these sanitizers, TEST_ARGS='-k zadd' goes to pytest
@@ -26,6 +26,7 @@ AR ?= ar
 VARIANT := $(or $(SANITIZE),$(if $(DEBUG),debug),$(if $(HOLDS),holds),release)
 BUILD := build/$(VARIANT)
 SERVER := $(if $(filter release,$(VARIANT)),build/forebay-server,$(BUILD)/forebay-server)
+TOOL := $(dir $(SERVER))forebay
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(if $(WERROR),-Werror)
 OPTIMIZE := -O2
@@ -76,6 +77,9 @@ archives = $(foreach folder,$(call present,$(1)),$(BUILD)/lib/$(folder).a)
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
 MAIN := $(wildcard src/server/main.c)
+# The operator's program, of the folders below it.
+TOOL_SOURCES := $(wildcard src/tool/*.c)
+below_tool := replication $(below_replication)
 UNIT_FOLDERS := $(filter $(or $(UNIT),$(FOLDERS)),$(FOLDERS))
 UNIT_SOURCES := $(foreach folder,$(UNIT_FOLDERS),$(wildcard tests/unit/$(folder)/*_test.c))
 UNIT_PROGRAMS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SOURCES))
@@ -87,7 +91,7 @@ TEST_LIBRARY := $(if $(wildcard tests/lib/*.c),$(BUILD)/lib/testlib.a)
 .SECONDARY:
 .DELETE_ON_ERROR:
 
-all: $(if $(MAIN),$(SERVER),$(call archives,$(FOLDERS)))
+all: $(if $(MAIN),$(SERVER) $(TOOL),$(call archives,$(FOLDERS)))
 
 deps:
 	@deps/install run test lint
@@ -122,6 +126,10 @@ $(foreach folder,$(call present,$(FOLDERS)),$(eval $(call archive_rule,$(folder)
 $(if $(TEST_LIBRARY),$(eval $(call archive_rule,testlib,tests/lib)))
 
 $(SERVER): $(call objects,$(MAIN)) $(call archives,$(FOLDERS))
+	$(call say,LINK $@)
+	$(Q)$(LINK) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBRARIES) $(ALLOCATOR)
+
+$(TOOL): $(call objects,$(TOOL_SOURCES)) $(call archives,$(below_tool))
 	$(call say,LINK $@)
 	$(Q)$(LINK) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBRARIES) $(ALLOCATOR)
 
@@ -195,6 +203,7 @@ format: packages-lint
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/forebay
 	install -m 755 $(SERVER) $(DESTDIR)$(PREFIX)/bin/forebay-server
+	install -m 755 $(TOOL) $(DESTDIR)$(PREFIX)/bin/forebay
 	install -m 644 LICENSE $(wildcard conf/forebay.conf) $(DESTDIR)$(PREFIX)/share/forebay/
 
 clean:

@@ -14,7 +14,7 @@ struct walk {
 enum { MODULE_END = 0, MODULE_SIGNED = 1, MODULE_UNSIGNED = 2, MODULE_FLOAT = 3, MODULE_DOUBLE = 4, MODULE_STRING = 5 };
 
 /* Types that no decoder reads. */
-enum { TYPE_MODULE_2 = 7, TYPE_HASH_METADATA_EARLY = 22, TYPE_HASH_LISTPACK_EX_EARLY = 23 };
+enum { TYPE_MODULE_2 = 7, TYPE_HASH_LISTPACK_EX_EARLY = 23 };
 
 #define SPECIAL_LZF 3
 #define MILLISECONDS_BYTES 8
@@ -215,6 +215,13 @@ static void take_module(struct walk *walk)
 
 /* ---- values ---- */
 
+/* Valkey's. */
+static void take_field_and_time(struct walk *walk)
+{
+    take_two_strings(walk);
+    skip(walk, MILLISECONDS_BYTES);
+}
+
 static void take_value(struct walk *walk, uint8_t type_byte)
 {
     switch (type_byte) {
@@ -251,8 +258,8 @@ static void take_value(struct walk *walk, uint8_t type_byte)
         skip(walk, MILLISECONDS_BYTES);
         repeat(walk, take_timed_field);
         break;
-    case TYPE_HASH_METADATA_EARLY:
-        repeat(walk, take_timed_field);
+    case RDB_TYPE_HASH_2:
+        repeat(walk, take_field_and_time);
         break;
     case RDB_TYPE_HASH_LISTPACK_EX:
         skip(walk, MILLISECONDS_BYTES);

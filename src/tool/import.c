@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* forebay import: an RDB file into a running node, as RESTORE and FUNCTION LOAD. The file is read once before, so that nothing
+ * is changed by one that is damaged or holds what cannot be taken; then requests go out as fast as the node takes them, and
+ * each reply is looked at. */
+#include <stdio.h>
+
+#include "base/memory.h"
+#include "replication/rdb_request.h"
+#include "tool/rdb_source.h"
+#include "tool/tool.h"
+
+#define IN_FLIGHT_MAX 4096
+#define WAITING_BYTES_MAX ((size_t)4 << 20)
+#define NAME_SHOWN_MAX 40
+#define TYPE_MODULE_2 7
+
+/* ---- what a file holds ---- */
+
+struct census {
+    uint64_t keys, functions, modules;
+    struct progress progress;
+};
+
+static bool count_key(void *context, const struct rdb_key *key)
+{
+    struct census *census = context;
+    census->keys++;
+    census->progress.keys++;
+    census->modules += (uint8_t)key->payload.data[0] == TYPE_MODULE_2;
+    return true;
+}
+
+static bool count_function(void *context, struct bytes code)
+{
+    (void)code;
+    ((struct census *)context)->functions++;
+    return true;
+}
+
+static bool take_census(struct rdb_source *source, struct census *census, bool is_quiet)
+{
+    const struct rdb_visitor visitor = {.context = census, .key = count_key, .function = count_function};
+    struct rdb_file_reader reader;
+    progress_begin(&census->progress, "checking", source->bytes_total, is_quiet);
+    rdb_file_reader_init(&reader, &visitor);
+    bool is_read = rdb_source_read(source, &reader, &census->progress);
+    rdb_file_reader_deinit(&reader);
+    progress_end(&census->progress);
+    return is_read;
+}
+
+bool tool_check(const struct tool_options *options)
+{
+    struct rdb_source source;
+    struct census census = {0};
+    bool is_sound = rdb_source_open(&source, options->file) && take_census(&source, &census, options->is_quiet);
+    rdb_source_close(&source);
+    if (is_sound)
+        printf("%s is whole: %llu keys, %llu function libraries, %llu values of modules\n", source.name,
+               (unsigned long long)census.keys, (unsigned long long)census.functions,
+               (unsigned long long)census.modules);
+    else
+        fprintf(stderr, "forebay check: %s\n", source.error);
+    return is_sound;
+}
+
+/* ---- requests and replies ---- */
+
+enum sent_kind { SENT_KEY, SENT_FUNCTION, SENT_SELECT };
+
+struct sent {
+    enum sent_kind kind;
+    uint64_t offset; /* in the file */
+    char name[NAME_SHOWN_MAX + 4];
+};
+
+struct import {
+    const struct tool_options *options;
+    struct rdb_source source;
+    struct rdb_file_reader reader;
+    struct peer peer;
+    struct sent *sent; /* a ring of IN_FLIGHT_MAX */
+    size_t first, in_flight;
+    int db;
+    uint64_t keys, functions, kept, skipped;
+    struct progress progress;
+    char error[512];
+};
+
+static bool fail(struct import *import, const char *text)
+{
+    if (!import->error[0])
+        snprintf(import->error, sizeof(import->error), "%s", text);
+    return false;
+}
+
+static void note_name(struct sent *sent, struct bytes name)
+{
+    size_t shown = name.length < NAME_SHOWN_MAX ? name.length : NAME_SHOWN_MAX;
+    for (size_t i = 0; i < shown; i++)
+        sent->name[i] = name.data[i] >= ' ' && name.data[i] <= '~' ? name.data[i] : '?';
+    strcpy(sent->name + shown, shown < name.length ? "..." : "");
+}
+
+static bool is_there_already(const struct sent *sent, struct bytes error)
+{
+    static const char suffix[] = "already exists";
+    if (sent->kind == SENT_KEY)
+        return error.length >= 7 && memcmp(error.data, "BUSYKEY", 7) == 0;
+    return sent->kind == SENT_FUNCTION && error.length >= sizeof(suffix) - 1 &&
+           memcmp(error.data + error.length - (sizeof(suffix) - 1), suffix, sizeof(suffix) - 1) == 0;
+}
+
+static bool replied(struct import *import, const struct peer_reply *reply)
+{
+    static const char *const nouns[] = {"key", "function library", "database"};
+    const struct sent *sent = &import->sent[import->first];
+    char text[512];
+    import->first = (import->first + 1) % IN_FLIGHT_MAX;
+    import->in_flight--;
+    if (!reply->is_error) {
+        import->keys += sent->kind == SENT_KEY;
+        import->functions += sent->kind == SENT_FUNCTION;
+        return true;
+    }
+    bool is_there = is_there_already(sent, reply->text);
+    if (is_there && import->options->keeps) {
+        import->kept++;
+        return true;
+    }
+    snprintf(text, sizeof(text), "%s \"%s\" (at byte %llu of %.100s): %.*s%s", nouns[sent->kind], sent->name,
+             (unsigned long long)sent->offset, import->source.name,
+             (int)(reply->text.length < 200 ? reply->text.length : 200), reply->text.data,
+             is_there ? "; --replace or --keep says what to do with what is there" : "");
+    return fail(import, text);
+}
+
+static bool take_replies(struct import *import)
+{
+    struct peer_reply reply;
+    while (import->in_flight > 0 && peer_take(&import->peer, &reply))
+        if (!replied(import, &reply))
+            return false;
+    return !import->peer.error[0] || fail(import, import->peer.error);
+}
+
+/* Until so many requests and bytes are under way at most. */
+static bool wait_below(struct import *import, size_t requests_max, size_t bytes_max)
+{
+    struct peer *peer = &import->peer;
+    while (import->in_flight > requests_max || peer->out.length - peer->out_at > bytes_max)
+        if (!(peer_exchange(peer) || fail(import, peer->error)) || !take_replies(import))
+            return false;
+    return true;
+}
+
+static struct sent *sent_add(struct import *import, enum sent_kind kind)
+{
+    struct sent *sent = &import->sent[(import->first + import->in_flight++) % IN_FLIGHT_MAX];
+    *sent = (struct sent){.kind = kind, .offset = import->reader.offset};
+    return sent;
+}
+
+static bool import_key(void *context, const struct rdb_key *key)
+{
+    struct import *import = context;
+    struct buffer *out = &import->peer.out;
+    import->progress.keys++;
+    if ((uint8_t)key->payload.data[0] == TYPE_MODULE_2) {
+        import->skipped++;
+        return import->options->skips_modules ||
+               fail(import, "it holds values of modules; --skip-modules leaves them out");
+    }
+    if (!wait_below(import, IN_FLIGHT_MAX - 2, WAITING_BYTES_MAX))
+        return false;
+    if (key->db != import->db) {
+        rdb_request_select(out, key->db);
+        snprintf(sent_add(import, SENT_SELECT)->name, NAME_SHOWN_MAX, "%d", key->db);
+        import->db = key->db;
+    }
+    rdb_request_key(out, key, import->options->replaces);
+    note_name(sent_add(import, SENT_KEY), key->name);
+    return true;
+}
+
+static bool import_function(void *context, struct bytes code)
+{
+    struct import *import = context;
+    if (!wait_below(import, IN_FLIGHT_MAX - 2, WAITING_BYTES_MAX))
+        return false;
+    rdb_request_function(&import->peer.out, code, import->options->replaces);
+    const char *end = memchr(code.data, '\n', code.length);
+    note_name(sent_add(import, SENT_FUNCTION), bytes_of(code.data, end ? (size_t)(end - code.data) : code.length));
+    return true;
+}
+
+/* ---- the whole ---- */
+
+static bool import_check(struct import *import)
+{
+    struct census census = {0};
+    if (import->options->is_unchecked || import->source.is_stream)
+        return true;
+    if (!take_census(&import->source, &census, import->options->is_quiet))
+        return false;
+    if (census.modules > 0 && !import->options->skips_modules) {
+        char text[128];
+        snprintf(text, sizeof(text), "it holds %llu values of modules; --skip-modules leaves them out",
+                 (unsigned long long)census.modules);
+        return fail(import, text);
+    }
+    return true;
+}
+
+static bool import_file(struct import *import)
+{
+    const struct rdb_visitor visitor = {.context = import, .key = import_key, .function = import_function};
+    progress_begin(&import->progress, "importing", import->source.bytes_total, import->options->is_quiet);
+    rdb_file_reader_init(&import->reader, &visitor);
+    bool is_read = rdb_source_read(&import->source, &import->reader, &import->progress);
+    rdb_file_reader_deinit(&import->reader);
+    /* What was sent is told of, however the reading ended. */
+    bool is_answered = !import->error[0] && wait_below(import, 0, 0);
+    progress_end(&import->progress);
+    return is_read && is_answered;
+}
+
+static void tell(const struct import *import, bool is_done)
+{
+    FILE *to = is_done ? stdout : stderr;
+    if (!is_done)
+        fprintf(to, "forebay import: %s\n",
+                import->error[0]          ? import->error
+                : import->source.error[0] ? import->source.error
+                                          : import->peer.error);
+    fprintf(
+        to,
+        "%s%llu keys and %llu function libraries imported, %llu kept as they were, %llu values of modules left out\n",
+        is_done ? "" : "forebay import: failed after ", (unsigned long long)import->keys,
+        (unsigned long long)import->functions, (unsigned long long)import->kept, (unsigned long long)import->skipped);
+}
+
+bool tool_import(const struct tool_options *options)
+{
+    struct import import = {.options = options, .db = -1, .peer.fd = -1};
+    import.sent = memory_allocate(IN_FLIGHT_MAX * sizeof(*import.sent));
+    bool is_done = rdb_source_open(&import.source, options->file) && import_check(&import) &&
+                   peer_open(&import.peer, &options->address) && import_file(&import);
+    tell(&import, is_done);
+    rdb_source_close(&import.source);
+    peer_close(&import.peer);
+    memory_free(import.sent);
+    return is_done;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+#include "tool/peer.h"
+
+/* What was said on the command line. */
+struct tool_options {
+    struct peer_address address;
+    const char *file;
+    bool replaces;      /* what is there already; else that is an error, */
+    bool keeps;         /* or it stays */
+    bool skips_modules; /* values of modules, which no node of ours can have */
+    bool is_unchecked;  /* the file is not read once before */
+    bool is_quiet;
+};
+
+/* The program's commands: true on success, else stderr has been told why. */
+bool tool_check(const struct tool_options *options);
+bool tool_import(const struct tool_options *options);
+bool tool_export(const struct tool_options *options);
