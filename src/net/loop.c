@@ -306,17 +306,22 @@ struct loop *loop_create(const struct loop_handlers *handlers)
     return loop;
 }
 
+void loop_close_all(struct loop *loop)
+{
+    while (mailbox_drain(&loop->mailbox) > 0 || !list_is_empty(&loop->connections)) {
+        for (struct list *node = loop->connections.next; node != &loop->connections; node = node->next)
+            connection_close(&list_entry(node, struct connection_private, link)->connection);
+        loop_bury(loop);
+    }
+}
+
 void loop_destroy(struct loop **owned)
 {
     struct loop *loop = *owned;
     if (!loop)
         return;
     *owned = NULL;
-    while (mailbox_drain(&loop->mailbox) > 0 || !list_is_empty(&loop->connections)) {
-        for (struct list *node = loop->connections.next; node != &loop->connections; node = node->next)
-            connection_close(&list_entry(node, struct connection_private, link)->connection);
-        loop_bury(loop);
-    }
+    loop_close_all(loop);
     ev_loop_destroy(loop->events->ev);
     buffer_pool_deinit(&loop->pool);
     memory_free(loop->arrivals.items);

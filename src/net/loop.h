@@ -33,6 +33,9 @@ struct loop *loop_create(const struct loop_handlers *handlers);
 /* Delivers what mail is left, closes what connections are left and frees; after loop_run has returned, and when
  * nobody posts any more. 'closed' is called on the caller's thread. */
 void loop_destroy(struct loop **loop);
+/* The first part of that: mail is delivered and connections are closed. The mailbox stays, for letters that others have still to
+ * post, until loop_destroy. */
+void loop_close_all(struct loop *loop);
 /* Runs until loop_stop. Called on the thread that becomes the loop's. */
 void loop_run(struct loop *loop);
 /* Any thread. The loop ends after its present turn. */

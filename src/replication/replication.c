@@ -21,6 +21,7 @@ struct replication_settings replication_settings;
 static struct {
     struct engine *engine;
     int port;
+    struct loop *closed_loop; /* between stop and teardown */
     _Atomic(struct loop *) loop;
     struct thread thread;
     struct loop_timer tick;
@@ -177,7 +178,13 @@ void replication_stop(void)
     follower_stop();
     leader_end();
     atomic_store_explicit(&replication.loop, NULL, memory_order_release);
-    loop_destroy(&loop);
+    loop_close_all(loop);
+    replication.closed_loop = loop;
+}
+
+void replication_teardown(void)
+{
+    loop_destroy(&replication.closed_loop);
 }
 
 const struct option replication_options[] = {

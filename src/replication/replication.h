@@ -36,6 +36,9 @@ void replication_setup(void);
 void replication_start(struct engine *engine, int port);
 /* Ends the thread and all links; when no worker's loop runs any more. */
 void replication_stop(void);
+/* Frees what letters may still have come to: what it had asked the tier for. When nobody posts any more, and before the
+ * keyspace is freed. */
+void replication_teardown(void);
 
 /* Any thread. NULL while it does not run. */
 struct loop *replication_loop(void);

@@ -404,6 +404,7 @@ void lifecycle_stop(void)
     deliver_all_mail();
     for (uint32_t i = 0; i < node.lane_count; i++)
         lane_destroy(&node.lanes[i]);
+    replication_teardown();
     scripting_teardown();
     keyspace_destroy(&config.engine.keyspace);
     memory_reaper_stop();
