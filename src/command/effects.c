@@ -17,7 +17,7 @@ static struct entry *lookup_live(struct execution *x, const struct key *key)
 {
     struct entry *entry = keyspace_find(x->keyspace, key);
     if (__builtin_expect(entry && entry_is_expired(entry, x->expiry_ms), 0)) {
-        if (engine_is_following(x->engine))
+        if (!engine_decides(x->engine))
             return NULL; /* it is the primary who says when it goes */
         metric_add(METRIC_expired_keys, 1);
         delete_key(x, key, entry);

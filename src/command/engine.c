@@ -43,7 +43,7 @@ bool engine_make_room(struct engine *engine, struct worker *worker)
     size_t excess = engine_excess(engine);
     if (__builtin_expect(excess == 0, 1))
         return true;
-    bool follows = engine_is_following(engine);
+    bool follows = !engine_decides(engine);
     if (follows && !engine->spill && __atomic_load_n(&following_settings.ignores_maxmemory, __ATOMIC_RELAXED))
         return true;
     if (!engine->spill && (engine->eviction == EVICT_NOEVICTION || engine->eviction == EVICT_TIER))

@@ -38,6 +38,7 @@ struct engine {
     _Atomic int following;          /* enum following */
     _Atomic int64_t pause_until_ms; /* CLIENT PAUSE */
     _Atomic bool pause_writes_only;
+    _Atomic bool writes_stopped; /* for a hand-over to a replica: as a pause of writes, without an end */
     /* Of the stream at the last write of a class that waits for anything, for a quorum, for all; or when clients were let in. */
     _Atomic uint64_t class_ends[CLASS_ENDS];
     int64_t started_at_ms;
@@ -61,6 +62,12 @@ extern struct following_settings {
 static inline bool engine_is_following(const struct engine *engine)
 {
     return atomic_load_explicit(&engine->following, memory_order_relaxed) != FOLLOWS_NOBODY;
+}
+
+/* Whether keys may expire and be evicted by this node's own decision. */
+static inline bool engine_decides(const struct engine *engine)
+{
+    return !engine_is_following(engine) && !atomic_load_explicit(&engine->writes_stopped, memory_order_relaxed);
 }
 
 /* Then nobody but the link may append. */

@@ -37,12 +37,16 @@ static enum gate_answer check_authentication(struct execution *x)
 static enum gate_answer check_pause(struct execution *x)
 {
     int64_t until_ms = atomic_load_explicit(&x->engine->pause_until_ms, memory_order_relaxed);
+    bool writes_only = atomic_load_explicit(&x->engine->pause_writes_only, memory_order_relaxed);
+    if (until_ms <= x->now_ms && atomic_load_explicit(&x->engine->writes_stopped, memory_order_relaxed)) {
+        until_ms = PAUSE_FOR_EVER;
+        writes_only = true;
+    }
     if (until_ms <= x->now_ms || (x->command->flags & COMMAND_ADMIN) ||
         bytes_equal_text(bytes_of_text(x->command->full_name), "client|unpause"))
         return GATE_PASS;
     bool writes = flags_of(x) & (COMMAND_WRITE | COMMAND_MAY_REPLICATE);
-    if (atomic_load_explicit(&x->engine->pause_writes_only, memory_order_relaxed) && !writes &&
-        x->command->flags != COMMAND_IMMEDIATE)
+    if (writes_only && !writes && x->command->flags != COMMAND_IMMEDIATE)
         return GATE_PASS;
     execution_pause(x, until_ms);
     return GATE_SUSPEND;

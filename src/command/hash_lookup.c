@@ -101,7 +101,7 @@ static bool view(struct execution *x, const struct key *key, bool exactly, struc
         return false;
     if (*entry) {
         *hash = entry_object(*entry);
-        if (__builtin_expect(hash_object_due_ms(hash) <= x->expiry_ms && !engine_is_following(x->engine), 0))
+        if (__builtin_expect(hash_object_due_ms(hash) <= x->expiry_ms && engine_decides(x->engine), 0))
             *entry = sweep(x, key, *entry, hash, exactly ? SIZE_MAX : SWEEP_MAX);
     }
     if (!*entry)

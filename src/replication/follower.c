@@ -15,11 +15,13 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/log.h"
 #include "base/memory.h"
 #include "command/blocked.h"
 #include "net/dial.h"
+#include "replication/failover.h"
 #include "replication/follower_private.h"
 #include "replication/quorum.h"
 #include "replication/replication_private.h"
@@ -69,18 +71,51 @@ void follower_follow_as(enum following following)
     atomic_store(&follower.engine->following, following);
 }
 
+/* What was our replica, and is no Forebay, goes on with our history in words that are not ours: they are executed, and our own
+ * stream has another history from here on. */
+static void continue_commands(const char *id)
+{
+    uint64_t offset = follower_offset(STREAM_APPENDED);
+    int32_t db = stream_db(follower.engine->stream);
+    if (stream_continue_history(follower.engine->stream, NULL) != STATUS_OK) {
+        follower_give_up("the history cannot be written");
+        return;
+    }
+    leader_drop_all("the history goes on under another id");
+    snprintf(follower.known_id, sizeof(follower.known_id), "%s", id);
+    follower_follow_as(FOLLOWS_COMMANDS);
+    follower_begin_streaming(offset, db);
+}
+
 static void continue_stream(struct attempt *attempt)
 {
     const char *id = attempt->sync.id[0] ? attempt->sync.id : attempt->sync.asked_id;
+    if (strcasecmp(id, attempt->sync.asked_id) != 0)
+        leader_drop_all("the history goes on under another id");
     if (!attempt->asks_as_stream) {
         snprintf(follower.known_id, sizeof(follower.known_id), "%s", id);
         follower_begin_streaming(atomic_load(&follower.feed.offset), follower.feed.db);
+    } else if (!attempt->sync.is_forebay) {
+        continue_commands(id);
     } else if (stream_continue_history(follower.engine->stream, id) != STATUS_OK) {
         follower_give_up("the history cannot be written");
     } else {
         follower_follow_as(FOLLOWS_BYTES);
         follower_begin_streaming(follower_offset(STREAM_APPENDED), stream_db(follower.engine->stream));
     }
+}
+
+/* Who was asked to take over before may lead since then, and the answer was lost: then it is asked as any primary is. */
+static void hear_refusal(struct attempt *attempt)
+{
+    bool was_asked = attempt->sync.takes_over;
+    if (was_asked && follower.take_over_tries == 1) {
+        failover_refused(attempt->sync.error);
+        return;
+    }
+    if (was_asked && follower.take_over_tries > 1)
+        follower.asks_to_take_over = false;
+    follower_give_up(attempt->sync.error);
 }
 
 static bool talk(struct attempt *attempt)
@@ -100,12 +135,14 @@ static bool talk(struct attempt *attempt)
     enum sync_action action = sync_line(&attempt->sync, &settings, line, &from->output.bytes);
     connection_consume(from, length);
     connection_wants_send(from);
+    if (action == SYNC_EMPTY || action == SYNC_CONTINUE)
+        failover_accepted();
     if (action == SYNC_RECEIVE)
         follower_begin_copy(attempt);
     else if (action == SYNC_CONTINUE)
         continue_stream(attempt);
     else if (action >= SYNC_RETRY)
-        follower_give_up(attempt->sync.error);
+        hear_refusal(attempt);
     return follower.attempt == attempt;
 }
 
@@ -138,6 +175,7 @@ static void greet(struct attempt *attempt)
         sync_begin(&attempt->sync,
                    info.id2_offset == info.end && info.end > 0 ? info.replication_id2 : info.replication_id,
                    info.end + (uint64_t)info.bias, send);
+    attempt->sync.takes_over = follower.asks_to_take_over;
     connection_wants_send(attempt->link.connection);
 }
 
@@ -225,6 +263,7 @@ void follower_lead(void)
         follower_empty_everything();
     if (stream_continue_history(follower.engine->stream, NULL) != STATUS_OK)
         log_warning("the new history could not be written", "error=\"see the log's\"");
+    leader_drop_all("the history goes on under another id");
     quorum_begin();
     follower_follow_as(FOLLOWS_NOBODY);
     log_notice("following nobody", "offset=%llu", (unsigned long long)follower_offset(STREAM_APPENDED));

@@ -32,5 +32,8 @@ void follower_read(struct follower_view *view);
 void follower_print(const struct follower_view *view, int64_t now_ms, struct buffer *out);
 void follower_reply_role(const struct follower_view *view, struct reply *reply);
 
+/* The node is to lead; then the session is resumed. Any thread. */
+void follower_order_lead(uint64_t session_id);
+
 /* The rule on requests of a node that follows; registered with the others. */
 void follower_register_gate(void);

@@ -9,6 +9,7 @@
 #include "command/info.h"
 #include "command/transaction.h"
 #include "net/loop.h"
+#include "replication/failover.h"
 #include "replication/follower_private.h"
 #include "replication/replication_private.h"
 #include "resp/error_text.h"
@@ -85,6 +86,11 @@ static void give_order(struct bytes host, int port, uint64_t session_id)
     mailbox_post(loop_mailbox(replication_loop()), &order->mail);
 }
 
+void follower_order_lead(uint64_t session_id)
+{
+    give_order(BYTES(""), 0, session_id);
+}
+
 /* The answer waits until clients may write; the request starts over then. */
 static void lead(struct execution *x)
 {
@@ -103,6 +109,10 @@ static void replicaof_command(struct execution *x)
 {
     struct follower_view view;
     int64_t port;
+    if (failover_is_on()) {
+        reply_error(x->reply, "ERR REPLICAOF not allowed while failing over.");
+        return;
+    }
     if (arg_is(x->argv[1], "NO") && arg_is(x->argv[2], "ONE")) {
         lead(x);
         return;

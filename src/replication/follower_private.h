@@ -41,8 +41,10 @@ struct follower {
     int own_port;
     char host[256]; /* empty: nobody is followed */
     int port;
-    struct attempt *attempt; /* the present one, or NULL */
-    unsigned failures;       /* since the link was last up */
+    struct attempt *attempt;  /* the present one, or NULL */
+    unsigned failures;        /* since the link was last up */
+    bool asks_to_take_over;   /* failover.c: the node that is to be followed has to lead first */
+    unsigned take_over_tries; /* how often it was asked */
     bool is_copying, is_streaming;
     bool copy_is_read; /* all of it, and what is left of it is to be executed */
     struct feed feed;

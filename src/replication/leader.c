@@ -121,8 +121,10 @@ void leader_tick(int64_t now_ms)
     }
     leader_count_in_time(now_ms);
     quorum_tick(now_ms);
+    failover_step();
     int64_t period_ms = __atomic_load_n(&replication_settings.ping_period_seconds, __ATOMIC_RELAXED) * 1000;
-    if (list_is_empty(&leader.replicas) || !replication_is_leading() || now_ms - leader.pinged_at_ms < period_ms)
+    if (list_is_empty(&leader.replicas) || !replication_is_leading() || failover_is_on() ||
+        now_ms - leader.pinged_at_ms < period_ms)
         return;
     leader.pinged_at_ms = now_ms;
     leader_append_aside("*1\r\n$4\r\nPING\r\n");

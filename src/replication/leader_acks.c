@@ -94,6 +94,7 @@ void replica_acknowledged(struct replica *replica, const struct resp_args *args)
     if (is_first)
         replica_online(replica);
     quorum_heard(&replica->in_sync, atomic_load(&replica->acked), atomic_load(&replica->synced));
+    failover_step();
     if (atomic_load(&leader.acks_are_awaited) && atomic_exchange(&leader.acks_are_awaited, false))
         pause_wake_everybody(leader.engine);
 }
@@ -108,7 +109,7 @@ static void acks_wanted_delivered(struct mail *mail)
 {
     (void)mail;
     atomic_store(&leader.acks_are_wanted, false);
-    if (!list_is_empty(&leader.replicas) && replication_is_leading())
+    if (!list_is_empty(&leader.replicas) && replication_is_leading() && !failover_is_on())
         leader_append_aside("*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n");
 }
 

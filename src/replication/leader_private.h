@@ -2,6 +2,7 @@
 #pragma once
 
 #include "replication/copy_out.h"
+#include "replication/failover.h"
 #include "replication/quorum.h"
 #include "replication/replication_private.h"
 

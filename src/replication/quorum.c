@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "command/class.h"
 #include "net/loop.h"
+#include "replication/failover.h"
 #include "replication/replication_private.h"
 
 /* Further than any offset, and not as far as what says that nobody waits. */
@@ -137,7 +138,8 @@ static void asked_delivered(struct mail *mail)
     (void)mail;
     struct stream *stream = quorum.engine->stream;
     stream_copies_ask_again(stream);
-    if (engine_is_following(quorum.engine) || list_is_empty(&quorum.set.replicas) || end() == quorum.asked_until)
+    if (engine_is_following(quorum.engine) || failover_is_on() || list_is_empty(&quorum.set.replicas) ||
+        end() == quorum.asked_until)
         return;
     quorum.asked_until = stream_append_aside(stream, bytes_of_text(quorum_question()));
     stream_write(stream);

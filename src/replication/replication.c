@@ -10,6 +10,7 @@
 #include "base/thread.h"
 #include "command/info.h"
 #include "replication/quorum.h"
+#include "replication/failover.h"
 #include "replication/follower.h"
 #include "replication/replication_private.h"
 
@@ -118,7 +119,7 @@ static void print_replication(struct engine *engine, struct buffer *out)
     leader_each(print_replica, &listing);
     info_integer(out, "replication_members", replication_settings.members);
     info_integer(out, "in_sync_members", follower.host[0] ? 0 : quorum_in_sync_count());
-    info_text(out, "master_failover_state", "no-failover");
+    info_text(out, "master_failover_state", failover_state_word());
     info_text(out, "master_replid", stream.replication_id);
     info_text(out, "master_replid2", has_second ? stream.replication_id2 : "0000000000000000000000000000000000000000");
     info_integer(out, "master_repl_offset", (int64_t)stream.end + stream.bias);
@@ -161,6 +162,7 @@ void replication_start(struct engine *engine, int port)
     replication.port = port;
     leader_setup(engine, loop);
     quorum_setup(engine, loop);
+    failover_setup(engine, loop);
     follower_start(engine, loop, port);
     gate_register(&replicas_gate);
     atomic_store_explicit(&replication.loop, loop, memory_order_release);

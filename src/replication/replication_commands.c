@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What a replica says before it gets the stream: REPLCONF about itself, then PSYNC (or SYNC, of old), after which its
  * connection belongs to the replication thread. What it told is kept with the session until then. */
+#include <string.h>
+#include <strings.h>
+
+#include "base/log.h"
 #include "base/memory.h"
 #include "command/args.h"
 #include "command/gates.h"
 #include "command/transaction.h"
+#include "replication/failover.h"
 #include "replication/follower.h"
 #include "replication/replication_private.h"
 #include "resp/error_text.h"
@@ -72,7 +77,8 @@ static void replconf_command(struct execution *x)
     for (size_t i = 1; i < x->argc; i += 2)
         if (!learn(x, about, x->argv[i], x->argv[i + 1]))
             return;
-    reply_status(x->reply, "OK");
+    bool is_asked = x->argc > 2 && arg_is(x->argv[x->argc - 2], "capa") && arg_is(x->argv[x->argc - 1], "forebay");
+    reply_status(x->reply, is_asked ? "OK forebay" : "OK"); /* it learns that our stream can be its own */
 }
 
 /* ---- PSYNC and SYNC ---- */
@@ -120,9 +126,40 @@ static bool may_follow(struct execution *x)
     return !error;
 }
 
+static bool is_id(struct bytes word, const char *id)
+{
+    return word.length == strlen(id) && strncasecmp(word.data, id, word.length) == 0;
+}
+
+/* PSYNC id offset FAILOVER: the primary hands over to this node, and follows it from then on. False: an error was replied, or
+ * the request starts over when the node leads. One that leads already, and whose history is that of the primary, has been
+ * asked before. */
+static bool take_over(struct execution *x)
+{
+    struct stream_info info;
+    stream_read_info(x->engine->stream, &info);
+    bool is_following = engine_is_following(x->engine);
+    if (!is_following && is_id(x->argv[1], info.replication_id2))
+        return true;
+    if (!is_following) {
+        reply_error(x->reply, "ERR PSYNC FAILOVER can't be sent to a master.");
+        return false;
+    }
+    if (!is_id(x->argv[1], info.replication_id) || !engine_follows_bytes(x->engine)) {
+        reply_error(x->reply, "ERR PSYNC FAILOVER replid must match my replid.");
+        return false;
+    }
+    log_notice("taking over", "from=primary offset=%.*s", (int)x->argv[2].length, x->argv[2].data);
+    follower_order_lead(x->session->id);
+    execution_suspend(x, SUSPENDED_JOB);
+    return false;
+}
+
 static void psync_command(struct execution *x)
 {
     int64_t offset;
+    if (x->argc > 3 && arg_is(x->argv[3], "FAILOVER") && !take_over(x))
+        return;
     if (!arg_int64(x, x->argv[2], &offset) || !may_follow(x))
         return;
     struct introduction *about = introduction_of(x->session);
@@ -202,6 +239,26 @@ static enum gate_answer check_replicas(struct execution *x)
 const struct gate replicas_gate = {"replicas", 0, check_replicas};
 
 const struct command replication_commands[] = {
+    {
+        .name = "FAILOVER",
+        .run = failover_command,
+        .arity = -1,
+        .flags = COMMAND_ADMIN | COMMAND_NOSCRIPT | COMMAND_STALE,
+        .group = "server",
+        .since = "6.2.0",
+        .complexity = "O(1)",
+        .summary = "Hands over to a replica and follows it, without losing a write.",
+        .arguments = ARGUMENTS(
+            {.name = "target",
+             .token = "TO",
+             .type = ARGUMENT_BLOCK,
+             .flags = ARGUMENT_OPTIONAL,
+             .children = ARGUMENTS(
+                 ARG_STRING("host"), ARG_INTEGER("port"),
+                 {.name = "force", .token = "FORCE", .type = ARGUMENT_PURE_TOKEN, .flags = ARGUMENT_OPTIONAL})},
+            {.name = "abort", .token = "ABORT", .type = ARGUMENT_PURE_TOKEN, .flags = ARGUMENT_OPTIONAL},
+            {.name = "milliseconds", .token = "TIMEOUT", .type = ARGUMENT_INTEGER, .flags = ARGUMENT_OPTIONAL}),
+    },
     {
         .name = "PSYNC",
         .run = psync_command,

@@ -45,7 +45,10 @@ static void say_psync(const struct sync_state *state, struct buffer *send)
 {
     char offset[24];
     snprintf(offset, sizeof(offset), "%lld", (long long)state->asked_offset);
-    say(send, 3, "PSYNC", state->asked_id, offset);
+    if (state->takes_over)
+        say(send, 4, "PSYNC", state->asked_id, offset, "FAILOVER");
+    else
+        say(send, 3, "PSYNC", state->asked_id, offset);
 }
 
 void sync_begin(struct sync_state *state, const char *id, uint64_t offset, struct buffer *send)
@@ -162,6 +165,7 @@ enum sync_action sync_line(struct sync_state *state, const struct sync_settings 
         say(send, 7, "REPLCONF", "capa", "eof", "capa", "psync2", "capa", "forebay");
         return SYNC_WAIT;
     case SYNC_CAPA:
+        state->is_forebay = begins(line, "+OK forebay");
         state->phase = SYNC_PSYNC;
         say_psync(state, send);
         return SYNC_WAIT;

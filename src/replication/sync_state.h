@@ -26,6 +26,8 @@ struct sync_state {
     enum sync_phase phase;
     char asked_id[41]; /* "?": whatever there is */
     int64_t asked_offset;
+    bool takes_over; /* set after sync_begin: the other node is to lead before it answers PSYNC */
+    bool is_forebay; /* the primary says that it is one */
     char id[41];     /* the history that we are given; empty: the one that we asked for */
     uint64_t offset; /* of a whole copy */
     bool has_mark;   /* the copy ends with the mark, else it is of copy_bytes */

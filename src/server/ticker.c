@@ -154,7 +154,7 @@ static bool tick_gather(struct engine *engine, int64_t now_ms)
 static unsigned tick_expiry(struct engine *engine, int64_t now_ms)
 {
     unsigned expired = 0;
-    if (!atomic_load_explicit(&engine->active_expire, memory_order_relaxed) || engine_is_following(engine))
+    if (!atomic_load_explicit(&engine->active_expire, memory_order_relaxed) || !engine_decides(engine))
         return 0;
     for (uint32_t i = 0; i < PARTITION_COUNT; i++) {
         bool more = keyspace_next_expiry_ms(engine->keyspace, i) <= now_ms;

@@ -91,7 +91,7 @@ class StreamPrimary:
                 elif words[:2] == [b'REPLCONF', b'ACK']:
                     self.acked = max(self.acked, int(words[2]))
                 elif words[0] == b'REPLCONF':
-                    peer.sendall(b'+OK\r\n')
+                    peer.sendall(b'+OK forebay\r\n')
                 elif words[0] == b'PSYNC':
                     self._psync(peer, words[1].decode(), int(words[2]))
         except (OSError, ValueError):

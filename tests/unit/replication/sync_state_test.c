@@ -54,6 +54,21 @@ static void talk_end(struct talk *talk)
     buffer_deinit(&talk->send);
 }
 
+static void a_forebay_says_that_it_is_one_and_is_asked_to_take_over_once_told_so(void **unused)
+{
+    (void)unused;
+    struct talk talk = {.settings = &open_primary};
+    sync_begin(&talk.state, ID, 41, &talk.send);
+    talk.state.takes_over = true;
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(hear(&talk, "+OK"), SYNC_WAIT);
+    assert_false(talk.state.is_forebay);
+    assert_int_equal(hear(&talk, "+OK forebay"), SYNC_WAIT);
+    assert_true(talk.state.is_forebay);
+    assert_said(&talk, "*4\r\n$5\r\nPSYNC\r\n$40\r\n" ID "\r\n$2\r\n42\r\n$8\r\nFAILOVER\r\n");
+    talk_end(&talk);
+}
+
 static void who_has_nothing_asks_for_everything(void **unused)
 {
     (void)unused;
@@ -133,6 +148,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_has_nothing_asks_for_everything),
+        cmocka_unit_test(a_forebay_says_that_it_is_one_and_is_asked_to_take_over_once_told_so),
         cmocka_unit_test(a_copy_of_unknown_length_ends_with_a_mark),
         cmocka_unit_test(who_has_a_part_asks_for_the_byte_after_it),
         cmocka_unit_test(refusals_say_why),
