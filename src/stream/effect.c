@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "stream/stream_private.h"
 
 /* A batch larger than this gives its memory back when it is cleared. */
 #define BATCH_KEPT_BYTES_MAX (1 << 20)
@@ -20,6 +21,7 @@
 static inline char *batch_room(struct effect_batch *batch, size_t more)
 {
     struct buffer *bytes = &batch->bytes;
+    more += EFFECT_TAIL_ROOM;
     if (bytes->capacity - bytes->length >= more)
         return bytes->data + bytes->length;
     return buffer_reserve(bytes, more);
@@ -91,14 +93,17 @@ void effect_batch_clear(struct effect_batch *batch)
 {
     batch->count = 0;
     batch->bytes.length = 0;
+    batch->head = 0;
+    ring_block_release(batch->copied);
+    batch->copied = NULL;
     if (batch->bytes.capacity > BATCH_KEPT_BYTES_MAX)
         buffer_deinit(&batch->bytes);
 }
 
 void effect_batch_deinit(struct effect_batch *batch)
 {
+    effect_batch_clear(batch);
     buffer_deinit(&batch->bytes);
-    batch->count = 0;
 }
 
 /* Reads "<mark><number>\r\n"; returns where it ends, or NULL. */

@@ -20,9 +20,15 @@ struct effect_batch {
     uint32_t count;   /* effects, SELECTs not counted */
     int32_t first_db; /* logical db of the first effect; meaningful if count > 0 */
     int32_t last_db;  /* of the last: a change inside puts a SELECT between */
+    /* Of a large batch (stream_batch_begin_large), whose bytes are not copied when they are appended: */
+    uint32_t head;             /* bytes in front of the first effect; 0: the batch is none */
+    bool is_bracket;           /* these end with a MULTI */
+    struct ring_block *copied; /* what was staged at some time, for those who are fed; or NULL */
 };
 
 #define EFFECT_WORDS_MAX 256
+/* There is always room for what ends a bracket behind an effect. */
+#define EFFECT_TAIL_ROOM 14
 
 /* Begins an effect of 'argc' words (1 .. EFFECT_WORDS_MAX) on logical db; exactly argc effect_word calls follow. */
 void effect_begin(struct effect_batch *batch, int32_t db, uint32_t argc);

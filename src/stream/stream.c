@@ -69,6 +69,7 @@ static struct stream *stream_create(const struct stream_options *options)
         stream->sync_bytes = SYNC_BYTES_MAX;
     lock_init(&stream->lock, LOCK_STREAM, 0);
     stream->db = stream->pending_db = -1;
+    stream->ready_end = &stream->ready;
     atomic_store(&stream->held_from, UINT64_MAX);
     stream_waits_init(&stream->waits);
     stream_log_init(stream);
@@ -93,6 +94,7 @@ static void stream_destroy(struct stream **stream_pointer)
     if (stream->directory_fd >= 0)
         close(stream->directory_fd);
     kept_deinit(&stream->kept);
+    stream_ready_free(stream);
     ring_deinit(&stream->ring);
     buffer_deinit(&stream->pending);
     buffer_deinit(&stream->taken);
@@ -240,11 +242,13 @@ static uint64_t append_copy_locked(struct stream *stream, struct bytes bytes)
     return append_end_locked(stream, bytes_of(room, bytes.length), bytes.length);
 }
 
-uint64_t stream_append(struct stream *stream, const struct effect_batch *batch)
+uint64_t stream_append(struct stream *stream, struct effect_batch *batch)
 {
-    size_t length = batch->bytes.length;
+    size_t length = batch->bytes.length - batch->head;
     if (batch->count == 0)
         return stream_end(stream);
+    if (__builtin_expect(batch->head > 0, 0) && (batch->is_bracket || batch->count == 1))
+        return stream_append_large(stream, batch);
     lock_acquire(&stream->lock);
     if (only_counts(stream)) {
         uint64_t end = append_nothing_locked(stream, length);
@@ -257,7 +261,7 @@ uint64_t stream_append(struct stream *stream, const struct effect_batch *batch)
         at += effect_write_select(at, batch->first_db);
     if (batch->count > 1)
         at = append_piece(at, bracket_open, BRACKET_OPEN_BYTES);
-    at = append_piece(at, batch->bytes.data, length);
+    at = append_piece(at, batch->bytes.data + batch->head, length);
     if (batch->count > 1)
         at = append_piece(at, bracket_close, BRACKET_CLOSE_BYTES);
     stream->db = batch->last_db;

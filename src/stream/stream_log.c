@@ -8,7 +8,7 @@
  *
  *   L1  written and synced are ends of brackets, synced <= written <= end; a frame holds whole brackets.
  *   L2  all frames of a segment that is not the current one are synced: a torn tail is in the last segment only.
- *   L3  every byte in [synced, end) is in memory: in kept, taken or pending.
+ *   L3  every byte in [synced, end) is in memory: in kept, taken, ready or pending.
  *   L4  while the state is not LOG_GOOD nothing is written to the current segment, and written and synced stand.
  *   L5  whoever fails to get the claim has appended before it tried; the holder looks at the end again after it
  *       has released the claim. So what is appended is written without a wait, or the state is not LOG_GOOD.
@@ -98,8 +98,9 @@ static bool log_take(struct stream *stream, struct frame *frame)
     buffer_reserve(taken, FRAME_HEADER_BYTES);
     taken->length = FRAME_HEADER_BYTES;
     lock_acquire(&stream->lock);
-    bool any = stream->pending.length > FRAME_HEADER_BYTES;
-    if (any) {
+    struct ready_piece *ready = stream_ready_take(stream);
+    bool any = ready || stream->pending.length > FRAME_HEADER_BYTES;
+    if (!ready && any) {
         struct buffer empty = *taken;
         *taken = stream->pending;
         stream->pending = empty;
@@ -109,6 +110,13 @@ static bool log_take(struct stream *stream, struct frame *frame)
         stream->pending_db = stream->db;
     }
     lock_release(&stream->lock);
+    if (ready) {
+        buffer_deinit(taken);
+        *taken = ready->bytes;
+        frame->offset = ready->first;
+        frame->db = ready->db;
+        memory_free(ready);
+    }
     frame->payload = bytes_of(taken->data + FRAME_HEADER_BYTES, taken->length - FRAME_HEADER_BYTES);
     frame->synced = atomic_load(&stream->synced);
     return any;

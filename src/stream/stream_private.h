@@ -60,6 +60,13 @@ struct ring_block {
     size_t length, capacity;
     char data[];
 };
+/* Pieces that were appended before what is pending, each as a frame of its own. */
+struct ready_piece {
+    struct ready_piece *next;
+    struct buffer bytes; /* room for a frame header, then the payload */
+    uint64_t first;
+    int32_t db;
+};
 struct ring {
     struct ring_block *head, *tail;
     uint64_t bytes;
@@ -71,12 +78,20 @@ void ring_append(struct ring *ring, struct bytes bytes, uint64_t end, size_t byt
  * not so much is left empty. */
 char *ring_reserve(struct ring *ring, size_t length, uint64_t first, size_t bytes_max);
 void ring_commit(struct ring *ring, size_t length);
+/* A block of its own with these bytes, and room for none more, which belongs to no ring yet; and its way into one. */
+struct ring_block *ring_block_of(struct bytes bytes);
+void ring_append_block(struct ring *ring, struct ring_block *block, uint64_t first);
 /* Drops the oldest blocks while bytes_max are left without them, and none that reaches beyond 'held_from'. */
 void ring_trim(struct ring *ring, size_t bytes_max, uint64_t held_from);
 /* The block that has the offset, for ring_block_release, and how many bytes it has from there on; NULL: the ring has not. */
 struct ring_block *ring_take(const struct ring *ring, uint64_t offset, size_t *length);
 void ring_block_release(struct ring_block *block);
 void ring_deinit(struct ring *ring);
+
+/* stream_large.c: of stream_append. Takes the first of the ready pieces, under the stream's lock; NULL if there is none. */
+uint64_t stream_append_large(struct stream *stream, struct effect_batch *batch);
+struct ready_piece *stream_ready_take(struct stream *stream);
+void stream_ready_free(struct stream *stream);
 
 /* stream_read.c: mails who waits for bytes that can be read. */
 void stream_notice_give(struct stream *stream);
@@ -147,8 +162,9 @@ struct stream {
     int32_t db; /* selected at the end; -1: the next append selects */
     int32_t pending_db;
     uint64_t pending_first;
-    struct buffer pending; /* room for a frame header, then what was appended and not taken */
-    struct ring ring;      /* filled while is_feeding */
+    struct buffer pending;                  /* room for a frame header, then what was appended and not taken */
+    struct ready_piece *ready, **ready_end; /* to be taken before it */
+    struct ring ring;                       /* filled while is_feeding */
     const int64_t *ring_bytes_max;
     _Atomic bool is_feeding; /* read by all */
     _Atomic uint64_t end;    /* read by all */

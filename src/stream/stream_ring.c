@@ -73,6 +73,24 @@ void ring_commit(struct ring *ring, size_t length)
     ring->bytes += length;
 }
 
+struct ring_block *ring_block_of(struct bytes bytes)
+{
+    struct ring_block *block = ring_block_create(0, bytes.length);
+    memcpy(block->data, bytes.data, bytes.length);
+    block->length = bytes.length;
+    return block;
+}
+
+void ring_append_block(struct ring *ring, struct ring_block *block, uint64_t first)
+{
+    if (ring->tail)
+        ring->tail->capacity = ring->tail->length; /* G1: nothing is written behind it any more */
+    *(ring->tail ? &ring->tail->next : &ring->head) = block;
+    ring->tail = block;
+    block->first = first;
+    ring->bytes += block->length;
+}
+
 void ring_trim(struct ring *ring, size_t bytes_max, uint64_t held_from)
 {
     struct ring_block *head = ring->head;

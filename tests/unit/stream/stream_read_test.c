@@ -141,6 +141,35 @@ static void a_value_larger_than_the_ring_can_be_read(void **state)
     buffer_deinit(&value);
 }
 
+static void a_large_batch_is_read_in_its_place(void **state)
+{
+    struct story *story = *state;
+    open_without_log(story);
+    uint64_t from = stream_feed(story->stream, &small_ring, NULL);
+    stream_hold(story->stream, from);
+    append_value(story, 1);
+    for (int i = 0; i < 2; i++) {
+        effect_batch_clear(&story->batch);
+        stream_batch_begin_large(&story->batch, 0, false);
+        stage(&story->batch, 0, "set", "big", "v");
+        if (i == 0)
+            stream_batch_gather(story->stream, &story->batch);
+        stage(&story->batch, 0, "set", "behind", "w");
+        stream_append(story->stream, &story->batch);
+    }
+    append_value(story, 2);
+    struct buffer bytes = read_all(story, from, 100);
+    static const char once[] =
+        "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*1\r\n$5\r\nMULTI\r\n*3\r\n$3\r\nset\r\n$3\r\nbig\r\n$1\r\nv\r\n"
+        "*3\r\n$3\r\nset\r\n$6\r\nbehind\r\n$1\r\nw\r\n*1\r\n$4\r\nEXEC\r\n";
+    *buffer_reserve(&bytes, 1) = 0;
+    const char *found = strstr(bytes.data, once);
+    assert_non_null(found);
+    assert_memory_equal(found + sizeof(once) - 1, once, sizeof(once) - 1);
+    assert_int_equal(bytes.length, stream_end(story->stream) - from);
+    buffer_deinit(&bytes);
+}
+
 /* What is read one way must be what is read the other way. */
 static void log_and_ring_give_the_same_bytes(void **state)
 {
@@ -270,6 +299,7 @@ int main(void)
         TEST(the_ring_forgets_the_oldest_but_nothing_that_is_held),
         TEST(what_memory_has_is_referred_to),
         TEST(a_value_larger_than_the_ring_can_be_read),
+        TEST(a_large_batch_is_read_in_its_place),
         TEST(log_and_ring_give_the_same_bytes),
         TEST(only_what_is_written_is_given),
         TEST(segments_that_are_held_are_not_dropped),

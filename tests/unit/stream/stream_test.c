@@ -120,6 +120,92 @@ static void a_value_larger_than_all_bounds_fits_and_its_memory_is_given_back(voi
     buffer_deinit(&value);
 }
 
+/* Begins the story's batch as a large one with "restore KEY v"; then "DEL gone". */
+static void stage_large(struct story *story, int32_t db, const char *key)
+{
+    effect_batch_clear(&story->batch);
+    stream_batch_begin_large(&story->batch, db, false);
+    stage(&story->batch, db, "restore", key, "v");
+    stream_batch_gather(story->stream, &story->batch);
+    effect_begin(&story->batch, db, 2);
+    effect_word(&story->batch, BYTES("DEL"));
+    effect_word(&story->batch, BYTES("gone"));
+}
+
+static void a_large_batch_stands_between_what_was_appended_before_and_after(void **state)
+{
+    struct story *story = *state;
+    char expected[256];
+    story_open(story);
+    uint64_t first = story_append(story, "a", 1);
+    stage_large(story, 3, "big");
+    uint64_t second = stream_append(story->stream, &story->batch);
+    stage_large(story, 11, "bigger");
+    uint64_t third = stream_append(story->stream, &story->batch);
+    uint64_t fourth = story_append(story, "b", 1);
+    assert_int_equal(stream_end(story->stream), fourth);
+    stream_write(story->stream);
+    assert_int_equal(stream_reached(story->stream, STREAM_WRITTEN), fourth);
+    snprintf(
+        expected, sizeof(expected),
+        "0:set a 0 @%d\n3:restore big v @%d\n3:DEL gone @%d\n11:restore bigger v @%d\n11:DEL gone @%d\n0:set b 0 @%d\n",
+        (int)first, (int)second, (int)second, (int)third, (int)third, (int)fourth);
+    assert_replay(story, 0, expected);
+    stream_abandon(&story->stream);
+    story_open(story);
+    assert_replay(story, 0, expected);
+}
+
+static void an_effect_that_was_to_be_alone_may_have_followers(void **state)
+{
+    struct story *story = *state;
+    char expected[256];
+    story_open(story);
+    effect_batch_clear(&story->batch);
+    stream_batch_begin_large(&story->batch, 3, true);
+    stage(&story->batch, 3, "restore", "big", "v");
+    uint64_t first = stream_append(story->stream, &story->batch);
+    effect_batch_clear(&story->batch);
+    stream_batch_begin_large(&story->batch, 3, true);
+    stage(&story->batch, 3, "restore", "big", "v");
+    stream_batch_gather(story->stream, &story->batch);
+    stage(&story->batch, 4, "set", "a", "0");
+    uint64_t second = stream_append(story->stream, &story->batch);
+    snprintf(expected, sizeof(expected), "3:restore big v @%d\n3:restore big v @%d\n4:set a 0 @%d\n", (int)first,
+             (int)second, (int)second);
+    stream_write(story->stream);
+    assert_replay(story, 0, expected);
+}
+
+static void a_large_batch_that_was_not_written_is_written_in_the_end(void **state)
+{
+    struct story *story = *state;
+    story_open(story);
+    story_append(story, "a", 1);
+    stage_large(story, 0, "big");
+    stream_append(story->stream, &story->batch);
+    stream_close(&story->stream);
+    story_open(story);
+    struct buffer text = {0};
+    assert_int_equal(story_try_replay(story, 0, &text), STATUS_OK);
+    *buffer_reserve(&text, 1) = 0;
+    assert_non_null(strstr(text.data, "0:restore big v"));
+    buffer_deinit(&text);
+}
+
+static void a_large_batch_that_is_not_appended_leaves_nothing(void **state)
+{
+    struct story *story = *state;
+    static const int64_t ring = 1 << 20;
+    story_open(story);
+    stream_feed(story->stream, &ring, NULL);
+    uint64_t end = stream_end(story->stream);
+    stage_large(story, 0, "big");
+    effect_batch_clear(&story->batch);
+    assert_int_equal(stream_append(story->stream, &story->batch), end);
+    assert_true(story_append(story, "a", 1) > end);
+}
+
 static void waits_are_mailed_at_their_level_and_not_before(void **state)
 {
     struct story *story = *state;
@@ -326,6 +412,10 @@ int main(void)
         test(without_a_log_the_offset_advances_and_nothing_is_kept),
         test(a_directory_has_a_log_once_something_was_appended),
         test(a_value_larger_than_all_bounds_fits_and_its_memory_is_given_back),
+        test(a_large_batch_stands_between_what_was_appended_before_and_after),
+        test(an_effect_that_was_to_be_alone_may_have_followers),
+        test(a_large_batch_that_was_not_written_is_written_in_the_end),
+        test(a_large_batch_that_is_not_appended_leaves_nothing),
         test(waits_are_mailed_at_their_level_and_not_before),
         test(what_nobody_waits_for_is_synced_at_the_interval),
         test(writers_wait_for_room_until_the_log_is_synced),
