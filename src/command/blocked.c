@@ -260,6 +260,9 @@ static bool can_serve(struct execution *x, const struct holding *holding, const 
         return true;
     if (!holds_all(holding, blocked))
         return false;
+    for (size_t i = 0; keyspace_any_claims() && i < blocked->key_count; i++)
+        if (keyspace_is_claimed(x->keyspace, &blocked->keys[i]))
+            return false;
     for (size_t i = 0; i < blocked->key_count; i++)
         if (!keyspace_is_decided(x->keyspace, &blocked->keys[i]))
             return false;

@@ -33,6 +33,9 @@ struct execution {
     bool serving;         /* runs for a blocked client, on the thread of whoever filled its key */
     uint8_t needs;        /* what the reply must wait for: enum reply_need */
     bool waits_for_reads; /* a key of a class that waits: what was shown must last, too */
+    bool has_let_go;      /* claims.h: its partitions are not held for the moment */
+    uint32_t claim_count;
+    uint64_t appended_end; /* of effects that were appended on the way; 0: none were */
 };
 
 /* Executes one request from its start: look-up, gates, MULTI's queue, keys, locks, run, effects. Returns false if the

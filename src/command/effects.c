@@ -6,6 +6,7 @@
 
 #include "base/metric.h"
 #include "command/blocked.h"
+#include "command/claims.h"
 #include "command/class.h"
 #include "command/hash_lookup.h"
 #include "command/notify.h"
@@ -94,8 +95,8 @@ static void stage_restore(struct execution *x, const struct key *key, const stru
     buffer_deinit(&dump);
 }
 
-void stage_whole(struct execution *x, const struct key *key, const struct object *value, int64_t expire_at_ms,
-                 bool creates)
+static void stage_any(struct execution *x, const struct key *key, const struct object *value, int64_t expire_at_ms,
+                      bool creates)
 {
     if (value->type == OBJECT_STRING)
         stage_set(x, key, value, expire_at_ms, creates);
@@ -103,15 +104,53 @@ void stage_whole(struct execution *x, const struct key *key, const struct object
         stage_restore(x, key, value, expire_at_ms, creates);
 }
 
-struct entry *store(struct execution *x, const struct key *key, struct entry *old, const struct object *value,
-                    int64_t expire_at_ms)
+/* What is large is staged while others have the partitions. It can only be the first effect: what came before would have to
+ * be appended by itself. */
+static void stage_large(struct execution *x, const struct key *key, const struct object *value, int64_t expire_at_ms,
+                        bool creates, bool is_alone)
 {
-    stage_whole(x, key, value, expire_at_ms, old == NULL);
+    struct effect_batch *effects = &x->worker->effects;
+    execution_let_go(x, claims_work_of(value));
+    if (x->has_let_go)
+        stream_batch_begin_large(effects, key->db, is_alone);
+    stage_any(x, key, value, expire_at_ms, creates);
+    if (x->has_let_go)
+        stream_batch_gather(x->engine->stream, effects);
+    execution_hold_again(x);
+}
+
+static void stage_value(struct execution *x, const struct key *key, const struct object *value, int64_t expire_at_ms,
+                        bool creates, bool is_alone)
+{
+    bool is_large = !object_is_inline(value) && value->encoding != ENCODING_INTEGER;
+    if (__builtin_expect(is_large && x->recording && x->worker->effects.count == 0, 0))
+        stage_large(x, key, value, expire_at_ms, creates, is_alone);
+    else
+        stage_any(x, key, value, expire_at_ms, creates);
+}
+
+void stage_whole(struct execution *x, const struct key *key, const struct object *value, int64_t expire_at_ms,
+                 bool creates)
+{
+    stage_value(x, key, value, expire_at_ms, creates, true);
+}
+
+/* 'is_alone': no other effect is to follow it. */
+static struct entry *store_as(struct execution *x, const struct key *key, struct entry *old, const struct object *value,
+                              int64_t expire_at_ms, bool is_alone)
+{
+    stage_value(x, key, value, expire_at_ms, old == NULL, is_alone);
     struct entry *entry = keyspace_put(x->keyspace, key, value, expire_at_ms);
     blocked_note(x, key);
     if (!old)
         notify(x, NOTIFY_CREATED, "new", key);
     return entry;
+}
+
+struct entry *store(struct execution *x, const struct key *key, struct entry *old, const struct object *value,
+                    int64_t expire_at_ms)
+{
+    return store_as(x, key, old, value, expire_at_ms, true);
 }
 
 struct entry *store_changed(struct execution *x, const struct key *key, struct entry *old, const struct object *value)
@@ -249,7 +288,7 @@ void move_value(struct execution *x, const struct key *from, struct entry *sourc
                 struct entry *old)
 {
     struct object value = entry_object(source);
-    store(x, to, old, &value, entry_expire_at_ms(source));
+    store_as(x, to, old, &value, entry_expire_at_ms(source), false);
     if (x->recording)
         stage_begin(x, from, "DEL", 2);
     keyspace_remove_shell(x->keyspace, from, source);

@@ -5,12 +5,17 @@
 
 #include "base/metric.h"
 #include "command/blocked.h"
+#include "command/claims.h"
 #include "command/feed.h"
 #include "command/met_keys.h"
 #include "command/notify.h"
 #include "command/reply_wait.h"
 #include "command/scripting.h"
 #include "command/transaction.h"
+
+#include <time.h>
+
+#define CLAIM_PAUSE_NS 100000
 
 static void execution_unlock(struct execution *x, struct holding *holding)
 {
@@ -115,6 +120,12 @@ bool execution_hold(struct execution *x, struct holding *holding, const struct k
         execution_suspend(x, SUSPENDED_LOCK);
         return false;
     }
+    if (keyspace_any_claims() && execution_is_kept_out(x, holding, keys, count)) {
+        execution_unlock(x, holding);
+        x->worker->held_up_by = HELD_UP_UNKNOWN;
+        execution_suspend(x, SUSPENDED_LOCK);
+        return false;
+    }
     x->recording = engine_stages_effects(x->engine); /* that begins may be missed without a lock */
     if (x->engine->tier && count > 0 && !execution_warm(x, holding, keys, count))
         return false;
@@ -136,12 +147,25 @@ static bool holding_has(const struct holding *holding, uint32_t partition)
            (holding->has_more && set_has(&holding->more, partition));
 }
 
+/* Who has claims there holds none of the script's partitions and waits for none: it has claimed in all of its own at once. */
+static void acquire_unclaimed(struct keyspace *keyspace, uint32_t partition)
+{
+    keyspace_acquire_more(keyspace, partition);
+    while (keyspace_any_claims() && keyspace_has_claims(keyspace, partition)) {
+        struct partition_set one = {0};
+        partition_set_add(&one, partition);
+        keyspace_release_more(keyspace, &one);
+        nanosleep(&(struct timespec){.tv_nsec = CLAIM_PAUSE_NS}, NULL);
+        keyspace_acquire_more(keyspace, partition);
+    }
+}
+
 void execution_hold_more(struct execution *x, uint32_t partition)
 {
     struct holding *holding = x->holding;
     if (holding_has(holding, partition))
         return;
-    keyspace_acquire_more(x->keyspace, partition);
+    acquire_unclaimed(x->keyspace, partition);
     x->recording = engine_stages_effects(x->engine);
     if (!holding->has_more)
         holding->more = (struct partition_set){0};
@@ -191,6 +215,8 @@ void execution_release(struct execution *x, struct holding *holding)
 {
     struct effect_batch *effects = &x->worker->effects;
     uint64_t offset = 0;
+    if (__builtin_expect(x->claim_count > 0, 0))
+        execution_unclaim(x);
     if (__builtin_expect(x->worker->filled.length > 0, 0))
         blocked_serve(x, holding);
     uint8_t needs = x->needs;
@@ -199,12 +225,15 @@ void execution_release(struct execution *x, struct holding *holding)
     } else if (effects->count > 0) {
         if (__builtin_expect(!engine_follows_bytes(x->engine), 1))
             offset = stream_append(x->engine->stream, effects);
-        effect_batch_clear(effects);
         if (__builtin_expect(x->waits_for_reads, 0))
             note_class_write(x, offset);
     } else if (x->waits_for_reads)
         offset = class_end(x);
+    else
+        offset = x->appended_end;
     execution_unlock(x, holding);
+    if (effects->count > 0)
+        effect_batch_clear(effects);
     if (offset && needs)
         reply_wait_note(x->session, offset, needs);
     else if (offset > x->session->wait_offset)

@@ -3,6 +3,7 @@
  * its own first, so that a destination may be among its sources. */
 #include "base/memory.h"
 #include "command/args.h"
+#include "command/claims.h"
 #include "command/effects.h"
 #include "command/notify.h"
 #include "object/set_object.h"
@@ -14,6 +15,7 @@
 struct sources {
     struct object *sets;
     size_t count;
+    size_t members;
     bool any_empty;
 };
 
@@ -34,6 +36,7 @@ static bool sources_open(struct execution *x, const struct key *keys, size_t cou
             return false;
         }
         sources->sets[i] = entry ? entry_object(entry) : object_empty(OBJECT_SET);
+        sources->members += object_count(&sources->sets[i]);
         sources->any_empty |= entry == NULL;
     }
     return true;
@@ -144,12 +147,14 @@ static void reply_operation(struct execution *x, void (*operation)(struct source
     if (!sources_open(x, x->keys, x->key_count, &sources))
         return;
     result_init(&result);
+    execution_let_go(x, sources.members);
     operation(&sources, &result);
     reply_set(x->reply, object_count(&result.set));
     set_walk_begin(&walk, &result.set);
     while (set_walk_next(&walk, &member))
         reply_bulk(x->reply, member);
     result_deinit(&result);
+    execution_hold_again(x);
     sources_close(&sources);
 }
 
@@ -177,7 +182,9 @@ static void store_operation(struct execution *x, void (*operation)(struct source
     if (!sources_open(x, x->keys + 1, x->key_count - 1, &sources))
         return;
     result_init(&result);
+    execution_let_go(x, sources.members);
     operation(&sources, &result);
+    execution_hold_again(x);
     sources_close(&sources);
     store_result(x, &result, event);
 }
@@ -253,7 +260,9 @@ static void sintercard_command(struct execution *x)
     if (!sintercard_parse(x, &keys, &limit) || !sources_open(x, x->keys, x->key_count, &sources))
         return;
     struct limited_count counted = {.limit = (uint64_t)limit};
+    execution_let_go(x, sources.members);
     intersect(&sources, count_member, &counted);
+    execution_hold_again(x);
     sources_close(&sources);
     reply_integer(x->reply, (int64_t)counted.count);
 }

@@ -6,6 +6,7 @@
 #include "command/dispatch.h"
 
 #include "command/args.h"
+#include "command/claims.h"
 #include "command/effects.h"
 #include "command/notify.h"
 #include "object/codec.h"
@@ -149,7 +150,10 @@ static void copy_command(struct execution *x)
     struct entry *old = source ? lookup_write(x, &x->keys[1]) : NULL;
     bool copies = source && (!old || replace);
     if (copies) {
-        struct object value = entry_object(source), copy = object_copy(&value);
+        struct object value = entry_object(source);
+        execution_let_go(x, claims_work_of(&value));
+        struct object copy = object_copy(&value);
+        execution_hold_again(x);
         store(x, &x->keys[1], old, &copy, entry_expire_at_ms(source));
         note_replaced(x, old, &x->keys[1]);
         notify(x, NOTIFY_GENERIC, "copy_to", &x->keys[1]);
@@ -168,9 +172,11 @@ static void dump_command(struct execution *x)
     }
     struct object value = entry_object(entry);
     struct buffer dump = {0};
+    execution_let_go(x, claims_work_of(&value));
     codec_dump(&value, &dump);
     reply_bulk(x->reply, buffer_bytes(&dump));
     buffer_deinit(&dump);
+    execution_hold_again(x);
 }
 
 struct restore_options {
@@ -225,18 +231,21 @@ static bool restore_parse_expiry(struct execution *x, bool absolute, int64_t *ex
     return true;
 }
 
+#define RESTORE_BYTES_AN_ELEMENT 16
+
 static bool restore_decode(struct execution *x, struct buffer *scratch, struct object *value)
 {
     struct bytes payload;
-    if (codec_dump_payload(x->argv[3], &payload) != STATUS_OK) {
-        reply_error(x->reply, ERROR_PAYLOAD_CHECKSUM);
-        return false;
-    }
-    if (codec_decode(payload, scratch, value) != STATUS_OK) {
-        reply_error(x->reply, ERROR_PAYLOAD_FORMAT);
-        return false;
-    }
-    return true;
+    const char *error = NULL;
+    execution_let_go(x, x->argv[3].length / RESTORE_BYTES_AN_ELEMENT);
+    if (codec_dump_payload(x->argv[3], &payload) != STATUS_OK)
+        error = ERROR_PAYLOAD_CHECKSUM;
+    else if (codec_decode(payload, scratch, value) != STATUS_OK)
+        error = ERROR_PAYLOAD_FORMAT;
+    execution_hold_again(x);
+    if (error)
+        reply_error(x->reply, error);
+    return !error;
 }
 
 /* What the eviction policy does not keep is not set. */

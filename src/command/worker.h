@@ -62,6 +62,8 @@ struct worker {
     uint32_t *key_arguments; /* the argument each key stands at */
     uint16_t *key_flags;
     size_t key_count, key_capacity;
+    struct key_claim *claims; /* scratch: of the present execution */
+    size_t claim_capacity;
 };
 
 /* Adds to the keys of the present execution. */

@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "command/args.h"
+#include "command/claims.h"
 #include "command/effects.h"
 #include "command/zset_source.h"
 #include "resp/error_text.h"
@@ -177,6 +178,14 @@ static void sort_sources(struct combination *combination)
     qsort(combination->sources, combination->source_count, sizeof(combination->sources[0]), compare_sources);
 }
 
+static size_t count_members(const struct combination *combination)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < combination->source_count; i++)
+        count += combination->sources[i].count;
+    return count;
+}
+
 static void combine(struct combination *combination)
 {
     combination->result = object_empty(OBJECT_ZSET);
@@ -211,7 +220,9 @@ static void combine_generic(struct execution *x, enum operation operation, enum 
     combination.sources = memory_allocate(combination.source_count * sizeof(struct zset_source));
     const struct key *keys = x->keys + (purpose == PURPOSE_STORE);
     if (open_sources(&combination, keys) && parse_options(&combination, at + 1 + combination.source_count)) {
+        execution_let_go(x, count_members(&combination));
         combine(&combination);
+        execution_hold_again(x);
         if (purpose == PURPOSE_STORE)
             zset_store_result(x, x->keys, &combination.result, events[operation]);
         else if (purpose == PURPOSE_COUNT)

@@ -440,6 +440,10 @@ size_t keyspace_evict_step(struct keyspace *keyspace, uint32_t partition_index, 
     };
     if (bytes == 0 || !lock_try(&partition->lock))
         return 0;
+    if (partition_is_claimed(partition)) {
+        lock_release(&partition->lock);
+        return 0;
+    }
     evict_locked(partition, &step);
     lock_release(&partition->lock);
     *dirty_seen += step.dirty_seen;

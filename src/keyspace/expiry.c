@@ -154,6 +154,10 @@ unsigned keyspace_expire_step(struct keyspace *keyspace, uint32_t partition_inde
     *more = keyspace_next_expiry_ms(keyspace, partition_index) <= now_ms;
     if (!*more || !lock_try(&partition->lock))
         return 0;
+    if (partition_is_claimed(partition)) {
+        lock_release(&partition->lock);
+        return 0;
+    }
     unsigned removed = expire_locked(keyspace, partition, now_ms, max, more);
     lock_release(&partition->lock);
     return removed;

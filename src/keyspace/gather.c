@@ -38,6 +38,10 @@ struct gather_step keyspace_gather_step(struct keyspace *keyspace, uint32_t part
     struct gather_step step = {0};
     if (!lock_try(&partition->lock))
         return step;
+    if (partition_is_claimed(partition)) {
+        lock_release(&partition->lock);
+        return step;
+    }
     gather_locked(keyspace, partition, &step);
     lock_release(&partition->lock);
     return step;

@@ -24,6 +24,7 @@ static void partition_init(struct partition *partition, unsigned index)
     list_init(&partition->awaits);
     list_init(&partition->fetches);
     list_init(&partition->pins);
+    list_init(&partition->claims);
 }
 
 struct keyspace *keyspace_create(uint64_t hash_seed)
@@ -183,6 +184,14 @@ void keyspace_acquire_all(struct keyspace *keyspace, uint32_t worker)
         struct lock *lock = &keyspace->partitions[keyspace->gate.shared[worker].held_up_by].lock;
         lock_acquire(lock);
         lock_release(lock);
+    }
+}
+
+void keyspace_acquire_unclaimed(struct keyspace *keyspace, uint32_t worker)
+{
+    for (keyspace_acquire_all(keyspace, worker); keyspace_any_claims(); keyspace_acquire_all(keyspace, worker)) {
+        keyspace_release_all(keyspace, worker);
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     }
 }
 

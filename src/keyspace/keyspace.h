@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -84,8 +85,30 @@ void keyspace_release_all(struct keyspace *keyspace, uint32_t worker);
 void keyspace_acquire_more(struct keyspace *keyspace, uint32_t partition);
 void keyspace_release_more(struct keyspace *keyspace, const struct partition_set *set);
 
-/* Sleeps until all is held; background threads only. */
+/* Sleeps until all is held, and the second until nothing is claimed, either: then keys may go. Background threads only. */
 void keyspace_acquire_all(struct keyspace *keyspace, uint32_t worker);
+void keyspace_acquire_unclaimed(struct keyspace *keyspace, uint32_t worker);
+
+/* ---- claims (lock): a long command lets go of its partitions for a while ---- */
+
+/* A key of a command that is under way. As long as it stands, the key's entry and value do not change and stay where they
+ * are, and a key that is absent stays so: whoever would write to the key, or let it or a part of it expire, has to look here
+ * and wait. So the claimant may read the value without the lock, as others do with it; states of the entry that are no part
+ * of the value change. Embedded in what the claimant keeps; the name is stable. */
+struct key_claim {
+    struct list node; /* in its partition */
+    struct key key;
+};
+void keyspace_claim(struct keyspace *keyspace, struct key_claim *claim);
+void keyspace_unclaim(struct keyspace *keyspace, struct key_claim *claim);
+/* Of all partitions: exact for those that the caller holds. */
+extern _Atomic uint32_t keyspace_claim_count;
+static inline bool keyspace_any_claims(void)
+{
+    return __builtin_expect(atomic_load_explicit(&keyspace_claim_count, memory_order_relaxed) != 0, 0);
+}
+bool keyspace_has_claims(struct keyspace *keyspace, uint32_t partition);
+bool keyspace_is_claimed(struct keyspace *keyspace, const struct key *key);
 
 /* What a failed try could not have: a partition by its number, or the gate in one of its two ways. */
 #define HELD_UP_BY_GATE_SHARED PARTITION_COUNT

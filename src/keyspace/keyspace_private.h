@@ -52,6 +52,7 @@ struct partition {
     struct list awaits;  /* struct await */
     struct list fetches; /* struct fetch whose markers stand */
     struct list pins;    /* struct load_key that pin */
+    struct list claims;  /* struct key_claim */
 } __attribute__((aligned(64)));
 
 struct keyspace {
@@ -97,6 +98,11 @@ static inline void partition_assert_held(const struct keyspace *keyspace, const 
 static inline struct partition *keyspace_partition_of(struct keyspace *keyspace, uint16_t slot)
 {
     return &keyspace->partitions[slot % PARTITION_COUNT];
+}
+
+static inline bool partition_is_claimed(const struct partition *partition)
+{
+    return !list_is_empty(&partition->claims);
 }
 
 static inline struct database_part *partition_database(const struct partition *partition, unsigned physical_db)

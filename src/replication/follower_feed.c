@@ -137,7 +137,7 @@ void follower_empty_everything(void)
     struct effect_batch batch = {0};
     effect_begin(&batch, 0, 1);
     effect_word(&batch, BYTES("FLUSHALL"));
-    keyspace_acquire_all(keyspace, FEED_WORKER);
+    keyspace_acquire_unclaimed(keyspace, FEED_WORKER);
     for (int db = 0; db < DATABASE_COUNT; db++)
         keyspace_flush(keyspace, db, stream_end(follower.engine->stream) + 1);
     stream_append(follower.engine->stream, &batch);

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A1 claims are placed on all keys of the command at once, while all their partitions are held, and taken back so; so who
+ *    holds a partition waits for nobody who needs it (execution_hold_more).
+ * A2 nothing is staged while the partitions are let go: what was staged (keys that were found expired) is appended before.
+ * A3 a copy of all keys may have begun meanwhile: it gets the keys before they are changed.
+ * A4 who reads a claimed key that has expired, or a hash with such fields, would change it: he has to wait as well. */
+#include "command/claims.h"
+
+#include <sched.h>
+#include <time.h>
+
+#include "base/memory.h"
+#include "keyspace/moment.h"
+
+/* Work that takes less than it costs to let go, or not much more. */
+#define WORK_MIN 2000
+/* Bytes that are as much work as an element. */
+#define BYTES_AN_ELEMENT 64
+#define TRIES_AT_ONCE 16
+#define TRY_PAUSE_NS 20000
+
+static bool may_let_go(const struct execution *x)
+{
+    const struct holding *holding = x->holding;
+    return holding && (holding->kind == HOLD_ONE || holding->kind == HOLD_SEVERAL) && !holding->has_turn &&
+           !holding->has_more && !x->serving && !(x->session->flags & (SESSION_MULTI | SESSION_EXECUTING_MULTI));
+}
+
+size_t claims_work_of(const struct object *value)
+{
+    return (object_is_inline(value) ? 0 : object_external_bytes(value)) / BYTES_AN_ELEMENT;
+}
+
+static void claim_keys(struct execution *x)
+{
+    struct worker *worker = x->worker;
+    if (worker->claim_capacity < x->key_count) {
+        worker->claim_capacity = x->key_count;
+        worker->claims = memory_resize(worker->claims, x->key_count * sizeof(struct key_claim));
+    }
+    for (size_t i = 0; i < x->key_count; i++) {
+        worker->claims[i].key = x->keys[i];
+        keyspace_claim(x->keyspace, &worker->claims[i]);
+    }
+    x->claim_count = (uint32_t)x->key_count;
+}
+
+void execution_unclaim(struct execution *x)
+{
+    for (uint32_t i = 0; i < x->claim_count; i++)
+        keyspace_unclaim(x->keyspace, &x->worker->claims[i]);
+    x->claim_count = 0;
+}
+
+static void append_staged(struct execution *x)
+{
+    struct effect_batch *effects = &x->worker->effects;
+    if (effects->count == 0 || (x->session->flags & SESSION_FEED) || engine_follows_bytes(x->engine))
+        return;
+    x->appended_end = stream_append(x->engine->stream, effects);
+    effect_batch_clear(effects);
+}
+
+void execution_let_go(struct execution *x, size_t elements)
+{
+    const struct holding *holding = x->holding;
+    if (elements < WORK_MIN || x->worker->effects.head > 0 || !may_let_go(x))
+        return;
+    if (x->claim_count == 0)
+        claim_keys(x);
+    append_staged(x);
+    x->has_let_go = true;
+    if (holding->kind == HOLD_ONE)
+        keyspace_release_one(x->keyspace, holding->partition);
+    else
+        keyspace_release_several(x->keyspace, &holding->set, x->worker->number);
+}
+
+static bool try_again(struct execution *x)
+{
+    const struct holding *holding = x->holding;
+    if (holding->kind == HOLD_ONE)
+        return keyspace_try_one(x->keyspace, holding->partition);
+    return keyspace_try_several(x->keyspace, &holding->set, x->worker->number);
+}
+
+/* It holds nothing, so it may wait. */
+void execution_hold_again(struct execution *x)
+{
+    if (!x->has_let_go)
+        return;
+    for (unsigned tries = 0; !try_again(x); tries++) {
+        if (tries < TRIES_AT_ONCE)
+            sched_yield();
+        else
+            nanosleep(&(struct timespec){.tv_nsec = TRY_PAUSE_NS}, NULL);
+    }
+    x->has_let_go = false;
+    if (moment_is_there() && (x->command->flags & COMMAND_WRITE))
+        execution_keep_keys(x);
+}
+
+/* ---- others' claims ---- */
+
+/* Of who only reads the key. */
+static bool would_change(struct execution *x, const struct key *key)
+{
+    const struct entry *entry = keyspace_find(x->keyspace, key);
+    return entry && entry_due_ms(entry) <= x->expiry_ms;
+}
+
+static bool writes_key(const struct execution *x, const struct key *keys, size_t index)
+{
+    if (!(x->command->flags & COMMAND_WRITE))
+        return false;
+    return keys != x->worker->keys || !(x->worker->key_flags[index] & KEY_RO);
+}
+
+/* Transactions and scripts show only later what they do with which keys. */
+bool execution_is_kept_out(struct execution *x, const struct holding *holding, const struct key *keys, size_t count)
+{
+    bool decides_later = holding->has_turn || (x->session->flags & SESSION_MULTI);
+    if (holding->kind == HOLD_ALL)
+        return true;
+    for (size_t i = 0; i < count; i++) {
+        if (decides_later && keyspace_has_claims(x->keyspace, key_partition(&keys[i])))
+            return true;
+        if (!decides_later && keyspace_is_claimed(x->keyspace, &keys[i]) &&
+            (writes_key(x, keys, i) || would_change(x, &keys[i])))
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#pragma once
+
+#include "command/dispatch.h"
+
+/* A command with much work on large values lets go of its partitions for it, and stays atomic: its keys are claimed then
+ * (keyspace.h), so that who writes to them waits. What it has found of them before (entries, values, that they are absent)
+ * stays as it is, and may be read; it changes its keys only when it holds them again. */
+
+/* Lets go if so many elements (or about as much work) are worth it, and 'hold_again' takes back what was let go. In between
+ * no key is looked up, and nothing is staged. A command of a transaction or a script does not let go, nor does one that holds
+ * everything, or is run for a client that was blocked: then these do nothing. */
+void execution_let_go(struct execution *x, size_t elements);
+void execution_hold_again(struct execution *x);
+
+/* As much work as there is with a value. */
+size_t claims_work_of(const struct object *value);
+
+/* ---- for holding.c ---- */
+
+/* Whether others' claims keep the command out of the partitions that it has just taken. */
+bool execution_is_kept_out(struct execution *x, const struct holding *holding, const struct key *keys, size_t count);
+/* Takes its claims back; all is held. */
+void execution_unclaim(struct execution *x);

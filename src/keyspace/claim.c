@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Claims: see keyspace.h. A partition lists those on its keys. What happens to keys by itself (expiry, eviction, gathering)
+ * passes over a partition with claims as if it were held. */
+#include "keyspace/keyspace_private.h"
+
+_Atomic uint32_t keyspace_claim_count;
+
+void keyspace_claim(struct keyspace *keyspace, struct key_claim *claim)
+{
+    struct partition *partition = keyspace_partition_of(keyspace, claim->key.slot);
+    partition_assert_held(keyspace, partition);
+    list_append(&partition->claims, &claim->node);
+    atomic_fetch_add_explicit(&keyspace_claim_count, 1, memory_order_relaxed);
+}
+
+void keyspace_unclaim(struct keyspace *keyspace, struct key_claim *claim)
+{
+    partition_assert_held(keyspace, keyspace_partition_of(keyspace, claim->key.slot));
+    list_remove(&claim->node);
+    atomic_fetch_sub_explicit(&keyspace_claim_count, 1, memory_order_relaxed);
+}
+
+bool keyspace_has_claims(struct keyspace *keyspace, uint32_t partition)
+{
+    return partition_is_claimed(&keyspace->partitions[partition]);
+}
+
+bool keyspace_is_claimed(struct keyspace *keyspace, const struct key *key)
+{
+    const struct partition *partition = keyspace_partition_of(keyspace, key->slot);
+    partition_assert_held(keyspace, partition);
+    for (const struct list *node = partition->claims.next; node != &partition->claims; node = node->next) {
+        const struct key_claim *claim = list_entry(node, struct key_claim, node);
+        if (claim->key.hash == key->hash && claim->key.db == key->db && bytes_equal(claim->key.name, key->name))
+            return true;
+    }
+    return false;
+}

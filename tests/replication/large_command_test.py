@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Commands that take long on large values let others go on, and yet each is one step: to other clients, to a replica, and to
+who replays the log after a crash."""
+import threading
+import time
+
+import pytest
+
+from tests.lib.server import wait_until
+from tests.replication.story import assert_same, contents, follow, wait_caught_up
+
+pytestmark = pytest.mark.forebay_only
+
+COUNT, SECONDS = 20000, 1
+# All in one slot, hence in one partition; and one key elsewhere.
+A, B, C, D, E, F = ('{p}' + letter for letter in 'abcdef')
+
+
+def grow(client, command, key, form):
+    for i in range(0, COUNT, 500):
+        client.ok(command, key, *[word for j in range(i, i + 500) for word in form(j)])
+
+
+@pytest.fixture
+def pair(own_server):
+    server, replica = own_server(), own_server()
+    with server.client() as client:
+        for key in (A, C, D):
+            grow(client, 'SADD', key, lambda i: ('member:%d' % i,))
+        grow(client, 'ZADD', 'zset', lambda i: (i, 'member:%d' % i))
+        grow(client, 'RPUSH', '{p}list', lambda i: ('element:%d' % i,))
+        grow(client, 'HSET', '{p}hash', lambda i: ('field:%d' % i, i))
+    with replica.client() as client:
+        follow(client, server.port)
+    return server, replica
+
+
+def together(server, *parts):
+    """Each part again and again on a connection of its own; how often each, and what failed."""
+    counts, failures, end = [0] * len(parts), [], time.monotonic() + SECONDS
+
+    def run(index, part):
+        try:
+            with server.client() as client:
+                while time.monotonic() < end and not failures:
+                    part(client, counts[index])
+                    counts[index] += 1
+        except BaseException as failure:
+            failures.append(failure)
+    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(parts)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+    assert min(counts) > 0
+    return counts
+
+
+def assert_lasts(pair):
+    """The replica has the same, and so has the server after a crash."""
+    server, replica = pair
+    with server.client() as client, replica.client() as other:
+        wait_caught_up(client, other)
+        assert_same(client, other)
+        before = contents(client)
+    server.restart(kill=True)
+    with server.client() as client:
+        assert contents(client) == before
+
+
+def transaction(client, *commands):
+    return client.pipeline([('MULTI',), *commands, ('EXEC',)])[-1]
+
+
+def test_a_key_that_is_renamed_is_always_at_one_of_its_names(pair):
+    def rename(client, number):
+        assert client('RENAME', (A, B)[number % 2], (B, A)[number % 2]) == 'OK'
+
+    def look(client, _):
+        assert client('EXISTS', A, B) == 1
+        assert sorted(transaction(client, ('SCARD', A), ('SCARD', B)))[0] == 0
+
+    def add(client, number):
+        script = "local key = redis.call('EXISTS', KEYS[1]) == 1 and KEYS[1] or KEYS[2] return redis.call('SADD', key, ARGV[1])"
+        assert client('EVAL', script, 2, A, B, 'more:%d' % number) == 1
+    counts = together(pair[0], rename, look, add)
+    with pair[0].client() as client:
+        assert client('SUNIONSTORE', E, A, B) == COUNT + counts[2]
+    assert_lasts(pair)
+
+
+def test_sources_do_not_change_while_a_result_is_made_of_them(pair):
+    def change(client, number):
+        transaction(client, ('SADD', C, 'x:%d' % number), ('SADD', D, 'x:%d' % number), ('SREM', C, 'member:%d' % number),
+                    ('SREM', D, 'member:%d' % number))
+
+    def differ(client, _):
+        assert client('SDIFFSTORE', E, C, D) == 0
+        assert client('SINTERCARD', 2, C, D) == COUNT
+        assert client('EXISTS', E) == 0
+
+    def unite(client, _):
+        assert client('SUNIONSTORE', F, C, D) == COUNT
+
+    def look(client, number):
+        assert client('SCARD', F) in (0, COUNT)
+        assert client('ZUNIONSTORE', 'zset2', 2, 'zset', C) >= COUNT
+    together(pair[0], change, differ, unite, look)
+    assert_lasts(pair)
+
+
+def test_copies_and_restored_values_come_as_a_whole(pair):
+    with pair[0].client() as client:
+        dump = client('DUMP', '{p}hash')
+        client('SET', 'string', 'x' * 3000000)
+
+    def copy(client, number):
+        assert client('COPY', '{p}hash', '{p}hash2', 'REPLACE') == 1
+        assert client('COPY', 'string', 'string2', 'REPLACE') == 1
+
+    def restore(client, number):
+        assert client('RESTORE', '{p}hash3', 0, dump, 'REPLACE') == 'OK'
+
+    def change(client, number):
+        transaction(client, ('HSET', '{p}hash', 'field:1', number), ('HSET', '{p}hash', 'field:%d' % (COUNT - 1), number))
+        client('SETRANGE', 'string', number, 'y')
+        client('HDEL', '{p}hash3', 'field:%d' % number)
+
+    def look(client, _):
+        first, last = client('HMGET', '{p}hash2', 'field:1', 'field:%d' % (COUNT - 1))
+        assert first == last or (first, last) == (b'1', b'%d' % (COUNT - 1))
+        assert client('HLEN', '{p}hash3') in range(COUNT - 1000000, COUNT + 1)
+    together(pair[0], copy, restore, change, look)
+    assert_lasts(pair)
+
+
+def test_who_holds_everything_or_waits_for_a_key_gets_his_turn(pair):
+    pushed = []
+
+    def copy(client, number):
+        assert client('COPY', '{p}list', '{p}list%d' % (number % 3), 'REPLACE') == 1
+
+    def push(client, number):
+        client('RPUSH', '{p}source', number)
+        pushed.append(number)
+
+    def move(client, number):
+        client('BLMOVE', '{p}source', '{p}list', 'LEFT', 'RIGHT', 0.05)
+
+    def flush(client, _):
+        client('SELECT', 7)
+        client('SET', 'k', 'v')
+        assert client('FLUSHDB') == 'OK'
+
+    def meet(client, _):
+        script = "return {redis.call('LLEN', '{p}list0'), redis.call('INCR', 'counter'), redis.call('LLEN', '{p}list')}"
+        assert client('EVAL', script, 0)[0] >= 0
+
+    def expire(client, number):
+        client('SET', '{p}short', number, 'PX', 1)
+        wait_until(lambda: client('EXISTS', '{p}short') == 0, 5)
+    counts = together(pair[0], copy, push, move, flush, meet, expire)
+    with pair[0].client() as client:
+        assert client('LLEN', '{p}list') + client('LLEN', '{p}source') == COUNT + len(pushed)
+        assert int(client('GET', 'counter')) == counts[4]
+    assert_lasts(pair)
+
+
+def test_fields_that_expire_meanwhile_are_told_once(pair):
+    def copy(client, number):
+        assert client('COPY', '{p}hash', '{p}hash%d' % (number % 2), 'REPLACE') == 1
+
+    def expire(client, number):
+        client('HPEXPIRE', '{p}hash', 1, 'FIELDS', 1, 'field:%d' % number)
+
+    def look(client, number):
+        assert COUNT - client('HLEN', '{p}hash') >= 0
+        client('HGET', '{p}hash', 'field:%d' % number)
+    counts = together(pair[0], copy, expire, look)
+    with pair[0].client() as client:
+        wait_until(lambda: client('HLEN', '{p}hash') == COUNT - counts[1], 20, 'the fields to expire')
+    assert_lasts(pair)
