@@ -13,19 +13,23 @@
  * C3 a hold of the lock is bounded in bytes and in segments; it never ends between two keys of the same hash, so
  *    a key is not visited twice if it is written in between.
  * C4 a large collection is only begun under the hold in which it is visited; the rest is written in holds of its own,
- *    while it may be changed, moved to another key or deleted: the row gets what it was when it was visited. */
+ *    while it may be changed, moved to another key or deleted: the row gets what it was when it was visited. One that
+ *    is under another's capture is waited for. */
 #include "base/hash.h"
 #include "keyspace/keyspace_private.h"
 #include "object/object_capture.h"
 
+#include <time.h>
+
 #define SEGMENTS_PER_HOLD 16
 #define KEYS_PER_HOLD 128
+#define BUSY_PAUSE_NS 1000000
 
 struct capture {
     struct place place;
     uint64_t hash_from, hash_last, hash_stop;
     size_t bytes, bytes_max;
-    bool any, stopped;
+    bool any, stopped, is_busy;
     void (*visit)(void *context, const struct row_key *key, const struct object *value_or_null, int64_t expire_at_ms);
     void *context;
 };
@@ -62,6 +66,12 @@ static void capture_one(struct capture *capture, struct entry *entry, uint64_t h
     place_account_dirty(place, entry, 1);
 }
 
+static bool is_captured(const struct entry *entry)
+{
+    struct object value = entry_is_live(entry) ? entry_object(entry) : (struct object){0};
+    return entry_is_live(entry) && object_capture_is_there(&value);
+}
+
 static struct entry *capture_entry(void *context, struct entry *entry)
 {
     struct capture *capture = context;
@@ -74,6 +84,11 @@ static struct entry *capture_entry(void *context, struct entry *entry)
         return entry;
     if (capture->any && capture->bytes >= capture->bytes_max && hash != capture->hash_last) {
         capture->stopped = true;
+        capture->hash_stop = hash;
+        return entry;
+    }
+    if (hash != capture->hash_last && is_captured(entry)) {
+        capture->stopped = capture->is_busy = true;
         capture->hash_stop = hash;
         return entry;
     }
@@ -111,6 +126,8 @@ bool capture_slot(struct keyspace *keyspace, uint8_t db, uint16_t slot, uint64_t
     lock_acquire(&partition->lock);
     bool done = !place_find(keyspace, db, slot, &capture.place) || capture_locked(&capture, hash_from);
     lock_release(&partition->lock);
+    if (capture.is_busy && !capture.any)
+        nanosleep(&(struct timespec){.tv_nsec = BUSY_PAUSE_NS}, NULL);
     return done;
 }
 

@@ -5,17 +5,33 @@
  *       its keys that end at or below the offset are in what is copied, all others are not.
  *   P2  rows are read after, and RAM wins, as in walk.c. A row with a larger offset than the range's is of a key that was
  *       cold then and has been written since: the range is copied again.
- *   P3  ranges end at multiples of 2^25 in the hash. One that has more rows than are worth holding is cut short. */
+ *   P3  ranges end at multiples of 2^25 in the hash. One that has more rows than are worth holding is cut short.
+ *   P4  of a large collection only the capture is begun under the hold of P1; it is written in holds of its own, before anything
+ *       is shown. One that is under another's capture is waited for, and the range is collected anew. */
 #include "base/hash.h"
+#include "base/memory.h"
 #include "keyspace/keyspace_private.h"
 #include "object/codec.h"
+#include "object/object_capture.h"
+
+#include <time.h>
 
 #define GROUP_MASK ((UINT64_C(1) << 25) - 1)
 #define SEGMENTS_PER_HOLD 16
 #define RANGE_BYTES_MAX ((size_t)256 << 10)
 #define HOLD_BYTES_MAX ((size_t)64 << 10)
+#define LARGE_PIECE_BYTES ((size_t)64 << 10)
+#define LARGE_PAUSE_NS 20000
+#define BUSY_PAUSE_NS 1000000
 
-/* What RAM has of a key; the name follows in the buffer, then the payload of a value that is not a block. */
+/* The payload of a large collection. */
+struct large_payload {
+    struct object_capture *capture; /* NULL: it is all there */
+    struct buffer bytes;
+    struct large_payload *next;
+};
+
+/* What RAM has of a key; the name follows in the buffer, then the payload of a value that is neither a block nor large. */
 struct copied_item {
     uint64_t hash;
     int64_t expire_at_ms;
@@ -23,17 +39,19 @@ struct copied_item {
     bool is_live;
     size_t payload_length;
     struct block *block;
+    struct large_payload *large;
 };
 
 struct range_copy {
     struct keyspace *keyspace;
     const struct copy_visitor *visitor;
     struct buffer items;
+    struct large_payload *begun; /* captures of this range */
     size_t items_read, collected_bytes, shown_bytes;
     uint8_t db; /* physical */
     uint16_t slot;
     uint64_t from, to, offset, last_hash;
-    bool has_rows, is_cut, is_stale, any_shown;
+    bool has_rows, is_cut, is_stale, any_shown, is_busy;
 };
 
 static size_t padded(size_t length)
@@ -43,13 +61,31 @@ static size_t padded(size_t length)
 
 /* ---- RAM's part ---- */
 
-static size_t item_add_payload(struct range_copy *copy, const struct entry *entry, struct block **block)
+static struct large_payload *large_begin(struct range_copy *copy, const struct object *value)
+{
+    struct large_payload *large = memory_allocate_zeroed(sizeof(*large));
+    large->capture = object_capture_begin(value, &large->bytes);
+    object_capture_move(value, &keyspace_partition_of(copy->keyspace, copy->slot)->lock);
+    large->next = copy->begun;
+    copy->begun = large;
+    copy->collected_bytes += object_external_bytes(value);
+    return large;
+}
+
+static size_t item_add_payload(struct range_copy *copy, const struct entry *entry, struct copied_item *item)
 {
     struct object value = entry_object(entry);
     size_t before = copy->items.length;
     if (value.type == OBJECT_STRING && value.encoding == ENCODING_BLOCK) {
-        *block = block_acquire(value.block);
+        item->block = block_acquire(value.block);
         copy->collected_bytes += value.block->length;
+        return 0;
+    }
+    copy->is_busy |= object_capture_is_there(&value);
+    if (copy->is_busy)
+        return 0;
+    if (object_capture_suits(&value)) {
+        item->large = large_begin(copy, &value);
         return 0;
     }
     codec_encode(&value, &copy->items);
@@ -62,7 +98,7 @@ static struct entry *collect_entry(void *context, struct entry *entry)
     enum entry_state state = entry_state(entry);
     struct bytes name = entry_key(entry);
     uint64_t hash = hash_bytes(name.data, name.length, copy->keyspace->hash_seed);
-    if (state == ENTRY_LOADING || state == ENTRY_ABSENT || hash < copy->from)
+    if (state == ENTRY_LOADING || state == ENTRY_ABSENT || hash < copy->from || copy->is_busy)
         return entry;
     size_t place = copy->items.length;
     buffer_reserve(&copy->items, sizeof(struct copied_item));
@@ -73,7 +109,7 @@ static struct entry *collect_entry(void *context, struct entry *entry)
                                .name_length = (uint32_t)name.length,
                                .is_live = entry_is_live(entry)};
     if (item.is_live)
-        item.payload_length = item_add_payload(copy, entry, &item.block);
+        item.payload_length = item_add_payload(copy, entry, &item);
     size_t length = copy->items.length - place, more = padded(length) - length;
     memset(buffer_reserve(&copy->items, more), 0, more);
     copy->items.length += more;
@@ -118,6 +154,28 @@ static void item_pass(struct range_copy *copy, const struct copied_item *item)
     copy->items_read += padded(sizeof(*item) + item->name_length + item->payload_length);
     if (item->block)
         block_release(item->block);
+    if (item->large) {
+        buffer_deinit(&item->large->bytes);
+        memory_free(item->large);
+    }
+}
+
+/* Writes what was begun; in the pauses the others get the lock. */
+static void finish_large(struct range_copy *copy)
+{
+    const struct timespec pause = {.tv_nsec = LARGE_PAUSE_NS};
+    struct buffer piece = {0};
+    for (struct large_payload *large = copy->begun; large; large = large->next) {
+        bool goes_on;
+        do {
+            goes_on = capture_value_step(large->capture, LARGE_PIECE_BYTES, &piece);
+            buffer_append_bytes(&large->bytes, buffer_bytes(&piece)); /* it is moved when it grows: without the lock */
+            piece.length = 0;
+            nanosleep(&pause, NULL);
+        } while (goes_on);
+    }
+    buffer_deinit(&piece);
+    copy->begun = NULL;
 }
 
 /* ---- showing ---- */
@@ -143,6 +201,8 @@ static bool show_item(struct range_copy *copy, const struct copied_item *item)
     struct copied_key key = {name, bytes_of(name.data + name.length, item->payload_length), item->expire_at_ms};
     struct buffer encoded = {0};
     bool goes_on = true;
+    if (item->large)
+        key.payload = buffer_bytes(&item->large->bytes);
     if (item->block) {
         struct object value = {.type = OBJECT_STRING, .encoding = ENCODING_BLOCK, .block = item->block};
         codec_encode(&value, &encoded);
@@ -199,7 +259,25 @@ static void items_drop(struct range_copy *copy)
     while ((item = next_item(copy)))
         item_pass(copy, item);
     copy->items.length = copy->items_read = copy->collected_bytes = copy->shown_bytes = 0;
-    copy->is_cut = copy->is_stale = copy->any_shown = false;
+    copy->is_cut = copy->is_stale = copy->any_shown = copy->is_busy = false;
+}
+
+/* The range's entries, as they are at one offset. */
+static void collect(struct range_copy *copy)
+{
+    struct lock *lock = &keyspace_partition_of(copy->keyspace, copy->slot)->lock;
+    bool is_busy;
+    do {
+        lock_acquire(lock);
+        collect_locked(copy);
+        lock_release(lock);
+        finish_large(copy);
+        is_busy = copy->is_busy;
+        if (is_busy) {
+            items_drop(copy);
+            nanosleep(&(struct timespec){.tv_nsec = BUSY_PAUSE_NS}, NULL);
+        }
+    } while (is_busy);
 }
 
 enum status keyspace_copy_range(struct keyspace *keyspace, struct copy_place *place, const struct copy_visitor *visitor,
@@ -210,13 +288,10 @@ enum status keyspace_copy_range(struct keyspace *keyspace, struct copy_place *pl
                               .db = keyspace_physical(keyspace, place->db),
                               .slot = place->slot,
                               .from = place->hash};
-    struct lock *lock = &keyspace_partition_of(keyspace, place->slot)->lock;
     enum status status;
     bool is_stale;
     do {
-        lock_acquire(lock);
-        collect_locked(&copy);
-        lock_release(lock);
+        collect(&copy);
         status = show_range(&copy);
         is_stale = status == STATUS_OK && copy.is_stale;
         if (is_stale)

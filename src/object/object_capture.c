@@ -45,6 +45,12 @@ static struct object_capture *_Atomic *place_of(const struct object *object)
     }
 }
 
+bool object_capture_is_there(const struct object *object)
+{
+    struct object_capture *_Atomic *place = place_of(object);
+    return place && atomic_load(place);
+}
+
 bool object_capture_suits(const struct object *object)
 {
     struct object_capture *_Atomic *place = place_of(object);

@@ -13,6 +13,8 @@ struct object_capture;
 
 /* Whether the value is so large that it should be captured by steps, and can be. */
 bool object_capture_suits(const struct object *object);
+/* Whether one is under way. */
+bool object_capture_is_there(const struct object *object);
 /* Writes type byte and what stands in front of the elements. The home is told by object_capture_move. */
 struct object_capture *object_capture_begin(const struct object *object, struct buffer *out);
 /* Writes about so many bytes more. False if that was all; then nothing but the end is left. */

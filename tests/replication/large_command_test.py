@@ -8,6 +8,7 @@ import pytest
 
 from tests.lib.server import wait_until
 from tests.replication.story import assert_same, contents, follow, wait_caught_up
+from tests.tier import large_test as large
 
 pytestmark = pytest.mark.forebay_only
 
@@ -182,3 +183,37 @@ def test_fields_that_expire_meanwhile_are_told_once(pair):
     with pair[0].client() as client:
         wait_until(lambda: client('HLEN', '{p}hash') == COUNT - counts[1], 20, 'the fields to expire')
     assert_lasts(pair)
+
+
+def test_large_values_are_copied_as_they_were_while_they_change_and_are_flushed(own_server):
+    """The copy and the flusher want the same values, each of which is under one capture at a time."""
+    server, replica = own_server(), own_server()
+    done = threading.Event()
+
+    def keep_on(commands):
+        with server.client(timeout=60) as client:
+            number = 0
+            while not done.is_set():
+                client.pipeline(commands(number))
+                number += 1
+    with server.client() as client:
+        large.grow(client)
+        changes = [threading.Thread(target=keep_on, args=(change,)) for change in large.CHANGE.values()]
+        threads = changes + [threading.Thread(target=keep_on, args=(lambda _: [('SAVE',)],))]
+        for thread in threads:
+            thread.start()
+        try:
+            for _ in range(3):
+                with replica.client() as other:
+                    follow(other, server.port)
+                    other.ok('REPLICAOF', 'NO', 'ONE')
+                    other.ok('FLUSHALL')
+            with replica.client() as other:
+                follow(other, server.port)
+        finally:
+            done.set()
+            for thread in threads:
+                thread.join()
+    with server.client() as client, replica.client() as other:
+        wait_caught_up(client, other)
+        large.assert_same(large.contents(other), large.contents(client))
