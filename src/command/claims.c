@@ -12,8 +12,6 @@
 #include "base/memory.h"
 #include "keyspace/moment.h"
 
-/* Work that takes less than it costs to let go, or not much more. */
-#define WORK_MIN 2000
 /* Bytes that are as much work as an element. */
 #define BYTES_AN_ELEMENT 64
 #define TRIES_AT_ONCE 16
@@ -45,13 +43,6 @@ static void claim_keys(struct execution *x)
     x->claim_count = (uint32_t)x->key_count;
 }
 
-void execution_unclaim(struct execution *x)
-{
-    for (uint32_t i = 0; i < x->claim_count; i++)
-        keyspace_unclaim(x->keyspace, &x->worker->claims[i]);
-    x->claim_count = 0;
-}
-
 static void append_staged(struct execution *x)
 {
     struct effect_batch *effects = &x->worker->effects;
@@ -61,10 +52,10 @@ static void append_staged(struct execution *x)
     effect_batch_clear(effects);
 }
 
-void execution_let_go(struct execution *x, size_t elements)
+void execution_let_go_now(struct execution *x)
 {
     const struct holding *holding = x->holding;
-    if (elements < WORK_MIN || x->worker->effects.head > 0 || !may_let_go(x))
+    if (x->worker->effects.head > 0 || !may_let_go(x))
         return;
     if (x->claim_count == 0)
         claim_keys(x);
@@ -98,6 +89,14 @@ void execution_hold_again(struct execution *x)
     x->has_let_go = false;
     if (moment_is_there() && (x->command->flags & COMMAND_WRITE))
         execution_keep_keys(x);
+}
+
+void execution_unclaim(struct execution *x)
+{
+    execution_hold_again(x);
+    for (uint32_t i = 0; i < x->claim_count; i++)
+        keyspace_unclaim(x->keyspace, &x->worker->claims[i]);
+    x->claim_count = 0;
 }
 
 /* ---- others' claims ---- */

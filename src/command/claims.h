@@ -7,10 +7,18 @@
  * (keyspace.h), so that who writes to them waits. What it has found of them before (entries, values, that they are absent)
  * stays as it is, and may be read; it changes its keys only when it holds them again. */
 
-/* Lets go if so many elements (or about as much work) are worth it, and 'hold_again' takes back what was let go. In between
- * no key is looked up, and nothing is staged. A command of a transaction or a script does not let go, nor does one that holds
+/* Work that takes less than it costs to let go, or not much more. */
+#define CLAIMS_WORK_MIN 2000
+
+/* Lets go if so many elements (or about as much work) are worth it, and 'hold_again' takes back what was let go, as does the
+ * end of the handler. In between no key is looked up, and nothing is staged. A command of a transaction or a script does not let go, nor does one that holds
  * everything, or is run for a client that was blocked: then these do nothing. */
-void execution_let_go(struct execution *x, size_t elements);
+void execution_let_go_now(struct execution *x);
+static inline void execution_let_go(struct execution *x, size_t elements)
+{
+    if (__builtin_expect(elements >= CLAIMS_WORK_MIN, 0))
+        execution_let_go_now(x);
+}
 void execution_hold_again(struct execution *x);
 
 /* As much work as there is with a value. */
@@ -20,5 +28,5 @@ size_t claims_work_of(const struct object *value);
 
 /* Whether others' claims keep the command out of the partitions that it has just taken. */
 bool execution_is_kept_out(struct execution *x, const struct holding *holding, const struct key *keys, size_t count);
-/* Takes its claims back; all is held. */
+/* Takes back its claims, and what it has let go. */
 void execution_unclaim(struct execution *x);

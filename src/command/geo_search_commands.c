@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Searches: the ranges of scores that cover the shape are looked at, and what is inside is kept. */
 #include "base/memory.h"
+#include "command/claims.h"
 #include "command/effects.h"
 #include "command/geo_query.h"
 #include "command/geo_shared.h"
@@ -100,7 +101,8 @@ static void reply_found(const struct geo_query *query, const struct geo_list *li
     }
 }
 
-static void store_found(const struct geo_query *query, const struct geo_list *list, size_t count)
+/* Frees the list: it is long work, too. */
+static void store_found(const struct geo_query *query, struct geo_list *list, size_t count)
 {
     struct object result = object_empty(OBJECT_ZSET);
     struct buffer *room = edit_room(query->x);
@@ -109,6 +111,9 @@ static void store_found(const struct geo_query *query, const struct geo_list *li
         double score = query->stores_distance ? found->distance / query->unit : found->score;
         zset_update(&result, room, found->member, 0, &score);
     }
+    list_free(list);
+    *list = (struct geo_list){0};
+    execution_hold_again(query->x);
     zset_store_result(query->x, query->destination, &result,
                       query->form == FORM_SEARCH_STORE ? "geosearchstore" : "georadiusstore");
 }
@@ -127,6 +132,8 @@ static void search_generic(struct execution *x, enum geo_form form, bool readonl
     query.destination = stores ? &x->keys[0] : NULL;
     if (!geo_query_parse(&query))
         return;
+    /* With ANY it ends when enough is found. */
+    execution_let_go(x, query.zset && !query.any ? object_count(query.zset) : 0);
     if (query.zset)
         search(&query, &list);
     size_t count = arrange(&query, &list);

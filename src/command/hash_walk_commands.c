@@ -2,6 +2,7 @@
 /* All fields of a hash, some by chance, and some after others. */
 #include "base/memory.h"
 #include "command/args.h"
+#include "command/claims.h"
 #include "command/hash_lookup.h"
 #include "command/member_scan.h"
 #include "command/sample.h"
@@ -22,6 +23,7 @@ static void reply_parts(struct execution *x, const struct hash_walk *walk, unsig
 static void reply_all(struct execution *x, const struct object *hash, unsigned parts)
 {
     struct hash_walk walk;
+    execution_let_go(x, object_count(hash));
     hash_walk_begin(&walk, hash, HASH_AT_ANY_TIME);
     while (hash_walk_next(&walk))
         reply_parts(x, &walk, parts);
@@ -85,6 +87,7 @@ static void drop_expired(struct member_list *list, int64_t now_ms)
 static void hscan_table(struct execution *x, const struct member_scan *scan, const struct member_table *table)
 {
     struct member_list list;
+    execution_let_go(x, (size_t)scan->count);
     member_scan_reply_cursor(x, member_scan_table(scan, table, &list));
     drop_expired(&list, x->expiry_ms);
     reply_array(x->reply, scan->no_values ? list.count : list.count * 2);
@@ -135,6 +138,7 @@ static void reply_repeated(struct execution *x, const struct object *hash, uint6
     size_t total = object_count(hash);
     if (!sample_fits(x, hash, repeats))
         return;
+    execution_let_go(x, repeats);
     reply_drawn_head(x, repeats, parts);
     for (uint64_t i = 0; i < repeats; i++)
         reply_drawn(x, hash, random_below(&x->worker->random, total), parts);
@@ -142,6 +146,7 @@ static void reply_repeated(struct execution *x, const struct object *hash, uint6
 
 static void reply_sample(struct execution *x, const struct object *hash, size_t count, unsigned parts)
 {
+    execution_let_go(x, count);
     size_t *ranks = memory_allocate(count * sizeof(*ranks));
     sample_ranks(&x->worker->random, object_count(hash), count, ranks);
     reply_drawn_head(x, count, parts);
@@ -153,6 +158,7 @@ static void reply_sample(struct execution *x, const struct object *hash, size_t 
 static void reply_every(struct execution *x, const struct object *hash, unsigned parts)
 {
     struct hash_walk walk;
+    execution_let_go(x, object_count(hash));
     reply_drawn_head(x, object_count(hash), parts);
     hash_walk_begin(&walk, hash, HASH_AT_ANY_TIME);
     while (hash_walk_next(&walk)) {

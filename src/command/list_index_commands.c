@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Lists by index and by value. */
 #include "command/args.h"
+#include "command/claims.h"
 #include "command/effects.h"
 #include "command/list_commands.h"
 #include "command/notify.h"
@@ -75,10 +76,15 @@ static void linsert_command(struct execution *x)
         reply_integer(x->reply, 0);
         return;
     }
-    if (!list_object_insert(&list, edit_room(x), x->argv[3], before, x->argv[4])) {
+    struct list_place place;
+    execution_let_go(x, list_object_length(&list));
+    bool found = list_object_find(&list, x->argv[3], &place);
+    execution_hold_again(x);
+    if (!found) {
         reply_integer(x->reply, -1);
         return;
     }
+    list_object_insert_at(&list, edit_room(x), &place, before, x->argv[4]);
     stage_change(x, x->keys, false, "LINSERT", x->argv + 2, 3, 3);
     store_changed(x, x->keys, entry, &list);
     reply_integer(x->reply, (int64_t)list_object_length(&list));
@@ -100,6 +106,7 @@ static void lrange_command(struct execution *x)
         reply_array(x->reply, 0);
         return;
     }
+    execution_let_go(x, (size_t)(stop - start + 1));
     reply_array(x->reply, (size_t)(stop - start + 1));
     list_iterator_init(&iterator, &list, start, false);
     for (; start <= stop && list_iterator_next(&iterator, digits, &element); start++)
@@ -142,6 +149,16 @@ static bool is_negatable(struct execution *x, int64_t value)
     return value != INT64_MIN;
 }
 
+/* What must be looked for is looked for while others have the partition. */
+static size_t remove_equal(struct execution *x, struct object *list, int64_t count)
+{
+    struct list_matches matches;
+    execution_let_go(x, list_object_length(list));
+    list_object_match(list, count, x->argv[3], &matches);
+    execution_hold_again(x);
+    return list_object_remove_matches(list, edit_room(x), count, x->argv[3], &matches);
+}
+
 static void lrem_command(struct execution *x)
 {
     struct entry *entry;
@@ -149,7 +166,7 @@ static void lrem_command(struct execution *x)
     int64_t count;
     if (!arg_int64(x, x->argv[2], &count) || !is_negatable(x, count) || !list_find(x, x->keys, true, &entry, &list))
         return;
-    size_t removed = entry ? list_object_remove(&list, edit_room(x), count, x->argv[3]) : 0;
+    size_t removed = entry ? remove_equal(x, &list, count) : 0;
     if (removed > 0) {
         notify(x, NOTIFY_LIST, "lrem", x->keys);
         if (store_remainder(x, x->keys, entry, &list))
@@ -210,6 +227,7 @@ static size_t lpos_search(struct execution *x, const struct object *list, const 
     struct bytes element;
     char digits[BYTES_INTEGER_MAX];
     size_t found = 0;
+    execution_let_go(x, (size_t)length);
     list_iterator_init(&iterator, list, backwards ? -1 : 0, backwards);
     for (int64_t i = 0; i < looks && found < count_max && list_iterator_next(&iterator, digits, &element); i++) {
         if (!bytes_equal(element, x->argv[2]) || skip-- > 0)

@@ -2,6 +2,7 @@
 /* All members of a set, some by chance, and some after others. Members that are drawn and removed are told as SREM. */
 #include "base/memory.h"
 #include "command/args.h"
+#include "command/claims.h"
 #include "command/effects.h"
 #include "command/member_scan.h"
 #include "command/notify.h"
@@ -28,6 +29,7 @@ static void smembers_command(struct execution *x)
     if (!set_lookup_read(x, x->keys, &entry, &set))
         return;
     reply_set(x->reply, object_count(&set));
+    execution_let_go(x, object_count(&set));
     reply_members(x, &set);
 }
 
@@ -51,6 +53,7 @@ static void sscan_compact(struct execution *x, const struct member_scan *scan, c
 static void sscan_table(struct execution *x, const struct member_scan *scan, const struct member_table *table)
 {
     struct member_list list;
+    execution_let_go(x, (size_t)scan->count);
     member_scan_reply_cursor(x, member_scan_table(scan, table, &list));
     reply_array(x->reply, list.count);
     for (size_t i = 0; i < list.count; i++)
@@ -96,6 +99,7 @@ static void reply_repeated(struct execution *x, const struct object *set, uint64
     size_t total = object_count(set);
     if (!sample_fits(x, set, repeats))
         return;
+    execution_let_go(x, repeats);
     reply_array(x->reply, repeats);
     for (uint64_t i = 0; i < repeats; i++)
         reply_bulk(x->reply, set_object_at(set, random_below(&x->worker->random, total), digits));
@@ -104,6 +108,7 @@ static void reply_repeated(struct execution *x, const struct object *set, uint64
 static void reply_sample(struct execution *x, const struct object *set, size_t count)
 {
     char digits[BYTES_INTEGER_MAX];
+    execution_let_go(x, count);
     size_t *ranks = memory_allocate(count * sizeof(*ranks));
     sample_ranks(&x->worker->random, object_count(set), count, ranks);
     reply_array(x->reply, count);
@@ -135,6 +140,7 @@ static void srandmember_command(struct execution *x)
         reply_repeated(x, &set, (uint64_t)-count);
     } else if ((uint64_t)count >= object_count(&set)) {
         reply_array(x->reply, object_count(&set));
+        execution_let_go(x, object_count(&set));
         reply_members(x, &set);
     } else {
         reply_sample(x, &set, (size_t)count);

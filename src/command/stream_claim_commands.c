@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What is pending: looking at it, and taking it from consumers that will not finish it. */
+#include "command/claims.h"
 #include "command/args.h"
 #include "command/effects.h"
 #include "command/stream_commands.h"
@@ -75,6 +76,8 @@ static void reply_pending_range(struct execution *x, const struct id_tree *tree,
 {
     size_t handle = reply_deferred_begin(x->reply);
     int64_t replied = 0;
+    bool looks_at_all = query->idle_min_ms > 0 || (query->count > 0 && (uint64_t)query->count > tree->count);
+    execution_let_go(x, looks_at_all ? tree->count : query->count > 0 ? (size_t)query->count : 0);
     for (struct id_place place = id_tree_ceiling(tree, query->first);
          place.leaf && replied < query->count && stream_id_compare(id_place_id(place), query->last) <= 0;
          place = id_place_next(place)) {

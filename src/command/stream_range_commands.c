@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Entries of streams by their ids. */
+#include "command/claims.h"
 #include "command/args.h"
 #include "command/stream_commands.h"
 
@@ -19,6 +20,15 @@ static bool parse_range_count(struct execution *x, int64_t *count)
     return true;
 }
 
+/* The whole stream may be in the range, whatever its bounds are. */
+static void reply_large_range(struct execution *x, const struct object *value, struct stream_id first,
+                              struct stream_id last, bool backward, uint64_t count)
+{
+    size_t length = object_count(value);
+    execution_let_go(x, count > 0 && count < length ? count : length);
+    reply_stream_range(x->reply, xstream_of(value), first, last, backward, count);
+}
+
 static void range(struct execution *x, bool backward)
 {
     struct stream_id first, last;
@@ -34,7 +44,7 @@ static void range(struct execution *x, bool backward)
     else if (count == 0)
         reply_null_array(x->reply);
     else
-        reply_stream_range(x->reply, xstream_of(&value), first, last, backward, count < 0 ? 0 : (uint64_t)count);
+        reply_large_range(x, &value, first, last, backward, count < 0 ? 0 : (uint64_t)count);
 }
 
 static void xrange_command(struct execution *x)

@@ -2,6 +2,7 @@
 /* Sorted sets: ranges of members, to be returned, counted, removed or stored. A range becomes ranks first, so that the
  * count is known before the first member is. */
 #include "command/args.h"
+#include "command/claims.h"
 #include "command/effects.h"
 #include "command/notify.h"
 #include "command/zset_range.h"
@@ -73,6 +74,7 @@ static void zrange_reply(struct execution *x, const struct zrange_options *optio
     zset_reply_members(x, count, options->with_scores);
     if (count == 0)
         return;
+    execution_let_go(x, count);
     zset_seek(zset, reverse ? first + count - 1 : first, &cursor);
     for (size_t i = 0; i < count; i++, zset_step(&cursor, reverse))
         zset_reply_member(x, cursor.member, cursor.score, options->with_scores);
@@ -136,10 +138,12 @@ static void zrangestore_command(struct execution *x)
     else if (entry)
         return;
     struct buffer *room = edit_room(x);
+    execution_let_go(x, count);
     if (count > 0)
         zset_seek(&source, first, &cursor);
     for (size_t i = 0; i < count; i++, zset_step(&cursor, false))
         zset_update(&result, room, cursor.member, 0, &cursor.score);
+    execution_hold_again(x);
     zset_store_result(x, &x->keys[0], &result, "zrangestore");
 }
 

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "command/args.h"
+#include "command/claims.h"
 #include "command/member_scan.h"
 #include "command/sample.h"
 #include "command/zset_commands.h"
@@ -29,6 +30,7 @@ static size_t random_rank(struct execution *x, size_t total)
 static void reply_repeated(struct execution *x, const struct object *zset, size_t count, bool with_scores)
 {
     size_t total = object_count(zset);
+    execution_let_go(x, count);
     zset_reply_members(x, count, with_scores);
     for (size_t i = 0; i < count; i++)
         reply_at(x, zset, random_rank(x, total), with_scores);
@@ -60,6 +62,7 @@ static void reply_distinct(struct execution *x, const struct object *zset, size_
     size_t total = object_count(zset);
     if (count > total)
         count = total;
+    execution_let_go(x, count > total / 4 ? total : count);
     zset_reply_members(x, count, with_scores);
     if (count > total / 4)
         reply_most(x, zset, count, with_scores);
@@ -128,6 +131,7 @@ static void scan_large(struct execution *x, const struct member_scan *scan, cons
 {
     char text[ZSET_SCORE_TEXT_MAX];
     struct member_list list;
+    execution_let_go(x, (size_t)scan->count);
     member_scan_reply_cursor(x, member_scan_table(scan, zset_object_table(zset), &list));
     reply_array(x->reply, list.count * 2);
     for (size_t i = 0; i < list.count; i++) {

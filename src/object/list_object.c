@@ -9,6 +9,7 @@
 #include "object/list_object.h"
 
 #include "base/check.h"
+#include "base/memory.h"
 #include "object/list_private.h"
 #include "object/listpack.h"
 
@@ -236,20 +237,36 @@ void list_object_set(struct object *list, struct buffer *room, int64_t index, st
     replace_at(list, room, node, listpack_offset(listpack, position), element);
 }
 
-bool list_object_insert(struct object *list, struct buffer *room, struct bytes pivot, bool before, struct bytes element)
+bool list_object_find(const struct object *list, struct bytes pivot, struct list_place *place)
 {
     struct list_node *node = list->encoding == ENCODING_QUICKLIST ? ((struct list_body *)list->body)->head : NULL;
     do {
         struct bytes listpack = node ? buffer_bytes(&node->listpack) : list->bytes;
         const uint8_t *found = listpack_find(listpack_first(listpack), pivot, 0);
         if (found) {
-            size_t offset = listpack_offset(listpack, found) + (before ? 0 : listpack_step(found));
-            insert_at(list, room, node, offset, element);
+            *place = (struct list_place){node, listpack_offset(listpack, found)};
             return true;
         }
         node = node ? node->next : NULL;
     } while (node);
     return false;
+}
+
+void list_object_insert_at(struct object *list, struct buffer *room, const struct list_place *place, bool before,
+                           struct bytes element)
+{
+    struct bytes listpack = place->node ? buffer_bytes(&place->node->listpack) : list->bytes;
+    size_t step = before ? 0 : listpack_step(listpack_at(listpack, place->offset));
+    insert_at(list, room, place->node, place->offset + step, element);
+}
+
+bool list_object_insert(struct object *list, struct buffer *room, struct bytes pivot, bool before, struct bytes element)
+{
+    struct list_place place;
+    bool found = list_object_find(list, pivot, &place);
+    if (found)
+        list_object_insert_at(list, room, &place, before, element);
+    return found;
 }
 
 /* ---- removing ---- */
@@ -323,19 +340,65 @@ static size_t remove_in(struct object *list, struct buffer *room, struct list_no
     return removed;
 }
 
-size_t list_object_remove(struct object *list, struct buffer *room, int64_t count, struct bytes element)
+static size_t most_of(int64_t count)
+{
+    return count == 0 ? SIZE_MAX : count < 0 ? (size_t) - (uint64_t)count : (size_t)count;
+}
+
+static size_t count_equal(struct bytes listpack, struct bytes element)
+{
+    size_t count = 0;
+    const uint8_t *position = listpack_first(listpack);
+    while (position && (position = listpack_find(position, element, 0))) {
+        position = listpack_next(position);
+        count++;
+    }
+    return count;
+}
+
+static void matches_add(struct list_matches *matches, struct list_node *node)
+{
+    if (matches->count == matches->capacity) {
+        matches->capacity = matches->capacity ? matches->capacity * 2 : 16;
+        matches->nodes = memory_resize(matches->nodes, matches->capacity * sizeof(struct list_node *));
+    }
+    matches->nodes[matches->count++] = node;
+}
+
+void list_object_match(const struct object *list, int64_t count, struct bytes element, struct list_matches *matches)
 {
     bool backwards = count < 0;
-    size_t most = count == 0 ? SIZE_MAX : backwards ? (size_t) - (uint64_t)count : (size_t)count;
+    const struct list_body *body = list->body;
+    size_t left = most_of(count), equal;
+    *matches = (struct list_matches){0};
     if (list->encoding != ENCODING_QUICKLIST)
-        return remove_in(list, room, NULL, most, backwards, element);
-    struct list_body *body = list->body;
-    size_t removed = 0;
-    for (struct list_node *node = backwards ? body->tail : body->head, *next; node && removed < most; node = next) {
-        next = backwards ? node->previous : node->next;
-        removed += remove_in(list, room, node, most - removed, backwards, element);
+        return;
+    for (struct list_node *node = backwards ? body->tail : body->head; node && left > 0;
+         node = backwards ? node->previous : node->next) {
+        if ((equal = count_equal(buffer_bytes(&node->listpack), element)) == 0)
+            continue;
+        matches_add(matches, node);
+        left -= equal < left ? equal : left;
     }
+}
+
+size_t list_object_remove_matches(struct object *list, struct buffer *room, int64_t count, struct bytes element,
+                                  struct list_matches *matches)
+{
+    size_t most = most_of(count), removed = 0;
+    if (list->encoding != ENCODING_QUICKLIST)
+        return remove_in(list, room, NULL, most, count < 0, element);
+    for (size_t i = 0; i < matches->count; i++)
+        removed += remove_in(list, room, matches->nodes[i], most - removed, count < 0, element);
+    memory_free(matches->nodes);
     return removed;
+}
+
+size_t list_object_remove(struct object *list, struct buffer *room, int64_t count, struct bytes element)
+{
+    struct list_matches matches;
+    list_object_match(list, count, element, &matches);
+    return list_object_remove_matches(list, room, count, element, &matches);
 }
 
 /* ---- what every type can do ---- */

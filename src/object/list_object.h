@@ -26,6 +26,23 @@ bool list_object_insert(struct object *list, struct buffer *room, struct bytes p
 /* Removes the first 'count' equal elements (0: all; negative: the last ones); returns how many. */
 size_t list_object_remove(struct object *list, struct buffer *room, int64_t count, struct bytes element);
 
+/* The two of these in two steps: what is found is good until the list changes. */
+struct list_place {
+    struct list_node *node; /* NULL: a listpack */
+    size_t offset;
+};
+bool list_object_find(const struct object *list, struct bytes pivot, struct list_place *place);
+void list_object_insert_at(struct object *list, struct buffer *room, const struct list_place *place, bool before,
+                           struct bytes element);
+struct list_matches {
+    struct list_node **nodes; /* of a large list, those to be looked into, in their order */
+    size_t count, capacity;
+};
+void list_object_match(const struct object *list, int64_t count, struct bytes element, struct list_matches *matches);
+/* Frees the matches. */
+size_t list_object_remove_matches(struct object *list, struct buffer *room, int64_t count, struct bytes element,
+                                  struct list_matches *matches);
+
 /* Walks from the element with this index (which must be there) on. */
 struct list_iterator {
     const struct object *list;
