@@ -114,6 +114,13 @@ static inline void lock_release(struct lock *lock)
         lock_release_slow(lock);
 }
 
+/* For its holder: whether somebody waits for it, as far as is known. */
+static inline bool lock_is_wanted(const struct lock *lock)
+{
+    return atomic_load_explicit(&lock->state, memory_order_relaxed) == 2 ||
+           atomic_load_explicit(&lock->starved, memory_order_relaxed) != 0;
+}
+
 /* After a failed lock_try: has the mail posted when the lock was released, at once if it is free by now. Whoever gets
  * it has to try again. */
 void lock_park(struct lock *lock, struct parked *parked);

@@ -261,7 +261,7 @@ static bool can_serve(struct execution *x, const struct holding *holding, const 
     if (!holds_all(holding, blocked))
         return false;
     for (size_t i = 0; keyspace_any_claims() && i < blocked->key_count; i++)
-        if (keyspace_is_claimed(x->keyspace, &blocked->keys[i]))
+        if (keyspace_claim_of(x->keyspace, &blocked->keys[i]) != CLAIM_NONE)
             return false;
     for (size_t i = 0; i < blocked->key_count; i++)
         if (!keyspace_is_decided(x->keyspace, &blocked->keys[i]))

@@ -10,10 +10,14 @@
 #include <time.h>
 
 #include "base/memory.h"
+#include "base/ticks.h"
 #include "keyspace/moment.h"
 
 /* Bytes that are as much work as an element. */
 #define BYTES_AN_ELEMENT 64
+/* For so long a partition is held without a break; and so long others get to take what they wait for. */
+#define HOLD_US 400
+#define WANTED_PAUSE_NS 50000
 #define TRIES_AT_ONCE 16
 #define TRY_PAUSE_NS 20000
 
@@ -37,10 +41,20 @@ static void claim_keys(struct execution *x)
         worker->claims = memory_resize(worker->claims, x->key_count * sizeof(struct key_claim));
     }
     for (size_t i = 0; i < x->key_count; i++) {
-        worker->claims[i].key = x->keys[i];
+        worker->claims[i] = (struct key_claim){.key = x->keys[i]};
         keyspace_claim(x->keyspace, &worker->claims[i]);
     }
     x->claim_count = (uint32_t)x->key_count;
+}
+
+static void release(struct execution *x)
+{
+    const struct holding *holding = x->holding;
+    x->has_let_go = true;
+    if (holding->kind == HOLD_ONE)
+        keyspace_release_one(x->keyspace, holding->partition);
+    else
+        keyspace_release_several(x->keyspace, &holding->set, x->worker->number);
 }
 
 static void append_staged(struct execution *x)
@@ -54,17 +68,12 @@ static void append_staged(struct execution *x)
 
 void execution_let_go_now(struct execution *x)
 {
-    const struct holding *holding = x->holding;
     if (x->worker->effects.head > 0 || !may_let_go(x))
         return;
     if (x->claim_count == 0)
         claim_keys(x);
     append_staged(x);
-    x->has_let_go = true;
-    if (holding->kind == HOLD_ONE)
-        keyspace_release_one(x->keyspace, holding->partition);
-    else
-        keyspace_release_several(x->keyspace, &holding->set, x->worker->number);
+    release(x);
 }
 
 static bool try_again(struct execution *x)
@@ -87,8 +96,33 @@ void execution_hold_again(struct execution *x)
             nanosleep(&(struct timespec){.tv_nsec = TRY_PAUSE_NS}, NULL);
     }
     x->has_let_go = false;
+    x->held_since = ticks_now();
     if (moment_is_there() && (x->command->flags & COMMAND_WRITE))
         execution_keep_keys(x);
+}
+
+static bool is_wanted(const struct execution *x)
+{
+    for (size_t i = 0; i < x->key_count; i++)
+        if (lock_is_wanted(keyspace_partition_lock(x->keyspace, key_partition(&x->keys[i]))))
+            return true;
+    return false;
+}
+
+void execution_breathe_out(struct execution *x)
+{
+    uint64_t since = x->held_since ? x->held_since : x->worker->now_ticks;
+    if (ticks_now() - since < (uint64_t)(HOLD_US * ticks_per_us) || !may_let_go(x))
+        return;
+    if (x->claim_count == 0)
+        claim_keys(x);
+    for (uint32_t i = 0; i < x->claim_count; i++)
+        x->worker->claims[i].is_exclusive = true;
+    bool wanted = is_wanted(x);
+    release(x);
+    if (wanted)
+        nanosleep(&(struct timespec){.tv_nsec = WANTED_PAUSE_NS}, NULL);
+    execution_hold_again(x);
 }
 
 void execution_unclaim(struct execution *x)
@@ -124,8 +158,8 @@ bool execution_is_kept_out(struct execution *x, const struct holding *holding, c
     for (size_t i = 0; i < count; i++) {
         if (decides_later && keyspace_has_claims(x->keyspace, key_partition(&keys[i])))
             return true;
-        if (!decides_later && keyspace_is_claimed(x->keyspace, &keys[i]) &&
-            (writes_key(x, keys, i) || would_change(x, &keys[i])))
+        enum claim_kind kind = decides_later ? CLAIM_NONE : keyspace_claim_of(x->keyspace, &keys[i]);
+        if (kind == CLAIM_EXCLUSIVE || (kind == CLAIM_SHARED && (writes_key(x, keys, i) || would_change(x, &keys[i]))))
             return true;
     }
     return false;

@@ -21,6 +21,16 @@ static inline void execution_let_go(struct execution *x, size_t elements)
 }
 void execution_hold_again(struct execution *x);
 
+/* Between two steps of a long change of the keys' values: once the partitions have been held for long, others get them for a
+ * moment. The values are the claimant's alone from the first time on: who reads their keys waits as well, as do those who
+ * would write them to rows, so that nobody sees a half. Nothing is done about the keys but this change. */
+void execution_breathe_out(struct execution *x);
+static inline void execution_breathe(struct execution *x)
+{
+    if (__builtin_expect((++x->breaths & 63) == 0, 0))
+        execution_breathe_out(x);
+}
+
 /* As much work as there is with a value. */
 size_t claims_work_of(const struct object *value);
 

@@ -34,6 +34,8 @@ struct execution {
     uint8_t needs;        /* what the reply must wait for: enum reply_need */
     bool waits_for_reads; /* a key of a class that waits: what was shown must last, too */
     bool has_let_go;      /* claims.h: its partitions are not held for the moment */
+    uint16_t breaths;
+    uint64_t held_since; /* ticks; 0: since it began */
     uint32_t claim_count;
     uint64_t appended_end; /* of effects that were appended on the way; 0: none were */
 };

@@ -95,6 +95,23 @@ static void stage_restore(struct execution *x, const struct key *key, const stru
     buffer_deinit(&dump);
 }
 
+void stage_large_begin(struct execution *x, const struct key *key, size_t elements)
+{
+    if (!x->recording || x->worker->effects.count > 0)
+        return;
+    execution_let_go(x, elements);
+    if (x->has_let_go)
+        stream_batch_begin_large(&x->worker->effects, key->db, false);
+}
+
+void stage_large_end(struct execution *x)
+{
+    if (!x->has_let_go)
+        return;
+    stream_batch_gather(x->engine->stream, &x->worker->effects);
+    execution_hold_again(x);
+}
+
 static void stage_any(struct execution *x, const struct key *key, const struct object *value, int64_t expire_at_ms,
                       bool creates)
 {

@@ -38,6 +38,10 @@ void stage_subcommand(struct execution *x, const struct key *key, bool creates, 
 /* Stages the whole value, whatever its type. */
 void stage_whole(struct execution *x, const struct key *key, const struct object *value, int64_t expire_at_ms,
                  bool creates);
+/* Around staging much about a key as the first effects of a command, if it is so much: while others have the partitions. What
+ * is staged must be there before anything is changed; little may be staged after it. */
+void stage_large_begin(struct execution *x, const struct key *key, size_t elements);
+void stage_large_end(struct execution *x);
 /* An empty buffer for object_edit_begin; good until the next call. */
 struct buffer *edit_room(struct execution *x);
 

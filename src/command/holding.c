@@ -229,7 +229,7 @@ void execution_release(struct execution *x, struct holding *holding)
             note_class_write(x, offset);
     } else if (x->waits_for_reads)
         offset = class_end(x);
-    else
+    if (__builtin_expect(x->appended_end > offset, 0))
         offset = x->appended_end;
     execution_unlock(x, holding);
     if (effects->count > 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Entries enter a stream, and the oldest leave it. An entry is told to the stream of effects with the id that it got, a trim
  * with the length that it left. */
+#include "command/claims.h"
 #include "command/stream_commands.h"
 
 #include "command/args.h"
@@ -21,6 +22,23 @@ struct trim_options {
     bool has_trim, is_no_create, has_limit;
     struct xstream_trim trim;
 };
+
+/* Between two looks at the clock. */
+#define TRIMMED_AT_ONCE 1000
+
+/* Of much that goes, whole nodes first, some at a time; to others it is one change. */
+static size_t trim_stream(struct execution *x, struct xstream *stream, const struct xstream_trim *trim)
+{
+    struct xstream_trim some = *trim;
+    size_t trimmed = 0, piece = 0;
+    some.is_approximate = true;
+    some.limit = TRIMMED_AT_ONCE;
+    while (trim->limit == 0 && (piece = xstream_trim(stream, &some)) > 0) {
+        trimmed += piece;
+        execution_breathe(x);
+    }
+    return trimmed + xstream_trim(stream, trim);
+}
 
 static bool parse_threshold(struct execution *x, struct trim_options *options, bool by_length, struct bytes word)
 {
@@ -186,7 +204,7 @@ static void add_entry(struct execution *x, const struct trim_options *options, s
             object_release(value);
         return;
     }
-    size_t trimmed = options->has_trim ? xstream_trim(stream, &options->trim) : 0;
+    size_t trimmed = options->has_trim ? trim_stream(x, stream, &options->trim) : 0;
     store_changed(x, key, entry, value);
     stage_entry(x, key, !entry, id, words, word_count);
     notify(x, NOTIFY_STREAM, "xadd", key);
@@ -262,7 +280,7 @@ static void xtrim_command(struct execution *x)
     }
     if (!check_options(x, &options, true) || !stream_lookup(x, &x->keys[0], true, &entry, &value))
         return;
-    size_t trimmed = entry ? xstream_trim(xstream_edit(&value), &options.trim) : 0;
+    size_t trimmed = entry ? trim_stream(x, xstream_edit(&value), &options.trim) : 0;
     if (trimmed > 0) {
         store_changed(x, &x->keys[0], entry, &value);
         stage_trim(x, &x->keys[0], xstream_of(&value));

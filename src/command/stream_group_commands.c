@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Making and removing groups and consumers, and acknowledging what they have done. */
+#include "command/claims.h"
 #include "command/args.h"
 #include "command/blocked.h"
 #include "command/effects.h"
 #include "command/notify.h"
 #include "command/stream_commands.h"
 #include "resp/error_text.h"
+
+/* Between two looks at the clock. */
+#define FORGOTTEN_AT_ONCE 8
 
 /* ---- XGROUP ---- */
 
@@ -149,13 +153,23 @@ static void xgroup_setid_command(struct execution *x)
     reply_status(x->reply, "OK");
 }
 
+/* What is pending for a consumer that goes, a few at a time; to others it is one change. */
+static void forget_pending(struct execution *x, struct subject *subject, struct xstream_consumer *consumer)
+{
+    while (xstream_consumer_forget(xstream_edit(&subject->value), subject->group, consumer, FORGOTTEN_AT_ONCE))
+        execution_breathe(x);
+}
+
 static void xgroup_destroy_command(struct execution *x)
 {
     struct subject subject;
     if (!subject_find(x, false, &subject))
         return;
     if (subject.group) {
-        xstream_group_destroy(xstream_edit(&subject.value), x->argv[3]);
+        struct xstream *stream = xstream_edit(&subject.value);
+        for (size_t i = 0; i < subject.group->consumer_count; i++)
+            forget_pending(x, &subject, subject.group->consumers[i]);
+        xstream_group_destroy(stream, x->argv[3]);
         subject_store(x, &subject, "DESTROY", "xgroup-destroy", x->argv + 3, 1);
     }
     reply_integer(x->reply, subject.group != NULL);
@@ -181,7 +195,9 @@ static void xgroup_delconsumer_command(struct execution *x)
     struct xstream_consumer *consumer = xstream_consumer_find(subject.group, x->argv[4]);
     if (consumer) {
         pending = consumer->pending.count;
-        xstream_consumer_destroy(xstream_edit(&subject.value), subject.group, consumer);
+        struct xstream *stream = xstream_edit(&subject.value);
+        forget_pending(x, &subject, consumer);
+        xstream_consumer_destroy(stream, subject.group, consumer);
         subject_store(x, &subject, "DELCONSUMER", "xgroup-delconsumer", x->argv + 3, 2);
     }
     reply_integer(x->reply, (int64_t)pending);

@@ -2,8 +2,12 @@
 /* What the files of the sorted set family share: look-up, results, replies, and removal by rank. */
 #include "command/zset_commands.h"
 
+#include "command/claims.h"
 #include "command/effects.h"
 #include "command/notify.h"
+
+/* Members that are removed between two looks at the clock. */
+#define REMOVED_AT_ONCE 8
 
 static bool take_zset(struct execution *x, struct entry *entry, struct object *zset)
 {
@@ -78,6 +82,17 @@ static void stage_removal(struct execution *x, const struct key *key, const stru
     buffer_deinit(&copies);
 }
 
+/* Of a large set piece by piece; to others it is one. */
+static void remove_ranks(struct execution *x, struct object *zset, size_t first, size_t count)
+{
+    while (count > 0) {
+        size_t piece = !zset_object_table(zset) || count < REMOVED_AT_ONCE ? count : REMOVED_AT_ONCE;
+        zset_remove_ranks(zset, edit_room(x), first, piece);
+        count -= piece;
+        execution_breathe(x);
+    }
+}
+
 void zset_remove_range(struct execution *x, const struct key *key, struct entry *entry, struct object *zset,
                        size_t first, size_t count, const char *event)
 {
@@ -85,8 +100,10 @@ void zset_remove_range(struct execution *x, const struct key *key, struct entry 
     if (empties) {
         delete_key(x, key, entry);
     } else {
+        stage_large_begin(x, key, count);
         stage_removal(x, key, zset, first, count);
-        zset_remove_ranks(zset, edit_room(x), first, count);
+        stage_large_end(x);
+        remove_ranks(x, zset, first, count);
         store_changed(x, key, entry, zset);
     }
     notify(x, NOTIFY_ZSET, event, key);

@@ -14,7 +14,7 @@
  *    a key is not visited twice if it is written in between.
  * C4 a large collection is only begun under the hold in which it is visited; the rest is written in holds of its own,
  *    while it may be changed, moved to another key or deleted: the row gets what it was when it was visited. One that
- *    is under another's capture is waited for. */
+ *    is under another's capture, or in the middle of a change, is waited for. */
 #include "base/hash.h"
 #include "keyspace/keyspace_private.h"
 #include "object/object_capture.h"
@@ -87,7 +87,7 @@ static struct entry *capture_entry(void *context, struct entry *entry)
         capture->hash_stop = hash;
         return entry;
     }
-    if (hash != capture->hash_last && is_captured(entry)) {
+    if (hash != capture->hash_last && (is_captured(entry) || place_is_being_changed(&capture->place, entry))) {
         capture->stopped = capture->is_busy = true;
         capture->hash_stop = hash;
         return entry;

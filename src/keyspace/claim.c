@@ -25,14 +25,26 @@ bool keyspace_has_claims(struct keyspace *keyspace, uint32_t partition)
     return partition_is_claimed(&keyspace->partitions[partition]);
 }
 
-bool keyspace_is_claimed(struct keyspace *keyspace, const struct key *key)
+enum claim_kind keyspace_claim_of(struct keyspace *keyspace, const struct key *key)
 {
     const struct partition *partition = keyspace_partition_of(keyspace, key->slot);
+    enum claim_kind kind = CLAIM_NONE;
     partition_assert_held(keyspace, partition);
     for (const struct list *node = partition->claims.next; node != &partition->claims; node = node->next) {
         const struct key_claim *claim = list_entry(node, struct key_claim, node);
-        if (claim->key.hash == key->hash && claim->key.db == key->db && bytes_equal(claim->key.name, key->name))
-            return true;
+        if (claim->key.hash != key->hash || claim->key.db != key->db || !bytes_equal(claim->key.name, key->name))
+            continue;
+        if (claim->is_exclusive)
+            return CLAIM_EXCLUSIVE;
+        kind = CLAIM_SHARED;
     }
-    return false;
+    return kind;
+}
+
+bool place_is_being_changed(const struct place *place, const struct entry *entry)
+{
+    if (!partition_is_claimed(place->partition) || !entry_is_live(entry))
+        return false;
+    struct key key = place_key(place, entry);
+    return keyspace_claim_of(place->keyspace, &key) == CLAIM_EXCLUSIVE;
 }

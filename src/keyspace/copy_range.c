@@ -7,7 +7,8 @@
  *       cold then and has been written since: the range is copied again.
  *   P3  ranges end at multiples of 2^25 in the hash. One that has more rows than are worth holding is cut short.
  *   P4  of a large collection only the capture is begun under the hold of P1; it is written in holds of its own, before anything
- *       is shown. One that is under another's capture is waited for, and the range is collected anew. */
+ *       is shown. One that is under another's capture, or in the middle of
+ *       a change, is waited for, and the range is collected anew. */
 #include "base/hash.h"
 #include "base/memory.h"
 #include "keyspace/keyspace_private.h"
@@ -45,6 +46,7 @@ struct copied_item {
 struct range_copy {
     struct keyspace *keyspace;
     const struct copy_visitor *visitor;
+    struct place place; /* under the hold of P1 */
     struct buffer items;
     struct large_payload *begun; /* captures of this range */
     size_t items_read, collected_bytes, shown_bytes;
@@ -81,7 +83,7 @@ static size_t item_add_payload(struct range_copy *copy, const struct entry *entr
         copy->collected_bytes += value.block->length;
         return 0;
     }
-    copy->is_busy |= object_capture_is_there(&value);
+    copy->is_busy |= object_capture_is_there(&value) || place_is_being_changed(&copy->place, entry);
     if (copy->is_busy)
         return 0;
     if (object_capture_suits(&value)) {
@@ -120,17 +122,16 @@ static struct entry *collect_entry(void *context, struct entry *entry)
 
 static void collect_locked(struct range_copy *copy)
 {
-    struct place place;
     uint64_t next = copy->from;
     copy->offset = copy->visitor->offset(copy->visitor->context);
     copy->to = UINT64_MAX;
     copy->has_rows = false;
-    if (!place_find(copy->keyspace, copy->db, copy->slot, &place))
+    if (!place_find(copy->keyspace, copy->db, copy->slot, &copy->place))
         return;
-    uint32_t keys = atomic_load_explicit(&place.table->keys, memory_order_relaxed);
-    copy->has_rows = copy->keyspace->backing && keys != place.table->resident;
+    uint32_t keys = atomic_load_explicit(&copy->place.table->keys, memory_order_relaxed);
+    copy->has_rows = copy->keyspace->backing && keys != copy->place.table->resident;
     for (unsigned i = 0; i < SEGMENTS_PER_HOLD || (next & GROUP_MASK) != 0; i++) {
-        next = slot_table_visit(place.table, next, collect_entry, copy);
+        next = slot_table_visit(copy->place.table, next, collect_entry, copy);
         if (next == 0)
             return;
         if (copy->collected_bytes >= HOLD_BYTES_MAX && (next & GROUP_MASK) == 0)

@@ -98,6 +98,7 @@ void keyspace_acquire_unclaimed(struct keyspace *keyspace, uint32_t worker);
 struct key_claim {
     struct list node; /* in its partition */
     struct key key;
+    bool is_exclusive; /* (lock) the claimant is changing the value: nobody else may even look at it */
 };
 void keyspace_claim(struct keyspace *keyspace, struct key_claim *claim);
 void keyspace_unclaim(struct keyspace *keyspace, struct key_claim *claim);
@@ -108,7 +109,8 @@ static inline bool keyspace_any_claims(void)
     return __builtin_expect(atomic_load_explicit(&keyspace_claim_count, memory_order_relaxed) != 0, 0);
 }
 bool keyspace_has_claims(struct keyspace *keyspace, uint32_t partition);
-bool keyspace_is_claimed(struct keyspace *keyspace, const struct key *key);
+enum claim_kind { CLAIM_NONE, CLAIM_SHARED, CLAIM_EXCLUSIVE };
+enum claim_kind keyspace_claim_of(struct keyspace *keyspace, const struct key *key);
 
 /* What a failed try could not have: a partition by its number, or the gate in one of its two ways. */
 #define HELD_UP_BY_GATE_SHARED PARTITION_COUNT

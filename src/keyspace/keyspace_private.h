@@ -105,6 +105,10 @@ static inline bool partition_is_claimed(const struct partition *partition)
     return !list_is_empty(&partition->claims);
 }
 
+/* claim.c (lock): whether somebody is in the middle of changing the entry's value. */
+struct place;
+bool place_is_being_changed(const struct place *place, const struct entry *entry);
+
 static inline struct database_part *partition_database(const struct partition *partition, unsigned physical_db)
 {
     return atomic_load_explicit(&partition->databases[physical_db], memory_order_acquire);

@@ -55,7 +55,7 @@ struct moment *keyspace_moment_begin(struct keyspace *keyspace, uint32_t worker,
     moment->bytes_max = bytes_max;
     moment->keyspace = keyspace;
     lock_init(&moment->lock, LOCK_LEAF, 0);
-    keyspace_acquire_all(keyspace, worker);
+    keyspace_acquire_unclaimed(keyspace, worker);
     check(!keyspace->moment);
     keyspace->moment = moment;
     atomic_store(&moment_is_kept, true);

@@ -191,15 +191,24 @@ struct xstream_consumer *xstream_consumer_append(struct xstream *stream, struct 
     return consumer_insert(stream, group, group->consumer_count, name, seen_ms);
 }
 
+bool xstream_consumer_forget(struct xstream *stream, struct xstream_group *group, struct xstream_consumer *consumer,
+                             size_t most)
+{
+    while (consumer->pending.count > 0 && most-- > 0) {
+        struct stream_id id = id_place_id(id_tree_last(&consumer->pending));
+        id_tree_remove(&consumer->pending, id);
+        stream->bytes -= sizeof(struct xstream_pending);
+        memory_free(id_tree_remove(&group->pending, id));
+    }
+    return consumer->pending.count > 0;
+}
+
 void xstream_consumer_destroy(struct xstream *stream, struct xstream_group *group, struct xstream_consumer *consumer)
 {
     bool found;
     size_t at = find_name((void *const *)group->consumers, group->consumer_count, consumer->name, &found);
     check(found && group->consumers[at] == consumer);
-    for (struct id_place place = id_tree_first(&consumer->pending); place.leaf; place = id_place_next(place)) {
-        stream->bytes -= sizeof(struct xstream_pending);
-        memory_free(id_tree_remove(&group->pending, id_place_id(place)));
-    }
+    xstream_consumer_forget(stream, group, consumer, SIZE_MAX);
     remove_at((void **)group->consumers, &group->consumer_count, at);
     consumer_free(stream, consumer);
 }

@@ -118,6 +118,9 @@ struct xstream_consumer *xstream_consumer_find(const struct xstream_group *group
 struct xstream_consumer *xstream_consumer_create(struct xstream *stream, struct xstream_group *group, struct bytes name,
                                                  int64_t now_ms);
 /* What is pending for it is pending no more. */
+/* Drops at most so many of its pending entries; whether there are more. */
+bool xstream_consumer_forget(struct xstream *stream, struct xstream_group *group, struct xstream_consumer *consumer,
+                             size_t most);
 void xstream_consumer_destroy(struct xstream *stream, struct xstream_group *group, struct xstream_consumer *consumer);
 
 struct xstream_pending *xstream_pending_find(const struct xstream_group *group, struct stream_id id);

@@ -217,3 +217,40 @@ def test_large_values_are_copied_as_they_were_while_they_change_and_are_flushed(
     with server.client() as client, replica.client() as other:
         wait_caught_up(client, other)
         large.assert_same(large.contents(other), large.contents(client))
+
+
+def test_long_changes_are_seen_as_a_whole(own_server):
+    """By readers, by a replica, by a save and by who replays the log: a range is all there, or all gone."""
+    server, replica = own_server(), own_server()
+    half = COUNT // 2
+    refill = [word for i in range(half) for word in (i, 'member:%d' % i)]
+    with server.client() as client, replica.client() as other:
+        grow(client, 'ZADD', '{p}z', lambda i: (i, 'member:%d' % i))
+        client('SET', '{p}other', 'v')
+        follow(other, server.port)
+
+    def remove(client, number):
+        assert client('ZREMRANGEBYSCORE', '{p}z', 0, half - 1) == half
+        assert client('ZADD', '{p}z', *refill) == half
+
+    def look(client, _):
+        assert client('ZCARD', '{p}z') in (half, COUNT)
+        assert client('ZCOUNT', '{p}z', 0, half - 1) in (0, half)
+
+    def look_in_a_transaction(client, _):
+        count, low = transaction(client, ('ZCARD', '{p}z'), ('ZCOUNT', '{p}z', 0, half - 1))
+        assert count == low + half
+
+    def trim(client, number):
+        client.pipeline([('XADD', '{p}x', '*', 'f', i) for i in range(5000)])
+        client('XGROUP', 'CREATE', '{p}x', 'g', 0)
+        client('XREADGROUP', 'GROUP', 'g', 'c', 'COUNT', 4000, 'STREAMS', '{p}x', '>')
+        assert client('XGROUP', 'DELCONSUMER', '{p}x', 'g', 'c') == 4000
+        assert client('XGROUP', 'DESTROY', '{p}x', 'g') == 1
+        assert client('XTRIM', '{p}x', 'MAXLEN', 7) == 4993 + (7 if number else 0)
+
+    def others(client, number):
+        assert client('GET', '{p}other') == b'v'
+        assert client('SAVE') == 'OK'
+    together(server, remove, look, look_in_a_transaction, trim, others)
+    assert_lasts((server, replica))
