@@ -3,14 +3,38 @@
 
 #include "replication/rdb_request.h"
 
-static bool take_key(void *context, const struct rdb_key *key)
+/* 0 would be no expiry: a time before the beginning of time has passed just as well a little later. */
+static int64_t expiry_of(const struct rdb_key *key)
 {
-    struct copy_in *copy = context;
+    return key->expire_at_ms > 0 ? key->expire_at_ms : 1;
+}
+
+static bool load_key(struct copy_in *copy, const struct rdb_key *key)
+{
+    if (copy->only_requests || copy->requests.length > 0 || key->db >= DATABASE_COUNT || key->idle_seconds >= 0 ||
+        key->frequency >= 0)
+        return false;
+    struct loaded_key loaded = {.db = key->db,
+                                .name = key->name,
+                                .payload = key->payload,
+                                .expire_at_ms = key->expire_at_ms == RDB_NO_EXPIRE ? ENTRY_NO_EXPIRE : expiry_of(key)};
+    return bulk_load_key(&copy->load, &loaded);
+}
+
+static void ask_for_key(struct copy_in *copy, const struct rdb_key *key)
+{
     if (key->db != copy->db) {
         rdb_request_select(&copy->requests, key->db);
         copy->db = key->db;
     }
     rdb_request_key(&copy->requests, key, true);
+}
+
+static bool take_key(void *context, const struct rdb_key *key)
+{
+    struct copy_in *copy = context;
+    if (!load_key(copy, key))
+        ask_for_key(copy, key);
     copy->keys++;
     return true;
 }
@@ -33,9 +57,9 @@ static bool take_about(void *context, struct bytes name, struct bytes value)
     return true;
 }
 
-void copy_in_begin(struct copy_in *copy)
+void copy_in_begin(struct copy_in *copy, struct engine *engine)
 {
-    *copy = (struct copy_in){.db = -1};
+    *copy = (struct copy_in){.db = -1, .load.engine = engine};
     struct rdb_visitor visitor = {.context = copy, .key = take_key, .function = take_function, .about = take_about};
     rdb_file_reader_init(&copy->reader, &visitor);
     const struct bytes flush_keys[] = {BYTES("FLUSHALL")}, flush_functions[] = {BYTES("FUNCTION"), BYTES("FLUSH")};
@@ -45,16 +69,21 @@ void copy_in_begin(struct copy_in *copy)
 
 enum status copy_in_read(struct copy_in *copy, struct bytes bytes, size_t *taken)
 {
-    return rdb_file_read(&copy->reader, bytes, taken);
+    enum status status = rdb_file_read(&copy->reader, bytes, taken);
+    bulk_load_flush(&copy->load);
+    return status;
 }
 
 enum status copy_in_finish(struct copy_in *copy)
 {
-    return rdb_file_read_end(&copy->reader);
+    enum status status = rdb_file_read_end(&copy->reader);
+    bulk_load_flush(&copy->load);
+    return status;
 }
 
 void copy_in_end(struct copy_in *copy)
 {
+    bulk_load_deinit(&copy->load);
     rdb_file_reader_deinit(&copy->reader);
     buffer_deinit(&copy->requests);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The primary's whole data set, as it comes: bytes of a file (copy_in.c), executed as requests. */
+/* The primary's whole data set, as it comes: bytes of a file (copy_in.c), put in at once or executed as requests. */
 #define _GNU_SOURCE
 #include <string.h>
 
@@ -22,7 +22,7 @@ void follower_begin_copy(struct attempt *attempt)
     }
     log_notice("copying the primary's data", "primary=%s:%d bytes=%lld", follower.host, follower.port,
                attempt->sync.has_mark ? -1LL : (long long)attempt->sync.copy_bytes);
-    copy_in_begin(&follower.copy);
+    copy_in_begin(&follower.copy, follower.engine);
     follower.copy_is_read = false;
     follower.is_copying = true;
     follower_feed_open(0, 0);
@@ -78,14 +78,24 @@ static struct bytes next_of_copy(const struct attempt *attempt, bool *ends)
     return next;
 }
 
-/* Turns what has come of the file into requests. True: there are some, or it is over. */
+/* What every turn of a worker does before it changes keys. */
+static void prepare_room(void)
+{
+    follower.worker->now_ms = loop_now_ms(follower.loop);
+    engine_make_room(follower.engine, follower.worker);
+    follower.copy.only_requests = stream_must_wait(follower.engine->stream);
+}
+
+/* Puts in what has come of the file, or turns it into requests. True: there are some, or it is over. */
 static bool read_copy(struct attempt *attempt)
 {
     struct copy_in *copy = &follower.copy;
     bool ends;
     size_t taken;
     struct bytes next = next_of_copy(attempt, &ends);
+    prepare_room();
     enum status status = copy_in_read(copy, next, &taken);
+    stream_write(follower.engine->stream);
     if (status == STATUS_OK && ends)
         status = copy_in_finish(copy);
     attempt->sync.copy_bytes -= attempt->sync.has_mark ? 0 : taken;

@@ -39,9 +39,10 @@ struct rdb_file_reader {
     bool is_complete; /* the end was read, and the checksum fits */
     char error[128];  /* what is wrong, and at which byte; empty while nothing is */
     /* private */
-    struct buffer waiting; /* bytes that are not the whole of anything yet */
-    size_t retry_at;       /* how many they must be before that is tried again */
-    uint64_t offset;       /* of the first of them in the file */
+    struct buffer waiting;           /* bytes that are not the whole of anything yet */
+    size_t retry_at;                 /* how many they must be before that is tried again */
+    struct buffer room, second_room; /* for what is not as it stands in the file */
+    uint64_t offset;                 /* of the first of them in the file */
     uint64_t checksum;
     int version;
     struct rdb_key next;

@@ -23,6 +23,7 @@
 #define VERSION_MAX 13
 #define VERSION_VALKEY 80
 #define DB_MAX INT32_MAX
+#define ROOM_KEPT_BYTES_MAX ((size_t)64 << 10)
 #define TYPE_MODULE 6
 #define TYPE_MODULE_2 7
 
@@ -32,7 +33,6 @@ struct attempt {
     struct bytes input; /* what is left of it */
     enum rdb_extent state;
     bool is_refused; /* by the visitor */
-    struct buffer room, second_room;
 };
 
 static enum status fail(struct rdb_file_reader *reader, const char *what)
@@ -51,6 +51,8 @@ void rdb_file_reader_init(struct rdb_file_reader *reader, const struct rdb_visit
 void rdb_file_reader_deinit(struct rdb_file_reader *reader)
 {
     buffer_deinit(&reader->waiting);
+    buffer_deinit(&reader->room);
+    buffer_deinit(&reader->second_room);
 }
 
 /* ---- parts of an item ---- */
@@ -114,7 +116,8 @@ static struct bytes take_string(struct attempt *attempt, struct buffer *room)
 static void read_about(struct attempt *attempt)
 {
     const struct rdb_visitor *visitor = &attempt->reader->visitor;
-    struct bytes name = take_string(attempt, &attempt->room), value = take_string(attempt, &attempt->second_room);
+    struct bytes name = take_string(attempt, &attempt->reader->room),
+                 value = take_string(attempt, &attempt->reader->second_room);
     if (attempt->state == RDB_EXTENT_WHOLE && visitor->about)
         attempt->is_refused = !visitor->about(visitor->context, name, value);
 }
@@ -122,7 +125,7 @@ static void read_about(struct attempt *attempt)
 static void read_function(struct attempt *attempt)
 {
     const struct rdb_visitor *visitor = &attempt->reader->visitor;
-    struct bytes code = take_string(attempt, &attempt->room);
+    struct bytes code = take_string(attempt, &attempt->reader->room);
     if (attempt->state != RDB_EXTENT_WHOLE)
         return;
     attempt->reader->functions++;
@@ -181,13 +184,13 @@ static void read_module(struct attempt *attempt)
 /* The name where the byte before the value is not part of it. */
 static struct bytes take_name(struct attempt *attempt)
 {
-    struct bytes name = take_string(attempt, &attempt->room);
-    if (attempt->state != RDB_EXTENT_WHOLE || name.data == attempt->room.data)
+    struct bytes name = take_string(attempt, &attempt->reader->room);
+    if (attempt->state != RDB_EXTENT_WHOLE || name.data == attempt->reader->room.data)
         return name;
-    attempt->room.length = 0;
-    buffer_reserve(&attempt->room, 1);
-    buffer_append_bytes(&attempt->room, name);
-    return buffer_bytes(&attempt->room);
+    attempt->reader->room.length = 0;
+    buffer_reserve(&attempt->reader->room, 1);
+    buffer_append_bytes(&attempt->reader->room, name);
+    return buffer_bytes(&attempt->reader->room);
 }
 
 static void read_key(struct attempt *attempt, uint8_t type)
@@ -291,6 +294,14 @@ static void read_item(struct attempt *attempt)
 
 /* ---- the whole ---- */
 
+/* Most items need little, and a large one's memory is not kept for them. */
+static void room_empty(struct buffer *room)
+{
+    room->length = 0;
+    if (room->capacity > ROOM_KEPT_BYTES_MAX)
+        buffer_deinit(room);
+}
+
 /* One item from the front of what waits: false if there is none, or no more to come. */
 static bool read_next(struct rdb_file_reader *reader, size_t *at, enum status *status)
 {
@@ -313,8 +324,8 @@ static bool read_next(struct rdb_file_reader *reader, size_t *at, enum status *s
         if (attempt.is_refused)
             *status = STATUS_CLOSED;
     }
-    buffer_deinit(&attempt.room);
-    buffer_deinit(&attempt.second_room);
+    room_empty(&reader->room);
+    room_empty(&reader->second_room);
     return attempt.state == RDB_EXTENT_WHOLE && !is_end && *status == STATUS_OK;
 }
 

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Following another Forebay: its bytes become our own, at the same offsets, and outlive a crash."""
 import random
+import struct
 
 import pytest
 
 from tests.lib.resp import encode
 from tests.lib.server import memory_of, wait_until
 from tests.replication.story import follow, info, wait_up
-from tests.replication.stream_primary import StreamPrimary
+from tests.replication.stream_primary import StreamPrimary, string_of
 
 pytestmark = pytest.mark.forebay_only
 
@@ -83,6 +84,59 @@ def test_an_open_bracket_is_asked_for_again(own_server, primary):
     assert primary.full == 1 and replica('MGET', 'a', 'b', 'd') == [b'2', b'2', None]
     replica.ok('SELECT', 2)
     assert replica('MGET', 'c', 'd') == [b'3', b'4']
+
+
+class FilePrimary(StreamPrimary):
+    """Its copy is the bytes that the story gives."""
+
+    def __init__(self, items):
+        super().__init__()
+        self.items = items
+
+    def rdb(self):
+        head = b'REDIS0010' + b'\xfa' + string_of('forebay-version') + string_of('1')
+        return head + b'\xfa' + string_of('repl-stream-db') + string_of(0) + self.items + b'\xff' + b'\0' * 8
+
+
+def item(key, value):
+    return b'\x00' + string_of(key) + string_of(value)
+
+
+def test_what_needs_a_request_keeps_its_place_among_what_does_not(own_server):
+    large = 'x' * 100000
+    items = b'\xfe\x03' + item('a', 'of 3') + b'\xfe\x00' + item('a', 1) + item('b', 1)
+    items += b'\xf9\x07' + item('a', 2) + item('a', 3) + item('large', large) + item('large', 'small')
+    items += b'\xfc' + struct.pack('<q', 4102444800000) + item('timed', 'v') + b'\xfc' + struct.pack('<q', 0) + item('over', 'v')
+    items += b''.join(item('k:%d' % i, i) for i in range(20000)) + b'\xf8\x09' + item('k:7', 'late')
+    with FilePrimary(items) as primary:
+        server = own_server()
+        replica = server.client()
+        replica.ok('SET', 'own', 'v')
+        follow(replica, primary.port)
+
+        def look(client):
+            assert client('MGET', 'a', 'b', 'large', 'k:19999', 'k:7', 'own') == [b'3', b'1', b'small', b'19999', b'late', None]
+            assert client('PEXPIRETIME', 'timed') == 4102444800000
+            client.ok('SELECT', 3)
+            assert client('GET', 'a') == b'of 3'
+        assert replica('DBSIZE') == 20005  # what is over is the primary's to remove
+        look(replica)
+        server.restart(kill=True)
+        look(server.client())
+
+
+@pytest.mark.parametrize('items', [
+    b'\xfe\x10' + item('a', 1),                       # a database that is not here
+    item('a', 1) + b'\x01' + string_of('l') + b'\x05' + string_of('one of five'),
+    item('a', 1) + b'\x0b' + string_of('s') + string_of(b'\x03\0\0\0\1\0\0\0\1\0'),  # integers of three bytes
+])
+def test_a_copy_that_cannot_be_taken_leaves_no_history(own_server, items):
+    with FilePrimary(items) as primary:
+        replica = own_server().client()
+        replica.ok('REPLICAOF', '127.0.0.1', primary.port)
+        wait_until(lambda: primary.full >= 2, what='another attempt')
+        assert info(replica)['master_link_status'] == 'down' and primary.partial == 0
+        assert all(asked == ('?', -1) for asked in primary.asked[1:])
 
 
 class Model:
