@@ -73,6 +73,7 @@ static void end(void)
 {
     log_notice("failover ends", "ms=%lld", (long long)(loop_now_ms(failover.loop) - failover.began_ms));
     failover.is_written = false;
+    failover.until_ms = 0;
     follower.asks_to_take_over = false;
     atomic_store(&failover.engine->writes_stopped, false);
     atomic_store(&failover.state, FAILOVER_NONE);
@@ -217,6 +218,8 @@ static void order_done(struct session *session, int64_t argument)
 static void begin(struct mail *mail)
 {
     memory_free(list_entry(mail, struct order, mail));
+    if (state() != FAILOVER_WAITING)
+        return; /* an abort was faster */
     failover.began_ms = loop_now_ms(failover.loop);
     failover.until_ms = failover.wish.timeout_ms > 0 ? failover.began_ms + failover.wish.timeout_ms : 0;
     log_notice("failover begins", "target=%s:%d timeout_ms=%lld", failover.wish.host, failover.wish.port,

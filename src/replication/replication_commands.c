@@ -204,11 +204,13 @@ static void role_command(struct execution *x)
         return;
     }
     char number[BYTES_INTEGER_MAX];
+    struct stream_info info;
     struct role_listing listing = {.count = 0};
+    stream_read_info(x->engine->stream, &info);
     leader_each(note_view, &listing);
     reply_array(x->reply, 3);
     reply_bulk_text(x->reply, "master");
-    reply_integer(x->reply, (int64_t)stream_end(x->engine->stream));
+    reply_integer(x->reply, (int64_t)info.end + info.bias);
     reply_array(x->reply, listing.count);
     for (unsigned i = 0; i < listing.count; i++) {
         const struct replica_view *view = &listing.views[i];
