@@ -164,7 +164,7 @@ test: test-programs
 # Every tests/fuzz/*_fuzz.c for some time, instrumented by clang.
 FUZZ_SECONDS ?= 60
 FUZZ_PROGRAMS := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/fuzz/*_fuzz.c))
-FUZZ_FOLDERS ?= base resp object script keyspace stream tier command
+FUZZ_FOLDERS ?= base resp net object script keyspace stream tier command replication
 
 $(BUILD)/fuzz/%_fuzz: $(BUILD)/obj/tests/fuzz/%_fuzz.o $(call archives,$(FUZZ_FOLDERS))
 	@mkdir -p $(@D)

@@ -12,7 +12,7 @@ from tests.lib import server as servers
 from tests.lib.resp import Error
 from tests.lib.server import memory_of, wait_until
 from tests.replication.primary_story import Writers
-from tests.replication.story import assert_same, fill, value_of
+from tests.replication.story import assert_same, fill, follow, value_of
 from tests.tier.disk_full_test import Device
 
 pytestmark = [pytest.mark.forebay_only,
@@ -74,7 +74,7 @@ def test_rows_out_of_memory_are_saved_within_the_bound_of_memory(load):
             ours.pipeline([('SET', 'key:%d' % i, '%d %s' % (i, value)) for i in range(begin, begin + 500)])
         before = node.rss()
         assert ours('SAVE') == 'OK'
-        assert node.rss() < max(before, 64 << 20) + (16 << 20)
+        assert node.rss() < max(before, 64 << 20) + (16 + servers.MEMORY_MORE_MB << 20)
         theirs = load(node)
         assert theirs('DBSIZE') == 100000
         for i in range(0, 100000, 997):
@@ -235,41 +235,93 @@ class Sequence(threading.Thread):
             self.done += 25
 
 
+FILLER = random.Random(5).randbytes(300).hex()
+
+
+def prepare(client):
+    """What the writer meets, and what keeps a save busy."""
+    for begin in range(0, 60000, 500):
+        client.pipeline([('SET', 'filler:%d' % i, FILLER) for i in range(begin, begin + 500)])
+    make_big(client)
+
+
+def make_big(client):
+    for begin in range(0, 20000, 500):
+        client('HSET', 'h:big', *(word for i in range(begin, begin + 500) for word in ('field %d' % i, i)))
+
+
+def save_beside_a_writer(writer, node):
+    """Two files; each has in its name how many transactions had come back before."""
+    ours = node.client()
+    writer.start()
+    try:
+        wait_until(lambda: writer.done > 3000)
+        for _ in range(2):
+            before = writer.done
+            assert ours('SAVE') == 'OK'
+            wait_until(lambda: writer.done > before)
+            shutil.copy(os.path.join(node.directory, 'dump.rdb'), os.path.join(node.directory, 'save%d' % before))
+    finally:
+        writer.stopping = True
+        writer.join()
+    assert 'not of one moment' not in node.log_tail(100000)
+    return sorted(name for name in os.listdir(node.directory) if name.startswith('save'))
+
+
+def assert_of_one_moment(load, node, name, seed):
+    """The file has what comes of the transactions up to the one that it says is the last."""
+    theirs, expected = load(node, name), load(node, name)
+    number = int(theirs('GET', 'done'))
+    expected.ok('FLUSHALL')
+    make_big(expected)
+    for words in changes(seed, number + 1):
+        expected.pipeline(words)
+    assert theirs('EVAL', "local n = 0 for i = 0, 59999 do if redis.call('GETDEL', 'filler:' .. i) == ARGV[1] then "
+                  "n = n + 1 end end return n", 0, FILLER) == 60000
+    assert_same(expected, theirs, (0, 1))
+    return number
+
+
 @pytest.mark.parametrize('directives', [{'durability': 'none'}, {}, {'maxmemory': memory_of(40)}])
 def test_all_keys_are_of_one_moment(load, directives):
     with servers.start(tier_free_space_min=0, **directives) as node:
-        ours = node.client()
-        filler = random.Random(5).randbytes(300).hex()
-        for begin in range(0, 60000, 500):
-            ours.pipeline([('SET', 'filler:%d' % i, filler) for i in range(begin, begin + 500)])
-        for begin in range(0, 20000, 500):
-            ours('HSET', 'h:big', *(word for i in range(begin, begin + 500) for word in ('field %d' % i, i)))
+        prepare(node.client())
         writer = Sequence(node, 6)
-        writer.start()
-        try:
-            wait_until(lambda: writer.done > 3000)
-            for _ in range(2):
-                before = writer.done
-                assert ours('SAVE') == 'OK'
-                wait_until(lambda: writer.done > before)
-                shutil.copy(os.path.join(node.directory, 'dump.rdb'), os.path.join(node.directory, 'save%d' % before))
-        finally:
-            writer.stopping = True
-            writer.join()
+        for name in save_beside_a_writer(writer, node):
+            assert int(name[4:]) - 1 <= assert_of_one_moment(load, node, name, 6) < writer.done
+
+
+def test_a_replica_saves_what_it_has_at_one_moment(load):
+    with servers.start(tier_free_space_min=0) as primary, servers.start(tier_free_space_min=0) as replica:
+        prepare(primary.client())
+        follow(replica.client(), primary.port)
+        writer = Sequence(primary, 7)
+        for name in save_beside_a_writer(writer, replica):
+            assert assert_of_one_moment(load, replica, name, 7) < writer.done
+
+
+@pytest.mark.parametrize('durability', ['behind', 'none'])
+def test_writes_of_much_wait_and_the_file_is_exact(load, durability):
+    """80 MB are written over while they are saved, which is far more than is put aside in memory."""
+    with servers.start(durability=durability, tier_free_space_min=0) as node:
+        ours = node.client()
+        for begin in range(0, 8000, 100):
+            ours.pipeline([('SET', 'key:%d' % i, random.Random(i).randbytes(10000)) for i in range(begin, begin + 100)])
+        ours('RPUSH', 'list', *range(1000))
+        before = node.rss()
+        ours('BGSAVE')
+        wait_until(lambda: persistence(ours)['current_save_keys_processed'] != '0' or
+                   persistence(ours)['rdb_bgsave_in_progress'] == '0')
+        ours.pipeline([('SET', 'key:%d' % i, 'n' * 10000) for i in range(0, 8000, 2)] + [('LPOP', 'list')] +
+                      [('DEL', 'key:%d' % i) for i in range(1, 8000, 2)])
+        assert wait_saved(ours)['rdb_last_bgsave_status'] == 'ok'
+        assert node.rss_peak() < before + (64 + 2 * servers.MEMORY_MORE_MB << 20)
         assert 'not of one moment' not in node.log_tail(100000)
-        for name in sorted(name for name in os.listdir(node.directory) if name.startswith('save')):
-            theirs = load(node, name)
-            number = int(theirs('GET', 'done'))
-            assert int(name[4:]) - 1 <= number < writer.done
-            expected = load(node, name)
-            expected.ok('FLUSHALL')
-            for begin in range(0, 20000, 500):
-                expected('HSET', 'h:big', *(word for i in range(begin, begin + 500) for word in ('field %d' % i, i)))
-            for words in changes(6, number + 1):
-                expected.pipeline(words)
-            assert theirs('EVAL', "local n = 0 for i = 0, 59999 do if redis.call('GETDEL', 'filler:' .. i) == ARGV[1] then "
-                          "n = n + 1 end end return n", 0, filler) == 60000
-            assert_same(expected, theirs, (0, 1))
+        theirs = load(node)
+        assert theirs('DBSIZE') == 8001 and theirs('LLEN', 'list') == 1000
+        for i in range(8000):
+            assert theirs('GET', 'key:%d' % i) == random.Random(i).randbytes(10000)
+        assert ours('DBSIZE') == 4001
 
 
 def test_databases_exchanged_meanwhile_are_saved_once_each(node, load):
