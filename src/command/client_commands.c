@@ -167,6 +167,14 @@ static void client_no_touch_command(struct execution *x)
     switch_flag(x, SESSION_NO_TOUCH);
 }
 
+static void client_import_source_command(struct execution *x)
+{
+    if (__atomic_load_n(&x->engine->import_mode, __ATOMIC_RELAXED))
+        switch_flag(x, SESSION_IMPORT_SOURCE);
+    else
+        reply_error(x->reply, "ERR Server is not in import mode");
+}
+
 /* OFF and SKIP have no reply themselves. */
 static void client_reply_command(struct execution *x)
 {
@@ -271,6 +279,8 @@ static void client_help_command(struct execution *x)
         "    Protect current client connection from eviction.",
         "NO-TOUCH (ON|OFF)",
         "    Will not touch LRU/LFU stats when this mode is on.",
+        "IMPORT-SOURCE (ON|OFF)",
+        "    Mark this connection as an import source: it sees expired keys while import-mode is on.",
         NULL,
     };
     reply_help(x, lines);
@@ -408,6 +418,12 @@ const struct command client_subcommands[] = {
                                      "filter."},
                            {"7.0.0", "Added `resp`, `multi-mem`, `rbs` and `rbp` fields."},
                            {"7.0.3", "Added `ssub` field."}, {"7.2.0", "Added `lib-name` and `lib-ver` fields."}),
+    },
+    {
+        SUBCOMMAND("IMPORT-SOURCE", client_import_source_command, 3, "8.1.0"),
+        .complexity = "O(1)",
+        .summary = "Lets the connection see keys that have expired, while the server is in import mode.",
+        .arguments = ARGUMENTS(ONE_OF("enabled", ARG_TOKEN("on", "ON"), ARG_TOKEN("off", "OFF"))),
     },
     {
         ADMIN_SUBCOMMAND("NO-EVICT", client_no_evict_command, 3, "7.0.0"),

@@ -93,6 +93,8 @@ static void append_flag_letters(struct buffer *out, const struct session *sessio
         buffer_append_text(out, "e");
     if (session->flags & SESSION_NO_TOUCH)
         buffer_append_text(out, "T");
+    if (session->flags & SESSION_IMPORT_SOURCE)
+        buffer_append_text(out, "I");
     if (out->length == before)
         buffer_append_text(out, "N");
 }

@@ -329,6 +329,15 @@ static void session_update_reply_mode(struct session *session)
     session->reply.silent = session->flags & (SESSION_REPLY_OFF | SESSION_REPLY_SKIP);
 }
 
+/* Nothing has expired for who is told of facts, or brings them from another server. */
+static int64_t session_expiry_ms(const struct session *session, const struct worker *worker)
+{
+    if (__builtin_expect(session->flags & (SESSION_FEED | SESSION_IMPORT_SOURCE), 0) &&
+        (session->flags & SESSION_FEED || __atomic_load_n(&worker->engine->import_mode, __ATOMIC_RELAXED)))
+        return 0;
+    return worker->now_ms;
+}
+
 static struct execution execution_of(struct worker *worker, struct session *session, const struct bytes *argv,
                                      size_t argc, const struct command_entry *command)
 {
@@ -341,7 +350,7 @@ static struct execution execution_of(struct worker *worker, struct session *sess
                               .argv = argv,
                               .argc = argc,
                               .now_ms = worker->now_ms,
-                              .expiry_ms = session->flags & SESSION_FEED ? 0 : worker->now_ms,
+                              .expiry_ms = session_expiry_ms(session, worker),
                               .db = session->db,
                               .recording = engine_stages_effects(worker->engine),
                               .touch = !(session->flags & SESSION_NO_TOUCH)};

@@ -19,7 +19,7 @@ static struct entry *lookup_live(struct execution *x, const struct key *key)
     struct entry *entry = keyspace_find(x->keyspace, key);
     if (__builtin_expect(entry && entry_is_expired(entry, x->expiry_ms), 0)) {
         if (!engine_decides(x->engine))
-            return NULL; /* it is the primary who says when it goes */
+            return NULL; /* it is the primary, or who imports, who says when it goes */
         metric_add(METRIC_expired_keys, 1);
         delete_key(x, key, entry);
         notify(x, NOTIFY_EXPIRED, "expired", key);

@@ -43,10 +43,12 @@ bool engine_make_room(struct engine *engine, struct worker *worker)
     size_t excess = engine_excess(engine);
     if (__builtin_expect(excess == 0, 1))
         return true;
-    bool follows = !engine_decides(engine);
+    bool imports = __atomic_load_n(&engine->import_mode, __ATOMIC_RELAXED);
+    bool follows = !engine_decides(engine) && !imports;
     if (follows && !engine->spill && __atomic_load_n(&following_settings.ignores_maxmemory, __ATOMIC_RELAXED))
         return true;
-    if (!engine->spill && (engine->eviction == EVICT_NOEVICTION || engine->eviction == EVICT_TIER))
+    bool keeps_all = engine->eviction == EVICT_NOEVICTION || engine->eviction == EVICT_TIER || imports;
+    if (!engine->spill && keeps_all)
         return false;
     enum eviction_reach reach = !engine->spill ? EVICT_ANY : follows ? EVICT_CLEAN : EVICT_OPTIONAL;
     size_t dirty = 0;

@@ -35,6 +35,7 @@ struct engine {
     int64_t reply_bytes_max; /* of a reply's own bytes, beside values that are sent from where they are; 0: any */
     char *requirepass;
     _Atomic bool active_expire;
+    bool import_mode;               /* what is due stays for those who import, and is hidden from others */
     _Atomic int following;          /* enum following */
     _Atomic int64_t pause_until_ms; /* CLIENT PAUSE */
     _Atomic bool pause_writes_only;
@@ -67,7 +68,8 @@ static inline bool engine_is_following(const struct engine *engine)
 /* Whether keys may expire and be evicted by this node's own decision. */
 static inline bool engine_decides(const struct engine *engine)
 {
-    return !engine_is_following(engine) && !atomic_load_explicit(&engine->writes_stopped, memory_order_relaxed);
+    return !engine_is_following(engine) && !atomic_load_explicit(&engine->writes_stopped, memory_order_relaxed) &&
+           !__atomic_load_n(&engine->import_mode, __ATOMIC_RELAXED);
 }
 
 /* Then nobody but the link may append. */

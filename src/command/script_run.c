@@ -226,7 +226,8 @@ static void run_begin(struct execution *x, const struct script_call *call)
         .x = x, .call = call, .memory_short = x->worker->memory_short, .started_us = clock_monotonic_us(), .resp = 2};
     session->worker = x->worker;
     session->db = x->db;
-    session->flags = SESSION_AUTHENTICATED | SESSION_EXECUTING_MULTI | (x->session->flags & SESSION_NO_TOUCH);
+    session->flags = SESSION_AUTHENTICATED | SESSION_EXECUTING_MULTI |
+                     (x->session->flags & (SESSION_NO_TOUCH | SESSION_IMPORT_SOURCE));
     scripting.run = &run_of_all;
     script_running_begin(&run_of_all);
 }

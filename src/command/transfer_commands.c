@@ -310,6 +310,15 @@ static void restore_command(struct execution *x)
 #define ARG_FLAG_SINCE(n, t, v) ARG_OPTION(n, t, ARGUMENT_PURE_TOKEN, v)
 #define RENAME_HISTORY HISTORY({"3.2.0", "Source and destination may be the same."})
 
+#define RESTORE_COMPLEXITY "O(N), when N is the size of the value; O(N*log(N)) for sorted sets of N members"
+#define RESTORE_ARGUMENTS                                                                                              \
+    ARGUMENTS(ARG_KEY("key"), ARG_INTEGER("ttl"), ARG_STRING("serialized-value"),                                      \
+              ARG_FLAG_SINCE("replace", "REPLACE", "3.0.0"), ARG_FLAG_SINCE("absttl", "ABSTTL", "5.0.0"),              \
+              ARG_OPTION("seconds", "IDLETIME", ARGUMENT_INTEGER, "5.0.0"),                                            \
+              ARG_OPTION("frequency", "FREQ", ARGUMENT_INTEGER, "5.0.0"))
+#define RESTORE_HISTORY                                                                                                \
+    HISTORY({"3.0.0", "Option `REPLACE`."}, {"5.0.0", "Option `ABSTTL`."}, {"5.0.0", "Options `IDLETIME` and `FREQ`."})
+
 const struct command transfer_commands[] = {
     {
         .name = "COPY",
@@ -385,15 +394,23 @@ const struct command transfer_commands[] = {
         .keys = {KEY_ONE(1, KEY_OW | KEY_UPDATE)},
         .group = "generic",
         .since = "2.6.0",
-        .complexity = "O(N), when N is the size of the value; O(N*log(N)) for sorted sets of N members",
+        .complexity = RESTORE_COMPLEXITY,
         .summary = "Creates a key from what DUMP returned.",
-        .arguments =
-            ARGUMENTS(ARG_KEY("key"), ARG_INTEGER("ttl"), ARG_STRING("serialized-value"),
-                      ARG_FLAG_SINCE("replace", "REPLACE", "3.0.0"), ARG_FLAG_SINCE("absttl", "ABSTTL", "5.0.0"),
-                      ARG_OPTION("seconds", "IDLETIME", ARGUMENT_INTEGER, "5.0.0"),
-                      ARG_OPTION("frequency", "FREQ", ARGUMENT_INTEGER, "5.0.0")),
-        .history = HISTORY({"3.0.0", "Option `REPLACE`."}, {"5.0.0", "Option `ABSTTL`."},
-                           {"5.0.0", "Options `IDLETIME` and `FREQ`."}),
+        .arguments = RESTORE_ARGUMENTS,
+        .history = RESTORE_HISTORY,
+    },
+    {
+        .name = "RESTORE-ASKING",
+        .run = restore_command,
+        .arity = -4,
+        .flags = COMMAND_WRITE | COMMAND_DENYOOM | COMMAND_DANGEROUS | COMMAND_ASKING,
+        .keys = {KEY_ONE(1, KEY_OW | KEY_UPDATE)},
+        .group = "server",
+        .since = "3.0.0",
+        .complexity = RESTORE_COMPLEXITY,
+        .summary = "RESTORE, of a key whose slot is on its way to this node.",
+        .arguments = RESTORE_ARGUMENTS,
+        .history = RESTORE_HISTORY,
     },
     {.name = NULL},
 };

@@ -125,3 +125,21 @@ def test_commands_that_change_a_value_keep_its_expiry(client):
         client('SET', 'k', 5, 'EX', 100)
         client.ok(*command)
         assert client('TTL', 'k') > 0, command
+
+
+@pytest.mark.forebay_only
+def test_who_imports_sees_what_has_expired(own_server):
+    server = own_server()
+    client, source = server.client(), server.client()
+    assert source('CLIENT', 'IMPORT-SOURCE', 'ON') == Error('ERR Server is not in import mode')
+    assert client('CONFIG', 'SET', 'import-mode', 'yes') == 'OK'
+    assert source('CLIENT', 'IMPORT-SOURCE', 'ON') == 'OK' and b' flags=I ' in client('CLIENT', 'LIST')
+    source.pipeline([('SET', 'counter', 1, 'PXAT', 1), ('HSET', 'hash', 'f', 1), ('PEXPIREAT', 'hash', 1)])
+    assert client('GET', 'counter') is None and client('EXISTS', 'hash') == 0
+    assert client('EVAL', "return redis.call('GET', KEYS[1])", 1, 'counter') is None
+    assert source('INCR', 'counter') == 2  # as it did there before its time
+    assert source('EVAL', "return redis.call('GET', KEYS[1])", 1, 'counter') == b'2'
+    assert source('PERSIST', 'counter') == 1 and client('GET', 'counter') == b'2'
+    assert source('HGET', 'hash', 'f') == b'1'
+    assert client('CONFIG', 'SET', 'import-mode', 'no') == 'OK'
+    assert source('GET', 'hash') is None and source('EXISTS', 'hash') == 0
