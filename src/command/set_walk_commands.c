@@ -156,13 +156,16 @@ static void take_random(struct execution *x, struct object *set, size_t count, s
         size_t at = kept->length + sizeof(size_t);
         word_list_keep(kept, set_object_at(set, random_below(&x->worker->random, object_count(set)), digits));
         set_object_remove(set, room, bytes_of(kept->data + at, kept->length - at));
+        execution_breathe(x);
     }
 }
 
 static void pop_all(struct execution *x, struct entry *entry, const struct object *set)
 {
     reply_set(x->reply, object_count(set));
+    execution_let_go(x, object_count(set));
     reply_members(x, set);
+    execution_hold_again(x);
     delete_key(x, x->keys, entry);
     notify(x, NOTIFY_SET, "spop", x->keys);
     notify(x, NOTIFY_GENERIC, "del", x->keys);

@@ -24,7 +24,7 @@ struct trim_options {
 };
 
 /* Between two looks at the clock. */
-#define TRIMMED_AT_ONCE 1000
+#define TRIMMED_AT_ONCE 300
 
 /* Of much that goes, whole nodes first, some at a time; to others it is one change. */
 static size_t trim_stream(struct execution *x, struct xstream *stream, const struct xstream_trim *trim)

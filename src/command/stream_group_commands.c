@@ -9,7 +9,7 @@
 #include "resp/error_text.h"
 
 /* Between two looks at the clock. */
-#define FORGOTTEN_AT_ONCE 8
+#define FORGOTTEN_AT_ONCE 2
 
 /* ---- XGROUP ---- */
 

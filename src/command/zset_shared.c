@@ -7,7 +7,7 @@
 #include "command/notify.h"
 
 /* Members that are removed between two looks at the clock. */
-#define REMOVED_AT_ONCE 8
+#define REMOVED_AT_ONCE 2
 
 static bool take_zset(struct execution *x, struct entry *entry, struct object *zset)
 {

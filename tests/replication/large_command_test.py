@@ -227,6 +227,7 @@ def test_long_changes_are_seen_as_a_whole(own_server):
     with server.client() as client, replica.client() as other:
         grow(client, 'ZADD', '{p}z', lambda i: (i, 'member:%d' % i))
         client('SET', '{p}other', 'v')
+        grow(client, 'SADD', '{p}set', lambda i: ('member:%d' % i,))
         follow(other, server.port)
 
     def remove(client, number):
@@ -249,8 +250,16 @@ def test_long_changes_are_seen_as_a_whole(own_server):
         assert client('XGROUP', 'DESTROY', '{p}x', 'g') == 1
         assert client('XTRIM', '{p}x', 'MAXLEN', 7) == 4993 + (7 if number else 0)
 
+    def pop(client, number):
+        popped = client('SPOP', '{p}set', half)
+        assert len(set(popped)) == half
+        assert client('SADD', '{p}set', *popped) == half
+
+    def look_at_set(client, _):
+        assert client('SCARD', '{p}set') in (half, COUNT)
+
     def others(client, number):
         assert client('GET', '{p}other') == b'v'
         assert client('SAVE') == 'OK'
-    together(server, remove, look, look_in_a_transaction, trim, others)
+    together(server, remove, look, look_in_a_transaction, trim, pop, look_at_set, others)
     assert_lasts((server, replica))

@@ -121,7 +121,8 @@ def measure_row(kind, client, row):
 def measure_copy(kind, server, client):
     """What a replica that copies everything costs."""
     client('DEBUG', 'LONGEST-HOLD')
-    with servers.start('forebay', replicaof='127.0.0.1 %d' % server.port) as replica, replica.client(timeout=600) as other:
+    with servers.start('forebay') as replica, replica.client(timeout=600) as other:
+        other.ok('REPLICAOF', '127.0.0.1', server.port)
         servers.wait_until(lambda: other.info('replication').get('master_link_status') == 'up', 600, 'the copy')
         told(kind, ('(a', 'replica', 'copies)'), client('DEBUG', 'LONGEST-HOLD'), b'', '')
 
