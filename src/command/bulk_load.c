@@ -89,7 +89,8 @@ bool bulk_load_key(struct bulk_load *load, const struct loaded_key *loaded)
     struct key key = keyspace_key(keyspace, loaded->name, loaded->db);
     struct object value;
     if (loaded->payload.length > HOLD_BYTES_MAX || !hold(load, key_partition(&key)) ||
-        !keyspace_is_decided(keyspace, &key))
+        !keyspace_is_decided(keyspace, &key) ||
+        (keyspace_any_claims() && keyspace_claim_of(keyspace, &key) != CLAIM_NONE))
         return false;
     load->scratch.length = 0;
     if (codec_decode(loaded->payload, &load->scratch, &value) != STATUS_OK)
