@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "command/function_durable.h"
@@ -30,6 +31,10 @@
 #define WAIT_MS 100
 #define FILE_PIECE_BYTES ((size_t)1 << 20)
 #define KEEPALIVE_MS 1000
+/* With repl-copy-rate. */
+#define PIECES_A_SECOND 10
+#define PIECE_BYTES_MIN 1024
+#define TOLD_EVERY_MS 10000
 /* The last type of value that Redis 7.0 reads. */
 #define TYPE_MAX_REDIS 19
 
@@ -53,17 +58,50 @@ static bool wait_writable(struct copy_out *copy, int64_t since_ms)
     return poll(&wanted, 1, WAIT_MS) >= 0 || errno == EINTR || fail(copy, "the socket failed");
 }
 
+static int64_t rate_now(void)
+{
+    return __atomic_load_n(&replication_settings.copy_rate, __ATOMIC_RELAXED);
+}
+
+/* How much of so many bytes may go at once. */
+static size_t piece_of(size_t length)
+{
+    int64_t rate = rate_now(), piece = rate / PIECES_A_SECOND;
+    if (rate <= 0)
+        return length;
+    if (piece < PIECE_BYTES_MIN)
+        piece = PIECE_BYTES_MIN;
+    return length < (size_t)piece ? length : (size_t)piece;
+}
+
+/* After so many bytes: waits until the rate has made up for them. */
+static bool keep_rate(struct copy_out *copy, size_t sent)
+{
+    int64_t rate, ahead = (int64_t)sent, before_us = clock_monotonic_us();
+    while ((rate = rate_now()) > 0 && ahead > 0 && !atomic_load(&copy->failure)) {
+        int64_t wait_us = 1 + (int64_t)((double)ahead / (double)rate * 1e6);
+        usleep((useconds_t)(wait_us < WAIT_MS * 1000 ? wait_us : WAIT_MS * 1000));
+        int64_t now_us = clock_monotonic_us();
+        ahead -= (int64_t)((double)rate * (double)(now_us - before_us) / 1e6);
+        before_us = now_us;
+    }
+    return !atomic_load(&copy->failure);
+}
+
 static bool send_bytes(struct copy_out *copy, struct bytes bytes)
 {
     int64_t since_ms = clock_now_ms();
+    size_t piece = piece_of(bytes.length); /* the same until some is taken: TLS wants that */
     while (bytes.length > 0) {
-        ssize_t sent = wire_send(copy->fd, copy->tls, bytes.data, bytes.length);
+        ssize_t sent = wire_send(copy->fd, copy->tls, bytes.data, piece);
         if (sent < 0 && errno != EAGAIN && errno != EINTR)
             return fail(copy, "it closed the connection");
         if (sent > 0) {
             bytes = bytes_of(bytes.data + sent, bytes.length - (size_t)sent);
             since_ms = clock_now_ms();
             copy->bytes += (uint64_t)sent;
+            keep_rate(copy, (size_t)sent);
+            piece = piece_of(bytes.length);
         } else if (!wait_writable(copy, since_ms))
             return false;
     }
@@ -100,7 +138,7 @@ static bool file_write(struct copy_out *copy, struct bytes bytes)
 static ssize_t file_send_piece(struct copy_out *copy, off_t *position)
 {
     if (!copy->tls)
-        return sendfile(copy->fd, copy->file, position, FILE_PIECE_BYTES);
+        return sendfile(copy->fd, copy->file, position, piece_of(FILE_PIECE_BYTES));
     char piece[16 * 1024];
     ssize_t length = pread(copy->file, piece, sizeof(piece), *position);
     ssize_t sent = length > 0 ? wire_send(copy->fd, copy->tls, piece, (size_t)length) : length;
@@ -122,9 +160,10 @@ static bool file_send(struct copy_out *copy)
         ssize_t count = file_send_piece(copy, &position);
         if (count < 0 && errno != EAGAIN && errno != EINTR)
             return fail(copy, "it closed the connection");
-        if (position > before)
+        if (position > before) {
+            sent = keep_rate(copy, (size_t)(position - before));
             since_ms = clock_now_ms();
-        else
+        } else
             sent = wait_writable(copy, since_ms);
     }
     copy->bytes += (uint64_t)position;
@@ -192,6 +231,17 @@ static void visit_again(void *context)
     copy->left_out = copy->mark_left_out;
 }
 
+static void tell_progress(struct copy_out *copy)
+{
+    int64_t now_ms = clock_now_ms();
+    if (now_ms - (copy->told_ms ? copy->told_ms : copy->started_ms) < TOLD_EVERY_MS)
+        return;
+    copy->told_ms = now_ms;
+    log_notice("full resync under way", "offset=%llu db=%d slot=%u keys=%llu bytes=%llu ms=%lld",
+               (unsigned long long)copy->from, copy->place.db, copy->place.slot, (unsigned long long)copy->keys,
+               (unsigned long long)copy->bytes, (long long)(now_ms - copy->started_ms));
+}
+
 static bool write_range(struct copy_out *copy)
 {
     struct copy_visitor visitor = {copy, visit_offset, visit_key, visit_again};
@@ -204,6 +254,7 @@ static bool write_range(struct copy_out *copy)
     if (keyspace_copy_range(copy->engine->keyspace, &copy->place, &visitor, &range) != STATUS_OK)
         return fail(copy, "a row cannot be read");
     copy_map_add(&copy->map, copy_position(copy->place.db, slot, range.last_hash), range.offset);
+    tell_progress(copy);
     return flush(copy, WRITE_BYTES);
 }
 

@@ -40,7 +40,7 @@ struct copy_out {
     int mark_db;
     uint64_t mark_keys, mark_left_out;
     int file; /* -1: none */
-    int64_t kept_alive_ms;
+    int64_t kept_alive_ms, told_ms;
 };
 
 void copy_out_start(struct copy_out *copy);

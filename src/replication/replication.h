@@ -20,6 +20,7 @@ struct replication_settings {
     int64_t backlog_bytes;        /* repl-backlog-size */
     int64_t ping_period_seconds;  /* repl-ping-replica-period */
     int64_t timeout_seconds;      /* repl-timeout */
+    int64_t copy_rate;            /* repl-copy-rate, bytes a second; 0: as fast as it goes */
     int64_t min_replicas;         /* min-replicas-to-write */
     int64_t min_replicas_max_lag; /* min-replicas-max-lag, seconds */
     int64_t members;              /* replication-members */

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A Forebay follows a Forebay: the same bytes at the same offsets, through cuts and crashes, and on to a third."""
 import random
+import socket
 import threading
+import time
 
 import pytest
 
@@ -116,3 +118,39 @@ def test_the_old_primary_follows_the_new_one_without_a_copy(own_server):
     follow(primary, other.port)
     assert_same_history(replica, primary)
     assert copies(other) == (0, 1)
+
+
+def test_a_full_sync_keeps_its_rate_until_that_is_lifted(own_server):
+    primary = own_server(**{'repl-copy-rate': '100kb'})
+    replica = own_server().client()
+    with primary.client() as client:
+        for number in range(3000):
+            client.send('SET', 'k:%d' % number, 'v' * 1000)
+        assert all(client.read() == 'OK' for _ in range(3000))
+        began = time.monotonic()
+        replica.ok('REPLICAOF', '127.0.0.1', primary.port)
+        wait_until(lambda: int(info(replica).get('master_sync_read_bytes', 0)) >= 150 << 10, what='a part of the copy')
+        assert time.monotonic() - began > 1
+        assert info(replica)['master_sync_in_progress'] == '1'
+        client.ok('CONFIG', 'SET', 'repl-copy-rate', 0)
+        wait_until(lambda: info(replica)['master_link_status'] == 'up', 10, 'the link')
+        assert replica('DBSIZE') == 3000
+
+
+def test_a_file_of_known_length_keeps_the_rate_as_well(own_server):
+    primary = own_server(**{'repl-copy-rate': '100kb'})
+    with primary.client() as client:
+        for number in range(1000):
+            client('SET', 'k:%d' % number, 'v' * 1000)
+        with socket.create_connection(('127.0.0.1', primary.port)) as old:
+            old.sendall(b'SYNC\r\n')
+            file = old.makefile('rb')
+            line = file.readline()
+            while line == b'\n':
+                line = file.readline()
+            began, length = time.monotonic(), int(line[1:])
+            file.read(150 << 10)
+            assert time.monotonic() - began > 1
+            client.ok('CONFIG', 'SET', 'repl-copy-rate', 0)
+            rest = file.read(length - (150 << 10))
+            assert time.monotonic() - began < 10 and rest[-9:-8] == b'\xff'
