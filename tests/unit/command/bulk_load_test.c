@@ -8,7 +8,10 @@
 
 #include <cmocka.h>
 
+#include <semaphore.h>
+
 #include "base/check.h"
+#include "base/thread.h"
 #include "object/codec.h"
 #include "object/list_object.h"
 #include "object/string_object.h"
@@ -131,6 +134,50 @@ static void a_collection_is_told_as_it_came(void **state)
     assert_int_equal(keyspace_counts(story->engine.keyspace, 3).keys, 1);
 }
 
+/* A thread that has a partition, or could not have it, until it is ended. */
+struct holder {
+    struct thread thread;
+    struct keyspace *keyspace;
+    uint32_t partition;
+    bool has;
+    sem_t tried, ended;
+};
+
+static void holder_run(void *argument)
+{
+    struct holder *holder = argument;
+    holder->has = keyspace_try_one(holder->keyspace, holder->partition);
+    sem_post(&holder->tried);
+    sem_wait(&holder->ended);
+    if (holder->has)
+        keyspace_release_one(holder->keyspace, holder->partition);
+}
+
+static void holder_start(struct holder *holder, struct keyspace *keyspace, const struct key *key)
+{
+    *holder = (struct holder){.keyspace = keyspace, .partition = key_partition(key)};
+    sem_init(&holder->tried, 0, 0);
+    sem_init(&holder->ended, 0, 0);
+    thread_start(&holder->thread, "holder", holder_run, holder);
+    sem_wait(&holder->tried);
+}
+
+static bool holder_end(struct holder *holder)
+{
+    sem_post(&holder->ended);
+    thread_stop(&holder->thread);
+    sem_destroy(&holder->tried);
+    sem_destroy(&holder->ended);
+    return holder->has;
+}
+
+static bool is_free(struct keyspace *keyspace, const struct key *key)
+{
+    struct holder holder;
+    holder_start(&holder, keyspace, key);
+    return holder_end(&holder);
+}
+
 static void another_partition_ends_the_hold(void **state)
 {
     struct story *story = *state;
@@ -138,13 +185,11 @@ static void another_partition_ends_the_hold(void **state)
     struct key first = keyspace_key(keyspace, BYTES("a"), 0), second = keyspace_key(keyspace, BYTES("b"), 0);
     assert_int_not_equal(key_partition(&first), key_partition(&second));
     assert_true(load_text(story, 0, "a", "1", ENTRY_NO_EXPIRE));
-    assert_false(keyspace_try_one(keyspace, key_partition(&first)));
+    assert_false(is_free(keyspace, &first));
     assert_true(load_text(story, 0, "b", "1", ENTRY_NO_EXPIRE));
-    assert_true(keyspace_try_one(keyspace, key_partition(&first)));
-    keyspace_release_one(keyspace, key_partition(&first));
+    assert_true(is_free(keyspace, &first) && !is_free(keyspace, &second));
     bulk_load_flush(&story->load);
-    assert_true(keyspace_try_one(keyspace, key_partition(&second)));
-    keyspace_release_one(keyspace, key_partition(&second));
+    assert_true(is_free(keyspace, &second));
 }
 
 static void what_cannot_be_done_at_once_changes_nothing(void **state)
@@ -152,9 +197,10 @@ static void what_cannot_be_done_at_once_changes_nothing(void **state)
     struct story *story = *state;
     struct keyspace *keyspace = story->engine.keyspace;
     struct key key = keyspace_key(keyspace, BYTES("a"), 0);
-    assert_true(keyspace_try_one(keyspace, key_partition(&key)));
+    struct holder holder;
+    holder_start(&holder, keyspace, &key);
     assert_false(load_text(story, 0, "a", "1", ENTRY_NO_EXPIRE));
-    keyspace_release_one(keyspace, key_partition(&key));
+    assert_true(holder_end(&holder));
     static const char *const damaged[] = {"", "\x01\x05x", "\xfe\x01x", "\x0b\x02\xff\xff"};
     for (size_t i = 0; i < sizeof(damaged) / sizeof(damaged[0]); i++) {
         struct loaded_key loaded = {0, BYTES("a"), bytes_of_text(damaged[i]), ENTRY_NO_EXPIRE};
