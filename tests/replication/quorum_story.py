@@ -52,9 +52,9 @@ class Pair:
 
 
 class Shard:
-    def __init__(self, seed, durability='behind'):
+    def __init__(self, seed, durability='behind', means='received'):
         self.rng = random.Random(seed)
-        self.nodes = [servers.Server('forebay', durability=durability, **DIRECTIVES) for _ in range(3)]
+        self.nodes = [servers.Server('forebay', durability=durability, ack_means=means, **DIRECTIVES) for _ in range(3)]
         self.primary = self.nodes[0]
         self.pairs = [[Pair('%d-%d' % (writer, i)) for i in range(PAIRS)] for writer in range(WRITERS)]
         self.failures, self.ending = [], False
@@ -197,8 +197,8 @@ class Shard:
                         assert_same(client, replica)
 
 
-def tell(rounds, seed, durability='behind', out=None):
-    with Shard(seed, durability) as shard:
+def tell(rounds, seed, durability='behind', means='received', out=None):
+    with Shard(seed, durability, means) as shard:
         for number in range(rounds):
             try:
                 shard.round()
@@ -217,10 +217,12 @@ def main():
     parser.add_argument('--rounds', type=int, default=300)
     parser.add_argument('--seed', type=int, default=1)
     parser.add_argument('--durability', default='behind', choices=('behind', 'through'))
+    parser.add_argument('--ack-means', default='received', choices=('received', 'synced'))
     options = parser.parse_args()
-    print('quorum_story --rounds %d --seed %d --durability %s' % (options.rounds, options.seed, options.durability))
-    print('%d writes acknowledged, %d reads, nothing lost' % tell(options.rounds, options.seed, options.durability,
-                                                                 lambda line: print(line, flush=True)))
+    print('quorum_story --rounds %d --seed %d --durability %s --ack-means %s' % (
+        options.rounds, options.seed, options.durability, options.ack_means))
+    print('%d writes acknowledged, %d reads, nothing lost' % tell(
+        options.rounds, options.seed, options.durability, options.ack_means, lambda line: print(line, flush=True)))
 
 
 if __name__ == '__main__':
