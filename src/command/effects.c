@@ -219,7 +219,7 @@ void stage_change_with(struct execution *x, const struct key *key, bool creates,
         return;
     if (creates)
         name = lower_name(name, lower);
-    size_t piece_max = (EFFECT_WORDS_MAX - 2 - head_count) / step * step;
+    size_t room = EFFECT_PIECE_WORDS - 2 - head_count, piece_max = step > room ? step : room / step * step;
     do {
         size_t piece = count < piece_max ? count : piece_max;
         stage_begin(x, key, name, (uint32_t)(2 + head_count + piece));
@@ -350,6 +350,12 @@ static void append_expiry(void *context, const struct key *key)
     notify_by_itself(NOTIFY_EXPIRED, "expired", key);
 }
 
+/* It is the primary who says when a key goes. */
+static bool may_expire(void *context)
+{
+    return !engine_is_following(context);
+}
+
 static void append_eviction(void *context, const struct key *key)
 {
     class_note_evicted(key->name);
@@ -367,7 +373,8 @@ static bool name_is_optional(void *context, struct bytes name)
 const struct sink *effects_sink(struct engine *engine)
 {
     static struct sink sink;
-    sink = (struct sink){.context = engine, .expired = append_expiry, .evicted = append_eviction};
+    sink = (struct sink){
+        .context = engine, .expired = append_expiry, .may_expire = may_expire, .evicted = append_eviction};
     hash_sink_setup(&sink);
     if (class_any_optional())
         sink.is_optional = name_is_optional;

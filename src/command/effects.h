@@ -32,7 +32,7 @@ void stage_change(struct execution *x, const struct key *key, bool creates, cons
 void stage_change_with(struct execution *x, const struct key *key, bool creates, const char *name,
                        const struct bytes *head, size_t head_count, const struct bytes *words, size_t count,
                        size_t step);
-/* Stages 'NAME SUB key words...', at most EFFECT_WORDS_MAX - 3 of them. */
+/* Stages 'NAME SUB key words...', at most EFFECT_PIECE_WORDS - 3 of them. */
 void stage_subcommand(struct execution *x, const struct key *key, bool creates, const char *name, const char *sub,
                       const struct bytes *words, size_t count);
 /* Stages the whole value, whatever its type. */

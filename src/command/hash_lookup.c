@@ -27,7 +27,7 @@ void hash_store_taken(struct execution *x, const struct key *key, struct entry *
 /* What a command that names its fields sweeps on the way. */
 #define SWEEP_MAX 64
 /* What one effect can name. */
-#define FIELDS_MAX (EFFECT_WORDS_MAX - 2)
+#define FIELDS_MAX (EFFECT_PIECE_WORDS - 2)
 
 /* Fields that are gone, by name, until they are told. */
 struct swept {

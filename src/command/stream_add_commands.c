@@ -171,7 +171,6 @@ static bool choose_id(const struct xstream *stream, const struct wanted_id *want
     return stream_id_compare(*id, stream->last_id) > 0;
 }
 
-/* More words than an effect has go as one, each behind its length: see stream_effects.c. */
 static void stage_entry(struct execution *x, const struct key *key, bool creates, struct stream_id id,
                         const struct bytes *words, size_t word_count)
 {
@@ -179,18 +178,7 @@ static void stage_entry(struct execution *x, const struct key *key, bool creates
     if (!x->recording)
         return;
     const struct bytes head = stream_id_text(id, text);
-    if (word_count + 3 <= EFFECT_WORDS_MAX) {
-        stage_change_with(x, key, creates, "XADD", &head, 1, words, word_count, word_count);
-        return;
-    }
-    struct buffer packed = {0};
-    for (size_t i = 0; i < word_count; i++) {
-        buffer_append(&packed, &words[i].length, sizeof(words[i].length));
-        buffer_append_bytes(&packed, words[i]);
-    }
-    const struct bytes one = buffer_bytes(&packed);
-    stage_change_with(x, key, creates, "XADDPACKED", &head, 1, &one, 1, 1);
-    buffer_deinit(&packed);
+    stage_change_with(x, key, creates, "XADD", &head, 1, words, word_count, word_count);
 }
 
 static void add_entry(struct execution *x, const struct trim_options *options, struct stream_id id, struct entry *entry,

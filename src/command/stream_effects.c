@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* How effects of streams are applied. They are commands as Redis replicates them: XADD with the id that it got, XTRIM with
- * the length that it left, XCLAIM by force for whatever became pending, and XGROUP SETID for how far a group has read.
- * XADDPACKED is ours alone: an entry of more words than an effect has, in one word, each behind its length in 8 bytes. */
+ * the length that it left, XCLAIM by force for whatever became pending, and XGROUP SETID for how far a group has read. */
 #include "base/clock.h"
 #include "base/memory.h"
 #include "command/apply.h"
@@ -25,32 +24,6 @@ static bool apply_xadd(struct object *value, struct buffer *room, const struct e
 {
     (void)room;
     return append(value, effect->words[2], effect->words + 3, effect->count - 3);
-}
-
-static size_t unpack(struct bytes packed, struct bytes *words)
-{
-    size_t count = 0, length;
-    for (size_t at = 0; at + sizeof(length) <= packed.length; at += length) {
-        memcpy(&length, packed.data + at, sizeof(length));
-        at += sizeof(length);
-        if (length > packed.length - at)
-            return 0;
-        if (words)
-            words[count] = bytes_of(packed.data + at, length);
-        count++;
-    }
-    return count;
-}
-
-static bool apply_xaddpacked(struct object *value, struct buffer *room, const struct effect *effect)
-{
-    (void)room;
-    size_t count = unpack(effect->words[3], NULL);
-    struct bytes *words = memory_allocate((count + 1) * sizeof(*words));
-    unpack(effect->words[3], words);
-    bool applied = append(value, effect->words[2], words, count);
-    memory_free(words);
-    return applied;
 }
 
 /* MAXLEN = n */
@@ -181,7 +154,6 @@ static bool apply_xclaim(struct object *value, struct buffer *room, const struct
 
 const struct effect_form stream_effects[] = {
     {"XADD", OBJECT_STREAM, 5, apply_xadd},
-    {"XADDPACKED", OBJECT_STREAM, 4, apply_xaddpacked},
     {"XTRIM", OBJECT_STREAM, 5, apply_xtrim},
     {"XDEL", OBJECT_STREAM, 3, apply_xdel},
     {"XSETID", OBJECT_STREAM, 7, apply_xsetid},

@@ -102,6 +102,7 @@ bool copy_filter_pass(struct copy_filter *filter, struct bytes bytes, struct buf
 {
     struct effect effect;
     size_t at = 0, length;
+    effect_init(&effect);
     buffer_append_bytes(&filter->waiting, bytes);
     while (at < filter->waiting.length && !filter->is_over) {
         struct bytes left = bytes_of(filter->waiting.data + at, filter->waiting.length - at);
@@ -122,6 +123,7 @@ bool copy_filter_pass(struct copy_filter *filter, struct bytes bytes, struct buf
         filter->offset += length;
         at += length;
     }
+    effect_deinit(&effect);
     buffer_consume(&filter->waiting, at);
     return !filter->is_over;
 }

@@ -10,12 +10,14 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/memory.h"
 #include "stream/stream_private.h"
 
 /* A batch larger than this gives its memory back when it is cleared. */
 #define BATCH_KEPT_BYTES_MAX (1 << 20)
 
 /* "$" digits "\r\n" before a word's bytes, "\r\n" after them. */
+#define WORD_BYTES_MIN 6 /* of an empty one */
 #define WORD_OVERHEAD_MAX (1 + BYTES_INTEGER_MAX + 2 + 2)
 
 static inline char *batch_room(struct effect_batch *batch, size_t more)
@@ -124,12 +126,41 @@ static inline const char *read_count(const char *at, const char *end, char mark,
     return at + 2;
 }
 
+void effect_init(struct effect *effect)
+{
+    effect->many = NULL;
+    effect->many_capacity = 0;
+}
+
+void effect_deinit(struct effect *effect)
+{
+    memory_free(effect->many);
+    effect_init(effect);
+}
+
+/* Room for so many words, of which each takes some of the input: so hostile bytes make no more room than they are worth. */
+static bool make_room(struct effect *effect, uint64_t count, size_t input_length)
+{
+    if (count > input_length / WORD_BYTES_MIN)
+        return false;
+    effect->words = effect->few;
+    if (count <= EFFECT_PIECE_WORDS)
+        return true;
+    if (count > effect->many_capacity) {
+        memory_free(effect->many);
+        effect->many_capacity = (uint32_t)count;
+        effect->many = memory_allocate(count * sizeof(*effect->many));
+    }
+    effect->words = effect->many;
+    return true;
+}
+
 bool effect_decode(struct bytes input, struct effect *effect, size_t *consumed)
 {
     const char *end = input.data + input.length;
     uint64_t count, length;
     const char *at = read_count(input.data, end, '*', &count);
-    if (!at || count == 0 || count > EFFECT_WORDS_MAX)
+    if (!at || count == 0 || count > EFFECT_WORDS_MAX || !make_room(effect, count, input.length))
         return false;
     for (uint64_t i = 0; i < count; i++) {
         at = read_count(at, end, '$', &length);

@@ -26,7 +26,10 @@ struct effect_batch {
     struct ring_block *copied; /* what was staged at some time, for those who are fed; or NULL */
 };
 
-#define EFFECT_WORDS_MAX 256
+/* As many as a request has. */
+#define EFFECT_WORDS_MAX (1024 * 1024)
+/* What can be told in pieces is told in pieces of so many. */
+#define EFFECT_PIECE_WORDS 256
 /* There is always room for what ends a bracket behind an effect. */
 #define EFFECT_TAIL_ROOM 14
 
@@ -39,12 +42,18 @@ void effect_word_integer(struct effect_batch *batch, int64_t value);
 void effect_batch_clear(struct effect_batch *batch);
 void effect_batch_deinit(struct effect_batch *batch);
 
-/* An effect read back. Words point into the bytes it was read from. */
+/* An effect read back. Words point into the bytes it was read from. It may be read into again and again, and not copied. */
 struct effect {
     int32_t db;
     uint32_t count;
-    struct bytes words[EFFECT_WORDS_MAX]; /* the name first */
+    struct bytes *words; /* the name first */
+    /* private */
+    struct bytes few[EFFECT_PIECE_WORDS], *many;
+    uint32_t many_capacity;
 };
+
+void effect_init(struct effect *effect);
+void effect_deinit(struct effect *effect);
 
 /* Reads the effect that begins at input.data, which may be hostile. False if it is cut or is not what effect_begin
  * and effect_word make; 'db' is left to the caller, who knows the SELECTs before it. */

@@ -83,33 +83,29 @@ static bool read_next(struct bytes payload, size_t at, struct effect *effect, en
 static size_t bracket_end(struct bytes payload, size_t at)
 {
     struct effect effect;
-    enum effect_kind kind;
+    enum effect_kind kind = KIND_NOTHING;
     size_t length;
-    while (at < payload.length) {
-        if (!read_next(payload, at, &effect, &kind, &length))
-            return 0;
+    effect_init(&effect);
+    while (kind != KIND_EXEC && at < payload.length && read_next(payload, at, &effect, &kind, &length))
         at += length;
-        if (kind == KIND_EXEC)
-            return at;
-    }
-    return 0;
+    effect_deinit(&effect);
+    return kind == KIND_EXEC ? at : 0;
 }
 
-static bool replay_frame(struct replay *replay, const struct frame *frame)
+static bool replay_effects(struct replay *replay, const struct frame *frame, struct effect *effect)
 {
     struct bytes payload = frame->payload;
     size_t length, end = 0; /* end: of the present bracket; 0 outside of one */
     int32_t db = frame->db;
-    struct effect effect;
     enum effect_kind kind;
     for (size_t at = 0; at < payload.length; at += length) {
-        if (!read_next(payload, at, &effect, &kind, &length))
+        if (!read_next(payload, at, effect, &kind, &length))
             return false;
         switch (kind) {
         case KIND_NOTHING:
             break;
         case KIND_SELECT:
-            if (!select_db(&effect, &db))
+            if (!select_db(effect, &db))
                 return false;
             break;
         case KIND_MULTI:
@@ -122,18 +118,27 @@ static bool replay_frame(struct replay *replay, const struct frame *frame)
             end = 0;
             break;
         case KIND_EFFECT:
-            effect.db = db;
+            effect->db = db;
             uint64_t end_offset = frame->offset + (end > 0 ? end : at + length);
             if (db < 0)
                 return false;
             if (end_offset > replay->from) {
-                replay->apply(replay->context, &effect, end_offset);
+                replay->apply(replay->context, effect, end_offset);
                 replay->effects++;
             }
         }
     }
     replay->db = db;
     return true;
+}
+
+static bool replay_frame(struct replay *replay, const struct frame *frame)
+{
+    struct effect effect;
+    effect_init(&effect);
+    bool is_good = replay_effects(replay, frame, &effect);
+    effect_deinit(&effect);
+    return is_good;
 }
 
 static void replay_tell(struct replay *replay, bool done)

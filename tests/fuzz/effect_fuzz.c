@@ -22,14 +22,18 @@ static void try_effect(struct bytes input)
     struct effect effect;
     struct effect_batch batch = {0};
     size_t consumed;
-    if (!effect_decode(input, &effect, &consumed))
+    effect_init(&effect);
+    if (!effect_decode(input, &effect, &consumed)) {
+        effect_deinit(&effect);
         return;
+    }
     check(consumed <= input.length && effect.count >= 1 && effect.count <= EFFECT_WORDS_MAX);
     effect_begin(&batch, 0, effect.count);
     for (uint32_t i = 0; i < effect.count; i++)
         effect_word(&batch, effect.words[i]);
     check(bytes_equal(buffer_bytes(&batch.bytes), bytes_of(input.data, consumed)));
     effect_batch_deinit(&batch);
+    effect_deinit(&effect);
 }
 
 static void try_frame(struct bytes input)

@@ -11,14 +11,6 @@
 
 #include "base/random.h"
 
-static struct effect decode(struct bytes input, size_t *consumed)
-{
-    struct effect effect = {0};
-    if (!effect_decode(input, &effect, consumed))
-        fail_msg("not decoded: %.*s", (int)input.length, input.data);
-    return effect;
-}
-
 static void an_effect_is_the_array_of_a_command(void **state)
 {
     (void)state;
@@ -64,10 +56,13 @@ static void effects_of_any_bytes_are_read_back_as_they_were(void **state)
     char data[2000];
     for (size_t i = 0; i < sizeof(data); i++)
         data[i] = (char)random_next(&random);
+    static struct bytes words[8 * EFFECT_PIECE_WORDS];
+    struct effect effect;
+    effect_init(&effect);
     for (int round = 0; round < 2000; round++) {
         struct effect_batch batch = {0};
-        struct bytes words[EFFECT_WORDS_MAX];
-        uint32_t count = 1 + (uint32_t)random_below(&random, EFFECT_WORDS_MAX);
+        uint32_t count =
+            1 + (uint32_t)random_below(&random, round % 10 ? EFFECT_PIECE_WORDS : sizeof(words) / sizeof(words[0]));
         effect_begin(&batch, 0, count);
         for (uint32_t i = 0; i < count; i++) {
             size_t length = random_below(&random, round % 2 ? 12 : sizeof(data));
@@ -75,13 +70,14 @@ static void effects_of_any_bytes_are_read_back_as_they_were(void **state)
             effect_word(&batch, words[i]);
         }
         size_t consumed;
-        struct effect effect = decode(buffer_bytes(&batch.bytes), &consumed);
+        assert_true(effect_decode(buffer_bytes(&batch.bytes), &effect, &consumed));
         assert_int_equal(consumed, batch.bytes.length);
         assert_int_equal(effect.count, count);
         for (uint32_t i = 0; i < count; i++)
             assert_true(bytes_equal(effect.words[i], words[i]));
         effect_batch_deinit(&batch);
     }
+    effect_deinit(&effect);
 }
 
 static void a_cut_effect_is_not_read_at_any_byte(void **state)
@@ -90,6 +86,7 @@ static void a_cut_effect_is_not_read_at_any_byte(void **state)
     struct bytes whole = BYTES("*3\r\n$3\r\nset\r\n$0\r\n\r\n$11\r\nhello world\r\n");
     struct effect effect;
     size_t consumed;
+    effect_init(&effect);
     for (size_t length = 0; length < whole.length; length++) {
         char *copy = malloc(length + 1);
         memcpy(copy, whole.data, length);
@@ -118,10 +115,13 @@ static void what_is_not_written_so_is_not_read(void **state)
         "*1\r\n$9223372036854775807\r\na\r\n",
         "*1\r\n$2\r\na\r\n\r",
         "*\r\n$1\r\na\r\n",
+        "*1048576\r\n$1\r\na\r\n",
+        "*1048577\r\n$1\r\na\r\n",
         "*1\r\n$\r\na\r\n",
     };
     struct effect effect;
     size_t consumed;
+    effect_init(&effect);
     for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
         if (effect_decode(bytes_of_text(refused[i]), &effect, &consumed))
             fail_msg("read \"%s\"", refused[i]);
