@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "net/tls.h"
+#include "replication/follower.h"
 #include "replication/leader_private.h"
 
 struct arrival {
@@ -25,7 +26,7 @@ static bool can_continue(const struct introduction *about, uint64_t *from)
     *from = (uint64_t)(about->offset - 1 - info.bias);
     bool is_ours = strcasecmp(about->id, info.replication_id) == 0;
     bool was_ours = strcasecmp(about->id, info.replication_id2) == 0 && *from <= info.id2_offset;
-    return (is_ours || was_ours) && *from <= info.end;
+    return (is_ours || was_ours) && *from >= info.history_first && *from <= info.end;
 }
 
 /* The stream is kept for replicas from now on. One that is another node's gets no SELECT from us: *db says what is selected;
@@ -78,8 +79,8 @@ static void begin_full(struct replica *replica, struct arrival *arrival)
         buffer_append_format(&copy->reply, "+FULLRESYNC %s %llu\r\n", info.replication_id,
                              (unsigned long long)(copy->from + (uint64_t)info.bias));
     buffer_deinit(&arrival->loose.input);
-    log_notice("full resync", "replica=%s:%u offset=%llu", replica->about.address, replica->about.port,
-               (unsigned long long)copy->from);
+    log_notice("full resync", "replica=%s:%u offset=%llu asked=%s:%lld", replica->about.address, replica->about.port,
+               (unsigned long long)copy->from, replica->about.id, (long long)replica->about.offset);
     replica->copy = copy;
     replica->has_thread = true;
     copy_out_start(copy);
@@ -97,9 +98,30 @@ static struct replica *replica_create(const struct arrival *arrival)
     return replica;
 }
 
+/* Since it was let in, the node may have lost its primary, or begun to copy that one's data. */
+static bool has_history(void)
+{
+    struct follower_view follower;
+    follower_read(&follower);
+    return !follower.host[0] || follower.is_up;
+}
+
+static void turn_away(struct arrival *arrival)
+{
+    wire_close(arrival->loose.fd, &arrival->loose.tls);
+    buffer_deinit(&arrival->loose.input);
+    buffer_deinit(&arrival->loose.output);
+    memory_free(arrival->about);
+    memory_free(arrival);
+}
+
 static void arrival_delivered(struct mail *mail)
 {
     struct arrival *arrival = list_entry(mail, struct arrival, mail);
+    if (!has_history()) {
+        turn_away(arrival);
+        return;
+    }
     struct replica *replica = replica_create(arrival);
     uint64_t from;
     leader.now_ms = loop_now_ms(leader.loop);

@@ -463,6 +463,7 @@ void stream_read_info(struct stream *stream, struct stream_info *info)
     memcpy(info->replication_id2, stream->identity.id2, sizeof(info->replication_id2));
     info->id2_offset = stream->identity.id2_offset;
     info->bias = stream->identity.bias;
+    info->history_first = stream->identity.begin;
     info->is_partial = stream->identity.is_partial;
     lock_release(&stream->log_lock);
     lock_acquire(&stream->lock);
@@ -470,5 +471,7 @@ void stream_read_info(struct stream *stream, struct stream_info *info)
     info->is_feeding = atomic_load(&stream->is_feeding);
     info->backlog_bytes = stream->ring.bytes;
     info->backlog_first = stream->has_log ? info->first : info->end - stream->ring.bytes;
+    if (info->backlog_first < info->history_first)
+        info->backlog_first = info->history_first;
     lock_release(&stream->lock);
 }

@@ -4,7 +4,8 @@
  *
  * Within the node offsets only grow, since rows and checkpoints carry them and the greater one is the newer. A node that
  * begins to follow another one may be ahead of it, by a history that is over. So it goes on counting where it stands, and
- * remembers by how much the other's count differs: the bias. A node that never followed has a bias of 0.
+ * remembers by how much the other's count differs: the bias. A node that never followed has a bias of 0. What it had before, and
+ * what the copy brought, stands in its log below the begin of the history: nobody may be given that for the history's bytes.
  *
  *   H1  the file says that the history is partial before the first key is replaced by another node's;
  *   H2  it says otherwise only after all that the copy has brought is synced.
@@ -26,8 +27,9 @@
 int stream_identity_write(struct stream *stream, const struct stream_identity *identity)
 {
     struct buffer text = {0};
-    buffer_append_format(&text, "id %s\nid2 %s\nid2-offset %" PRIu64 "\nbias %" PRId64 "\npartial %d\n", identity->id,
-                         identity->id2, identity->id2_offset, identity->bias, identity->is_partial);
+    buffer_append_format(
+        &text, "id %s\nid2 %s\nid2-offset %" PRIu64 "\nbias %" PRId64 "\npartial %d\nbegin %" PRIu64 "\n", identity->id,
+        identity->id2, identity->id2_offset, identity->bias, identity->is_partial, identity->begin);
     int error = directory_write_file(stream->directory_fd, IDENTITY_NAME, buffer_bytes(&text));
     buffer_deinit(&text);
     return error;
@@ -43,10 +45,11 @@ bool stream_identity_read(struct stream *stream, struct stream_identity *identit
     close(fd);
     text[length > 0 ? length : 0] = '\0';
     *identity = (struct stream_identity){0};
-    int found = sscanf(text, "id %40[0-9a-f] id2 %40[0-9a-f] id2-offset %" SCNu64 " bias %" SCNd64 " partial %d",
-                       identity->id, identity->id2, &identity->id2_offset, &identity->bias, &is_partial);
+    int found =
+        sscanf(text, "id %40[0-9a-f] id2 %40[0-9a-f] id2-offset %" SCNu64 " bias %" SCNd64 " partial %d begin %" SCNu64,
+               identity->id, identity->id2, &identity->id2_offset, &identity->bias, &is_partial, &identity->begin);
     identity->is_partial = is_partial != 0;
-    return (found == 3 || found == 5) && strlen(identity->id) == REPLICATION_ID_LENGTH &&
+    return (found == 3 || found == 6) && strlen(identity->id) == REPLICATION_ID_LENGTH &&
            strlen(identity->id2) == REPLICATION_ID_LENGTH;
 }
 
@@ -115,6 +118,7 @@ enum status stream_begin_history(struct stream *stream, const char *id, uint64_t
     stream_identity_begin(&identity);
     snprintf(identity.id, sizeof(identity.id), "%s", id);
     identity.bias = (int64_t)(replication_offset - end);
+    identity.begin = end;
     enum status status = stream_sync_wait(stream, end);
     if (status != STATUS_OK)
         return status;

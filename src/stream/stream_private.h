@@ -131,6 +131,7 @@ struct stream_identity {
     char id[REPLICATION_ID_LENGTH + 1], id2[REPLICATION_ID_LENGTH + 1];
     uint64_t id2_offset; /* up to which id2 is valid */
     int64_t bias;        /* what others call an offset is so much more than what we do; see stream_history.c */
+    uint64_t begin;      /* bytes before it are of no history that others know */
     bool is_partial;     /* what the node holds is a part of somebody's data only */
 };
 

@@ -235,16 +235,19 @@ static enum status recovery_begin_segment(struct recovery *recovery, uint64_t fi
     return STATUS_OK;
 }
 
-static enum status recovery_settle_identity(struct recovery *recovery, bool fresh, bool ends_low)
+/* 'rows' is the largest offset of a row: if the log ends below it, the keys have effects that no replica can be given. */
+static enum status recovery_settle_identity(struct recovery *recovery, bool fresh, uint64_t rows)
 {
     struct stream *stream = recovery->stream;
     struct stream_identity *identity = &stream->identity;
     if (fresh || !stream_identity_read(stream, identity))
         stream_identity_begin(identity);
-    else if (!recovery->clean || ends_low)
+    else if (!recovery->clean || recovery->end < rows)
         stream_identity_succeed(identity, recovery->end);
     else
         return STATUS_OK;
+    if (recovery->end < rows)
+        identity->begin = rows;
     int error = stream_identity_write(stream, identity);
     return error ? recovery_fail_system(recovery, IDENTITY_NAME, "write", error) : STATUS_OK;
 }
@@ -266,7 +269,7 @@ enum status stream_recover(struct stream *stream, uint64_t row_offset_max, char 
     bool ends_low = recovery.end < row_offset_max;
     if (ends_low && count > 0)
         log_warning("log_ends_below_rows", "log_end=%" PRIu64 " rows=%" PRIu64, recovery.end, row_offset_max);
-    status = recovery_settle_identity(&recovery, count == 0, ends_low);
+    status = recovery_settle_identity(&recovery, count == 0, row_offset_max);
     if (status == STATUS_OK && count > 0)
         status = recovery_cut(&recovery);
     if (count == 0)

@@ -60,6 +60,8 @@ static void a_history_that_is_taken_over_keeps_our_offsets_growing(void **state)
     struct stream_info info = info_of(story);
     assert_string_equal(info.replication_id, THEIR_ID);
     assert_int_equal(info.end + (uint64_t)info.bias, 7);
+    assert_int_equal(info.history_first, end);
+    assert_true(info.backlog_first >= end);
     assert_false(info.is_partial);
     assert_int_equal(stream_end(story->stream), end);
 }
