@@ -144,19 +144,30 @@ static bool restore_all(struct bytes payload)
     return restored;
 }
 
+static void latest_take(void)
+{
+    struct buffer payload = {0};
+    library_dump(&payload);
+    latest_set(buffer_bytes(&payload));
+    buffer_deinit(&payload);
+}
+
+void functions_forget(void)
+{
+    library_flush();
+    latest_take();
+}
+
 bool functions_apply(const struct effect *effect)
 {
     if (effect->count < 2 || !bytes_equal_text(effect->words[0], "function"))
         return false;
-    struct buffer payload = {0};
     bool restored = true;
     if (effect->count == 4)
         restored = restore_all(effect->words[2]);
     else
         library_flush();
-    library_dump(&payload);
-    latest_set(buffer_bytes(&payload));
-    buffer_deinit(&payload);
+    latest_take();
     return restored;
 }
 

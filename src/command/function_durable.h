@@ -13,5 +13,7 @@ enum status functions_open(const char *directory, char *error, size_t error_size
 enum status functions_save(void) MUST_USE;
 /* Appends the libraries as RDB files have them. Any thread. */
 void functions_copy(struct buffer *out);
+/* None is left here; the effect that says so is the caller's, who lets nobody else run. */
+void functions_forget(void);
 /* An effect read back: the libraries as a whole. False if it is none, or does not fit. Replay only. */
 bool functions_apply(const struct effect *effect);

@@ -50,7 +50,8 @@ struct range_copy {
     struct buffer items;
     struct large_payload *begun; /* captures of this range */
     size_t items_read, collected_bytes, shown_bytes;
-    uint8_t db; /* physical */
+    int logical_db;
+    uint8_t db; /* physical, at the offset */
     uint16_t slot;
     uint64_t from, to, offset, last_hash;
     bool has_rows, is_cut, is_stale, any_shown, is_busy;
@@ -123,6 +124,7 @@ static struct entry *collect_entry(void *context, struct entry *entry)
 static void collect_locked(struct range_copy *copy)
 {
     uint64_t next = copy->from;
+    copy->db = keyspace_physical(copy->keyspace, copy->logical_db);
     copy->offset = copy->visitor->offset(copy->visitor->context);
     copy->to = UINT64_MAX;
     copy->has_rows = false;
@@ -284,11 +286,8 @@ static void collect(struct range_copy *copy)
 enum status keyspace_copy_range(struct keyspace *keyspace, struct copy_place *place, const struct copy_visitor *visitor,
                                 struct copied_range *range)
 {
-    struct range_copy copy = {.keyspace = keyspace,
-                              .visitor = visitor,
-                              .db = keyspace_physical(keyspace, place->db),
-                              .slot = place->slot,
-                              .from = place->hash};
+    struct range_copy copy = {
+        .keyspace = keyspace, .visitor = visitor, .logical_db = place->db, .slot = place->slot, .from = place->hash};
     enum status status;
     bool is_stale;
     do {

@@ -79,6 +79,7 @@ uint64_t keyspace_flush(struct keyspace *keyspace, int db, uint64_t flushed_at)
     if (database_is_used(keyspace, physical_db))
         database_detach(keyspace, physical_db);
     counter_add(&keyspace->partitions[0].changes, (int64_t)keys);
+    atomic_fetch_add(&keyspace->flushes, 1);
     if (keyspace->backing)
         keyspace->backing->flushed(keyspace->backing->context, physical_db, flushed_at);
     return keys;
@@ -102,6 +103,11 @@ void keyspace_swap(struct keyspace *keyspace, int first_db, int second_db)
 uint64_t keyspace_swap_count(const struct keyspace *keyspace)
 {
     return atomic_load(&keyspace->swaps);
+}
+
+uint64_t keyspace_flush_count(const struct keyspace *keyspace)
+{
+    return atomic_load(&keyspace->flushes);
 }
 
 uint64_t keyspace_change_count(const struct keyspace *keyspace)

@@ -154,7 +154,8 @@ unsigned keyspace_expire_step(struct keyspace *keyspace, uint32_t partition_inde
     *more = keyspace_next_expiry_ms(keyspace, partition_index) <= now_ms;
     if (!*more || !lock_try(&partition->lock))
         return 0;
-    if (partition_is_claimed(partition)) {
+    const struct sink *sink = keyspace->sink;
+    if (partition_is_claimed(partition) || (sink && sink->may_expire && !sink->may_expire(sink->context))) {
         lock_release(&partition->lock);
         return 0;
     }

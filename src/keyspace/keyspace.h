@@ -219,6 +219,8 @@ uint64_t keyspace_flush(struct keyspace *keyspace, int db, uint64_t flushed_at);
 void keyspace_swap(struct keyspace *keyspace, int first_db, int second_db);
 /* How often dbs were exchanged since the start; any thread. */
 uint64_t keyspace_swap_count(const struct keyspace *keyspace);
+/* As often as a db was emptied at once. */
+uint64_t keyspace_flush_count(const struct keyspace *keyspace);
 /* The physical db that a logical one maps to. */
 int keyspace_physical_db(const struct keyspace *keyspace, int db);
 

@@ -65,7 +65,7 @@ struct keyspace {
 
     /* written under all locks, read under any */
     _Atomic uint8_t physical[DATABASE_COUNT]; /* of a logical db */
-    _Atomic uint64_t swaps;
+    _Atomic uint64_t swaps, flushes;
     struct moment *moment; /* moment.c */
 
     /* any thread; written by keyspace_set_clock */

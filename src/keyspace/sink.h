@@ -8,6 +8,8 @@
 struct sink {
     void *context;
     void (*expired)(void *context, const struct key *key);
+    /* Whether keys and parts of values expire here at all now; NULL: yes. */
+    bool (*may_expire)(void *context);
     /* Parts of the value have come due: removes up to 'max' of them from the view, which may be edited in the room, and returns
      * how many. A value that is empty then is deleted. NULL: they stay. */
     unsigned (*parts_expired)(void *context, const struct key *key, struct object *value, struct buffer *room,

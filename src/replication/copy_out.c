@@ -242,6 +242,14 @@ static void tell_progress(struct copy_out *copy)
                (unsigned long long)copy->bytes, (long long)(now_ms - copy->started_ms));
 }
 
+/* How often whole databases were emptied or exchanged: a copy that has ranges of before and of after is worth nothing
+ * (copy_map.c), and the sooner it is given up the better. */
+static uint64_t count_changes(const struct copy_out *copy)
+{
+    const struct keyspace *keyspace = copy->engine->keyspace;
+    return keyspace_flush_count(keyspace) + keyspace_swap_count(keyspace);
+}
+
 static bool write_range(struct copy_out *copy)
 {
     struct copy_visitor visitor = {copy, visit_offset, visit_key, visit_again};
@@ -255,6 +263,8 @@ static bool write_range(struct copy_out *copy)
         return fail(copy, "a row cannot be read");
     copy_map_add(&copy->map, copy_position(copy->place.db, slot, range.last_hash), range.offset);
     tell_progress(copy);
+    if (count_changes(copy) != copy->changes)
+        return fail(copy, "whole databases were changed during its full sync");
     return flush(copy, WRITE_BYTES);
 }
 
@@ -279,6 +289,7 @@ static bool write_all(struct copy_out *copy)
     write_about(copy);
     copy->functions_offset = stream_end(copy->engine->stream);
     functions_copy(&copy->writer.out);
+    copy->changes = count_changes(copy);
     for (int db = 0; db < DATABASE_COUNT && !copy->functions_only; db++)
         if (!write_db(copy, db))
             return false;

@@ -39,7 +39,8 @@ struct copy_out {
     size_t mark; /* of the writer at the present range's begin, and so on */
     int mark_db;
     uint64_t mark_keys, mark_left_out;
-    int file; /* -1: none */
+    uint64_t changes; /* of whole databases, before the first range */
+    int file;         /* -1: none */
     int64_t kept_alive_ms, told_ms;
 };
 

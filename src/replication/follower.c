@@ -87,11 +87,24 @@ static void continue_commands(const char *id)
     follower_begin_streaming(offset, db);
 }
 
+/* Replicas of ours that know the history by another name ask again and are told, as long as the old one is known. */
+static void tell_replicas(const char *id)
+{
+    struct stream_info info;
+    stream_read_info(follower.engine->stream, &info);
+    if (strcmp(info.replication_id, id) != 0)
+        leader_drop_all("the history goes on under another id");
+}
+
 static void continue_stream(struct attempt *attempt)
 {
     const char *id = attempt->sync.id[0] ? attempt->sync.id : attempt->sync.asked_id;
-    if (strcasecmp(id, attempt->sync.asked_id) != 0)
-        leader_drop_all("the history goes on under another id");
+    if (attempt->asks_as_stream && follower_offset(STREAM_APPENDED) + 1 != (uint64_t)attempt->sync.asked_offset) {
+        follower_give_up("something was written here meanwhile");
+        return;
+    }
+    if (attempt->asks_as_stream)
+        tell_replicas(id);
     if (!attempt->asks_as_stream) {
         snprintf(follower.known_id, sizeof(follower.known_id), "%s", id);
         follower_begin_streaming(atomic_load(&follower.feed.offset), follower.feed.db);
@@ -236,7 +249,7 @@ static void on_tick(struct loop_timer *timer)
 
 void follower_follow(const char *host, int port)
 {
-    bool is_new = strcmp(host, follower.host) != 0 || port != follower.port;
+    bool is_new = strcmp(host, follower.host) != 0 || port != follower.port, has_led = !follower.host[0];
     if (!is_new)
         return;
     drop_attempt();
@@ -246,6 +259,8 @@ void follower_follow(const char *host, int port)
     follower.failures = 0;
     if (!engine_is_following(follower.engine))
         follower_follow_as(FOLLOWS_COMMANDS);
+    if (has_led)
+        follower_wait_for_writers();
     blocked_end_all();
     try_connect(NULL);
     follower_show();

@@ -14,6 +14,8 @@
 #include "replication/replication_private.h"
 #include "resp/error_text.h"
 
+static void replicaof_command(struct execution *x);
+
 /* ---- the gate ---- */
 
 /* What EXEC runs counts as well. */
@@ -28,6 +30,8 @@ static bool is_allowed(const struct execution *x, uint32_t flag)
     return all & flag && (!transaction_is_executed(x) || x->session->transaction == NULL);
 }
 
+/* A part of a copy may be all that there is for long, if the primary is gone: then somebody must be able to say what the node
+ * shall follow instead. */
 static enum gate_answer ask_role(struct execution *x)
 {
     if (__builtin_expect(!engine_is_following(x->engine), 1))
@@ -35,7 +39,7 @@ static enum gate_answer ask_role(struct execution *x)
     unsigned refusals = atomic_load_explicit(&follower_refusals, memory_order_relaxed);
     if (__atomic_load_n(&following_settings.read_only, __ATOMIC_RELAXED) && writes(x))
         return gate_refuse(x, ERROR_READONLY);
-    if (refusals & REFUSE_LOADING && !is_allowed(x, COMMAND_LOADING))
+    if (refusals & REFUSE_LOADING && !is_allowed(x, COMMAND_LOADING) && x->command->row->run != replicaof_command)
         return gate_refuse(x, "LOADING Redis is loading the dataset in memory");
     if (refusals & REFUSE_STALE && !__atomic_load_n(&follower_settings.serves_stale_data, __ATOMIC_RELAXED) &&
         !is_allowed(x, COMMAND_STALE))

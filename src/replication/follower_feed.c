@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/thread.h"
+#include "command/function_durable.h"
 #include "net/connection.h"
 #include "replication/follower_private.h"
 
@@ -131,15 +132,25 @@ bool follower_take_stream(struct attempt *attempt)
     return false;
 }
 
+void follower_wait_for_writers(void)
+{
+    keyspace_acquire_unclaimed(follower.engine->keyspace, FEED_WORKER);
+    keyspace_release_all(follower.engine->keyspace, FEED_WORKER);
+}
+
 void follower_empty_everything(void)
 {
     struct keyspace *keyspace = follower.engine->keyspace;
     struct effect_batch batch = {0};
     effect_begin(&batch, 0, 1);
     effect_word(&batch, BYTES("FLUSHALL"));
+    effect_begin(&batch, 0, 2);
+    effect_word(&batch, BYTES("FUNCTION"));
+    effect_word(&batch, BYTES("FLUSH"));
     keyspace_acquire_unclaimed(keyspace, FEED_WORKER);
     for (int db = 0; db < DATABASE_COUNT; db++)
         keyspace_flush(keyspace, db, stream_end(follower.engine->stream) + 1);
+    functions_forget();
     stream_append(follower.engine->stream, &batch);
     keyspace_release_all(keyspace, FEED_WORKER);
     effect_batch_deinit(&batch);

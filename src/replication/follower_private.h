@@ -82,6 +82,8 @@ void follower_begin_streaming(uint64_t offset, int32_t db);
 bool follower_execute(struct bytes requests, size_t *consumed);
 /* Of what has been received: whether there may be more to do with it. */
 bool follower_take_stream(struct attempt *attempt);
+/* Until whatever was begun while the node still led has ended: nothing but what the link brings is appended from then on. */
+void follower_wait_for_writers(void);
 /* What is here is a part of another node's data: nobody's. No feed is open. */
 void follower_empty_everything(void);
 

@@ -347,8 +347,8 @@ bool lifecycle_start(char *error, size_t error_size)
         tier_start(node.tier, engine->stream);
     set_hooks();
     start_lanes();
-    ticker_start(engine);
     replication_start(engine, (int)(tls_is_for_links() ? config.tls_port : config.port));
+    ticker_start(engine); /* which expires nothing on a node that knows that it follows */
     if (!start_listener(error, error_size))
         return false;
     log_notice("ready to accept connections", "port=%ld tls_port=%ld threads=%u durability=%d dir=\"%s\" version=%s",
