@@ -1,17 +1,32 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A TCP proxy on one port before another, whose connections a story cuts when it likes."""
+"""A TCP proxy on one port before another, whose connections a story cuts, delays, slows and stops when it likes."""
 import socket
 import threading
+import time
+
+UP, DOWN = 'up', 'down'  # from the client to the server, and back
 
 
 class Proxy:
-    """with Proxy(address) as proxy: clients connect to proxy.port. cut() ends all connections at once; while 'refuses' is
-    true new ones end at once as well. 'bytes_max' (per connection and direction towards the client) cuts by itself."""
+    """with Proxy(address) as proxy: clients connect to proxy.port. What may be set at any time, for all connections:
+
+    address           where new ones lead
+    refuses           new ones end at once
+    bytes_max         (per new connection, down) it is cut behind so many bytes
+    cut_in            (down) all are cut behind so many more bytes; None when that has happened
+    stopped           a set of UP and DOWN: what nothing passes in; nothing is lost, nobody sees an end
+    delay             seconds that each piece waits
+    bytes_per_second  in each direction
+    """
 
     def __init__(self, address):
         self.address = address
         self.refuses = False
         self.bytes_max = None
+        self.cut_in = None
+        self.stopped = set()
+        self.delay = 0
+        self.bytes_per_second = None
         self.connections = 0
         self.pairs = set()
         self.lock = threading.Lock()
@@ -40,24 +55,47 @@ class Proxy:
             with self.lock:
                 self.pairs.add(pair)
                 self.connections += 1
-            threading.Thread(target=self._pump, args=(pair, client, server, None), daemon=True).start()
-            threading.Thread(target=self._pump, args=(pair, server, client, self.bytes_max), daemon=True).start()
+            threading.Thread(target=self._pump, args=(pair, UP, client, server, None), daemon=True).start()
+            threading.Thread(target=self._pump, args=(pair, DOWN, server, client, self.bytes_max), daemon=True).start()
 
-    def _pump(self, pair, source, target, bytes_max):
+    def _pump(self, pair, direction, source, target, bytes_max):
         passed = 0
         try:
             while True:
-                data = source.recv(65536)
+                self._wait(pair, direction)
+                data = source.recv(8192 if self.bytes_per_second else 65536)
                 if not data:
                     break
+                self._wait(pair, direction)
+                time.sleep(self.delay + (len(data) / self.bytes_per_second if self.bytes_per_second else 0))
                 if bytes_max is not None and passed + len(data) >= bytes_max:
                     target.sendall(data[:bytes_max - passed])
                     break
-                target.sendall(data)
+                if direction == DOWN and not self._send_up_to_a_cut(target, data):
+                    return
+                if direction == UP:
+                    target.sendall(data)
                 passed += len(data)
         except OSError:
             pass
         self._end(pair)
+
+    def _wait(self, pair, direction):
+        """While nothing passes in the direction."""
+        while direction in self.stopped and pair in self.pairs:
+            time.sleep(0.002)
+
+    def _send_up_to_a_cut(self, target, data):
+        """False if all connections were cut."""
+        with self.lock:
+            left = self.cut_in
+            cuts = left is not None and left <= len(data)
+            if left is not None:
+                self.cut_in = None if cuts else left - len(data)
+        target.sendall(data[:left] if cuts else data)
+        if cuts:
+            self.cut()
+        return not cuts
 
     def _end(self, pair):
         with self.lock:
@@ -72,10 +110,27 @@ class Proxy:
             each.close()
 
     def cut(self):
+        """Ends all connections, for both sides."""
         with self.lock:
             pairs = list(self.pairs)
         for pair in pairs:
             self._end(pair)
+
+    def end_one_way(self, direction):
+        """Nothing more comes in the direction, and the receiver is told so; the other direction goes on."""
+        with self.lock:
+            pairs = list(self.pairs)
+        for client, server in pairs:
+            try:
+                (server if direction == UP else client).shutdown(socket.SHUT_WR)
+            except OSError:
+                pass
+
+    def heal(self):
+        """Everything passes again as it comes."""
+        self.refuses, self.bytes_max, self.cut_in = False, None, None
+        self.delay, self.bytes_per_second = 0, None
+        self.stopped.clear()
 
     def close(self):
         self.refuses = True

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Sequences of faults that once broke replication, each told by itself; rounds_test.py makes up others."""
+import random
+import threading
+
+import pytest
+
+from tests.lib import server as servers
+from tests.lib.proxy import Proxy
+from tests.lib.server import wait_until
+from tests.replication.rounds_compare import assert_same
+from tests.replication.story import LIBRARY, fill, follow, info, wait_caught_up
+
+pytestmark = pytest.mark.forebay_only
+
+
+def resyncs(server):
+    """How many copies the server has sent, and how often it went on without."""
+    with open(server.log_path) as log:
+        events = log.read()
+    return events.count('event="full resync" '), events.count('event="partial resync" ')
+
+
+def offset(client):
+    return int(info(client)['master_repl_offset'])
+
+
+def load(client, megabytes):
+    for i in range(megabytes * 4):
+        client.pipeline([('SET', 'load:%d:%d' % (i, j), random.Random(j).randbytes(5000)) for j in range(50)])
+
+
+@pytest.mark.parametrize('follower', ['forebay', 'redis'])
+def test_an_entry_of_many_fields_arrives_and_lasts(own_server, follower):
+    if not servers.binary(follower):
+        pytest.skip('no %s program' % follower)
+    server = own_server()
+    primary = server.client()
+    with servers.start(follower) as other:
+        follow(other.client(), server.port)
+        for i in range(3):
+            primary.ok('XADD', 'x', '*', *range(20000))
+        primary.pipeline([('MULTI',), ('XADD', 'y', '1-1', *range(600)), ('SET', 'k', 'v'), ('EXEC',)])
+        wait_caught_up(primary, other.client())
+        assert_same(primary, other.client(), follower == 'forebay')
+    server.restart(kill=True)
+    assert [len(words) for _, words in server.client()('XRANGE', 'x', '-', '+')] == [20000] * 3
+    assert len(server.client()('XRANGE', 'y', '-', '+')[0][1]) == 600
+
+
+def test_a_replica_that_starts_expires_nothing_by_itself(own_server):
+    server, other = own_server(), own_server()
+    primary = server.client()
+    with Proxy(server.address) as proxy:
+        follow(other.client(), proxy.port)
+        for i in range(20):
+            primary.pipeline([('SET', 'k:%d:%d' % (i, j), 1, 'PX', 1500) for j in range(500)])
+        wait_caught_up(primary, other.client())
+        proxy.refuses = True
+        proxy.cut()
+        other.kill()
+        reached = offset(primary)
+        wait_until(lambda: primary('DBSIZE') == 0, what='the keys being gone')
+        other.start(replicaof='127.0.0.1 %d' % proxy.port)
+        replica = other.client()
+        samples = int(replica.info('server')['uptime_in_seconds'])
+        wait_until(lambda: int(replica.info('server')['uptime_in_seconds']) > samples, what='a second of its work')
+        assert offset(replica) <= reached and replica('DBSIZE') == 10000
+        proxy.refuses = False
+        wait_caught_up(primary, replica)
+        assert replica('DBSIZE') == 0 and resyncs(server) == (1, 1)
+
+
+def test_replicas_of_a_replica_learn_the_new_id_of_a_history(own_server):
+    first, second, third = own_server(), own_server(), own_server()
+    with Proxy(first.address) as one, Proxy(second.address) as two:
+        follow(second.client(), one.port)
+        follow(third.client(), two.port)
+        first.client().ok('SET', 'k', 1)
+        wait_caught_up(first.client(), third.client())
+
+        def assert_one_id(leader):
+            wait_until(lambda: len({info(node.client())['master_replid'] for node in (leader, second, third)}) == 1,
+                       what='one id everywhere')
+            leader.client().ok('SET', 'k', 2)
+            wait_caught_up(leader.client(), third.client())
+            two.cut()
+            leader.client().ok('INCR', 'k')
+            wait_caught_up(leader.client(), third.client())
+            assert third.client()('GET', 'k') == b'3'
+            assert resyncs(second)[0] == 1
+
+        first.restart(kill=True)
+        one.address = first.address
+        assert_one_id(first)
+        second.client().ok('REPLICAOF', 'NO', 'ONE')
+        assert_one_id(second)
+        assert resyncs(first)[0] == 1
+    assert_same(second.client(), third.client())
+
+
+def test_role_and_info_tell_the_same_offset(own_server):
+    server, other = own_server(), own_server()
+    server.client().ok('SET', 'k', 'v' * 1000)
+    follow(other.client(), server.port)
+    wait_caught_up(server.client(), other.client())
+    other.client().ok('REPLICAOF', 'NO', 'ONE')
+    assert other.client()('ROLE')[1] == offset(other.client()) == offset(server.client())
+
+
+@pytest.mark.parametrize('change', [('FLUSHALL',), ('FLUSHDB',), ('SWAPDB', 0, 1)])
+def test_a_copy_is_given_up_at_once_when_whole_databases_change(own_server, change):
+    server, other = own_server(), own_server()
+    primary = server.client()
+    load(primary, 8)
+    with Proxy(server.address) as proxy:
+        proxy.bytes_per_second = 1000000
+        follow(other.client(), proxy.port, wait=False)
+        wait_until(lambda: info(other.client())['master_sync_in_progress'] == '1', what='a copy')
+        primary.ok(*change)
+        primary.ok('SET', 'after', 1)
+        wait_until(lambda: 'whole databases were changed during its full sync' in server.log_tail(), 3, 'the end of the copy')
+        proxy.bytes_per_second = None
+        wait_caught_up(primary, other.client())
+        assert_same(primary, other.client())
+        assert resyncs(server)[0] == 2
+
+
+def test_nothing_of_a_copy_that_was_not_finished_is_led(own_server):
+    """Not its keys, nor its functions, whether the process was killed or the node is told to lead."""
+    server, other = own_server(), own_server()
+    load(server.client(), 8)
+    server.client().ok('FUNCTION', 'LOAD', LIBRARY)
+    with Proxy(server.address) as proxy:
+        for kills in (False, True):
+            proxy.bytes_per_second = 2000000
+            follow(other.client(), proxy.port, wait=False)
+            wait_until(lambda: int(info(other.client()).get('master_sync_read_bytes', 0)) > 1000000, what='a part of a copy')
+            if kills:
+                other.restart(kill=True, replicaof='no one')
+            else:
+                other.client().ok('REPLICAOF', 'NO', 'ONE')
+            assert other.client()('DBSIZE') == 0
+            assert other.client()('FUNCTION', 'LIST') == []
+            other.client().ok('SET', 'own', 1)
+            other.restart(kill=True)
+            assert other.client()('KEYS', '*') == [b'own']
+            assert other.client()('FUNCTION', 'LIST') == []
+            proxy.bytes_per_second = None
+
+
+def test_what_still_runs_when_the_node_begins_to_follow_is_no_part_of_what_it_follows(own_server):
+    server, other = own_server(), own_server()
+    fill(server.client(), random.Random(1))
+    follow(other.client(), server.port)
+    wait_caught_up(server.client(), other.client())
+    for turn in range(5):
+        other.client().ok('REPLICAOF', 'NO', 'ONE')
+        started = threading.Event()
+
+        def write():
+            with other.client() as client:
+                started.set()
+                client('EVAL', "for i = 1, 300000 do redis.call('SET', 'x' .. i % 100, i) end", 0)
+                client.pipeline([('SET', 'y%d' % i, i) for i in range(100)])
+        thread = threading.Thread(target=write)
+        thread.start()
+        started.wait()
+        with other.client() as client:
+            client('REPLICAOF', '127.0.0.1', server.port)
+        thread.join()
+        wait_until(lambda: not info(other.client()).get('role') == 'master', what='the node following')
+        server.client().ok('SET', 'turn', turn)
+        wait_caught_up(server.client(), other.client())
+        assert offset(server.client()) == offset(other.client())
+        assert_same(server.client(), other.client())
+
+
+def test_a_node_that_was_copied_again_gives_nobody_its_older_bytes(own_server):
+    """They stand in its log, at offsets that the new history uses as well."""
+    first, second, third = own_server(), own_server(), own_server()
+    with Proxy(second.address) as proxy:
+        follow(second.client(), first.port)
+        follow(third.client(), proxy.port)
+        fill(first.client(), random.Random(1))
+        wait_caught_up(first.client(), third.client())
+        proxy.refuses = True
+        proxy.cut()
+        first.client().pipeline([('APPEND', 'later', 'x' * 100) for _ in range(200)])
+        second.client().ok('REPLICAOF', 'NO', 'ONE')
+        second.client().ok('SET', 'astray', 1)
+        follow(second.client(), first.port)
+        wait_caught_up(first.client(), second.client())
+        assert resyncs(first) == (2, 0)
+        for kills in (False, True):
+            if kills:
+                second.restart(kill=True, replicaof='127.0.0.1 %d' % first.port)
+                proxy.address = second.address
+            proxy.refuses = False
+            first.client().ok('INCR', 'number')
+            wait_caught_up(first.client(), third.client())
+            assert_same(first.client(), third.client())
+        assert int(info(second.client())['repl_backlog_first_byte_offset']) > 0
