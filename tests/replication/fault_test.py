@@ -201,3 +201,16 @@ def test_a_node_that_was_copied_again_gives_nobody_its_older_bytes(own_server):
             wait_caught_up(first.client(), third.client())
             assert_same(first.client(), third.client())
         assert int(info(second.client())['repl_backlog_first_byte_offset']) > 0
+
+
+@pytest.mark.parametrize('durability', ['behind', 'none'])
+def test_what_was_written_while_the_node_led_is_gone_when_it_follows_again(own_server, durability):
+    server, other = own_server(durability=durability), own_server(durability=durability)
+    server.client().ok('SET', 'k', 1)
+    follow(other.client(), server.port)
+    wait_caught_up(server.client(), other.client())
+    other.client().ok('REPLICAOF', 'NO', 'ONE')
+    other.client().ok('SET', 'astray', 1)
+    follow(other.client(), server.port)
+    wait_caught_up(server.client(), other.client())
+    assert_same(server.client(), other.client())
