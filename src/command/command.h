@@ -154,6 +154,8 @@ struct command {
      * spec is KEY_INCOMPLETE. */
     bool (*more_keys)(const struct bytes *argv, size_t argc, void (*add)(void *context, size_t index, uint16_t flags),
                       void *context);
+    /* Of a command with COMMAND_ALL_KEYS: whether this very call cannot know its keys. NULL: none can. */
+    bool (*holds_all)(const struct bytes *argv, size_t argc);
     /* The db of the command's last key where that may be another than the session's (COPY ... DB, MOVE); -1 if it is the
      * session's. A command that names one key only means it in both. */
     int (*other_db)(const struct bytes *argv, size_t argc);

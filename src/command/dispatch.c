@@ -296,11 +296,17 @@ static void execution_forget(struct execution *x)
         keyspace_abandon_all(x->keyspace, x->worker->number);
 }
 
+static bool needs_all(const struct execution *x)
+{
+    const struct command *row = x->command->row;
+    return x->command->flags & COMMAND_ALL_KEYS && (!row->holds_all || row->holds_all(x->argv, x->argc));
+}
+
 /* Between taking the request and its end: locks, presence, the handler, its effects. */
 static void execution_perform(struct execution *x)
 {
     struct holding holding;
-    bool all = x->command->flags & COMMAND_ALL_KEYS;
+    bool all = needs_all(x);
     if (__builtin_expect(x->session->load_status != 0, 0)) {
         execution_take_load(x);
         transaction_refuse(x);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* SORT and SORT_RO. The elements are copied out of the collection, given what they are compared by, sorted, and told or
- * stored as a list. BY and GET name other keys, which cannot be known before the elements are: so SORT holds all keys
- * (its row says so), and reads a cold one among them at once. */
+ * stored as a list. BY and GET name other keys, which cannot be known before the elements are: then SORT holds all keys,
+ * and reads a cold one among them at once. Otherwise it lets go of its own while it sorts. */
 #define _GNU_SOURCE /* qsort_r */
 #include "command/dispatch.h"
 
 #include "base/memory.h"
 #include "command/args.h"
+#include "command/claims.h"
 #include "command/effects.h"
 #include "command/notify.h"
 #include "object/hash_object.h"
@@ -62,6 +63,18 @@ static bool sort_more_keys(const struct bytes *argv, size_t argc,
     if (destination > 0)
         add(context, destination, KEY_OW | KEY_UPDATE);
     return true;
+}
+
+/* Without other keys to look at, the collection and the destination are all. */
+static bool sort_holds_all(const struct bytes *argv, size_t argc)
+{
+    for (size_t i = 2; i < argc; i++) {
+        bool leads_on = arg_is(argv[i], "BY") || arg_is(argv[i], "GET");
+        if (leads_on && i + 1 < argc && memchr(argv[i + 1].data, '*', argv[i + 1].length))
+            return true;
+        i += sort_option_words(argv[i], false);
+    }
+    return false;
 }
 
 static bool is_sort_flag(struct bytes word)
@@ -367,12 +380,22 @@ static void push_result(void *context, bool has, struct bytes value)
         list_object_push(&stored->list, &stored->room, LIST_TAIL, has ? value : BYTES(""));
 }
 
+/* To give much memory back takes long: before the keys are held again. */
+static void forget_items(struct sorting *sorting)
+{
+    buffer_deinit(&sorting->texts);
+    memory_free(sorting->items);
+    sorting->items = NULL;
+}
+
 static void store_result(struct sorting *sorting)
 {
     struct execution *x = sorting->x;
     const struct key *destination = &x->keys[x->key_count - 1];
     struct stored stored = {.sorting = sorting, .list = object_empty(OBJECT_LIST)};
     each_result(sorting, push_result, &stored);
+    forget_items(sorting);
+    execution_hold_again(x);
     if (sorting->is_refused) {
         object_release(&stored.list);
         buffer_deinit(&stored.room);
@@ -404,6 +427,7 @@ static void sort_generic(struct execution *x, bool readonly)
     }
     struct object collection = entry ? entry_object(entry) : object_empty(OBJECT_LIST);
     buffer_reserve(&sorting.texts, 1);
+    execution_let_go(x, object_count(&collection));
     if (sort_items(&sorting, &collection)) {
         size_t first, end;
         apply_limit(&sorting, &first, &end);
@@ -414,8 +438,7 @@ static void sort_generic(struct execution *x, bool readonly)
             each_result(&sorting, reply_result, x);
         }
     }
-    buffer_deinit(&sorting.texts);
-    memory_free(sorting.items);
+    forget_items(&sorting);
 }
 
 static void sort_command(struct execution *x)
@@ -462,6 +485,7 @@ const struct command sort_commands[] = {
             SORT_ARGUMENTS,
             {.name = "destination", .type = ARGUMENT_KEY, .token = "STORE", .flags = ARGUMENT_OPTIONAL, .key_spec = 2}),
         .more_keys = sort_more_keys,
+        .holds_all = sort_holds_all,
     },
     {
         .name = "SORT_RO",
@@ -473,6 +497,7 @@ const struct command sort_commands[] = {
         .since = "7.0.0",
         .complexity = "O(N+M*log(M)), when N is the number of elements and M how many are returned; O(N) unsorted",
         .summary = "Returns the sorted elements of a list, set or sorted set.",
+        .holds_all = sort_holds_all,
         .arguments = ARGUMENTS(SORT_ARGUMENTS),
     },
     {.name = NULL},

@@ -263,3 +263,21 @@ def test_long_changes_are_seen_as_a_whole(own_server):
         assert client('SAVE') == 'OK'
     together(server, remove, look, look_in_a_transaction, trim, pop, look_at_set, others)
     assert_lasts((server, replica))
+
+
+def test_a_sort_is_of_one_moment(pair):
+    """Elements come and go two at a time, so their number is even; without other keys, nobody but the list's writers waits."""
+    def sort(client, number):
+        if number % 2:
+            assert len(client('SORT', '{p}list', 'ALPHA', 'LIMIT', 0, 2 * COUNT)) % 2 == 0
+        else:
+            assert client('SORT', '{p}list', 'BY', 'nosort', 'STORE', '{p}sorted') % 2 == 0
+
+    def change(client, number):
+        if number % 2:
+            client.ok('LPOP', '{p}list', 2)
+        else:
+            client.ok('RPUSH', '{p}list', number, number + 1)
+
+    together(pair[0], sort, change, lambda client, number: client.ok('INCR', '{p}counter'))
+    assert_lasts(pair)
