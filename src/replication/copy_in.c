@@ -54,6 +54,8 @@ static bool take_about(void *context, struct bytes name, struct bytes value)
         copy->from_forebay = true;
     else if (bytes_equal_text(name, "repl-stream-db") && bytes_to_int64(value, &db) && db >= 0 && db <= INT16_MAX)
         copy->stream_db = (int)db;
+    else if (bytes_equal_text(name, "forebay-copy-bytes"))
+        return bytes_to_uint64(value, &copy->stream_bytes);
     return true;
 }
 

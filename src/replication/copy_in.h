@@ -10,9 +10,10 @@
 struct copy_in {
     struct buffer requests; /* to be executed next; the owner takes them from the front */
     struct bulk_load load;
-    bool only_requests; /* the owner's to set: the log takes no more now */
-    bool from_forebay;  /* its maker says so */
-    int stream_db;      /* selected in the stream that follows */
+    bool only_requests;    /* the owner's to set: the log takes no more now */
+    bool from_forebay;     /* its maker says so */
+    int stream_db;         /* selected in the stream that follows */
+    uint64_t stream_bytes; /* of which what is copied has effects already, so that it is whole only after them */
     uint64_t keys;
     struct rdb_file_reader reader;
     int db; /* selected in requests */

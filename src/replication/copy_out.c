@@ -283,6 +283,15 @@ static bool write_db(struct copy_out *copy, int db)
     return true;
 }
 
+/* The ranges have effects of up to here. Until the stream has come so far, who has the copy is nobody's equal. */
+static void write_end(struct copy_out *copy)
+{
+    char number[BYTES_INTEGER_MAX];
+    rdb_file_about(&copy->writer, BYTES("forebay-copy-bytes"),
+                   bytes_of(number, bytes_from_uint64(number, copy->end - copy->from)));
+    rdb_file_end(&copy->writer);
+}
+
 static bool write_all(struct copy_out *copy)
 {
     rdb_file_begin(&copy->writer);
@@ -293,8 +302,8 @@ static bool write_all(struct copy_out *copy)
     for (int db = 0; db < DATABASE_COUNT && !copy->functions_only; db++)
         if (!write_db(copy, db))
             return false;
-    rdb_file_end(&copy->writer);
     copy->end = stream_end(copy->engine->stream);
+    write_end(copy);
     return flush(copy, 0);
 }
 

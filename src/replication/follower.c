@@ -182,7 +182,7 @@ static void greet(struct attempt *attempt)
     attempt->asks_as_stream = !follower.known_id[0];
     if (follower.known_id[0])
         sync_begin(&attempt->sync, follower.known_id, atomic_load(&follower.feed.offset), send);
-    else if (info.is_partial)
+    else if (info.is_partial || info.end < info.history_first)
         sync_begin(&attempt->sync, NULL, 0, send);
     else /* nobody knows the id that an unclean end has brought */
         sync_begin(&attempt->sync,

@@ -34,14 +34,14 @@ static void end_copy(struct attempt *attempt)
     struct stream *stream = follower.engine->stream;
     bool from_forebay = follower.copy.from_forebay;
     int32_t db = follower.copy.stream_db;
-    uint64_t keys = follower.copy.keys;
+    uint64_t keys = follower.copy.keys, behind = follower.copy.stream_bytes;
     uint32_t errors = follower.feed.session->reply.errors;
     if (errors > 0) {
         follower_give_up("some of the primary's data cannot be taken");
         return;
     }
     follower_feed_end();
-    enum status status = from_forebay ? stream_begin_history(stream, attempt->sync.id, attempt->sync.offset, db)
+    enum status status = from_forebay ? stream_begin_history(stream, attempt->sync.id, attempt->sync.offset, behind, db)
                                       : stream_continue_history(stream, NULL);
     if (status != STATUS_OK) {
         follower_give_up("the history cannot be written");

@@ -31,8 +31,17 @@ void replica_add(struct replica *replica)
     atomic_fetch_add(&leader.count, 1);
 }
 
+/* See leader.unsure_below. */
+static void remember_unsure(const struct replica *replica)
+{
+    bool is_whole = replica->about.knows_all_types || atomic_load(&replica->acked) >= replica->whole_from;
+    if (!is_whole && leader.unsure_below < replica->whole_from)
+        leader.unsure_below = replica->whole_from;
+}
+
 void replica_destroy(struct replica *replica)
 {
+    remember_unsure(replica);
     lock_acquire(&leader.lock);
     list_remove(&replica->node);
     lock_release(&leader.lock);
@@ -138,6 +147,7 @@ void leader_setup(struct engine *engine, struct loop *loop)
     leader.loop = loop;
     lock_init(&leader.lock, LOCK_LEAF, 0);
     list_init(&leader.replicas);
+    leader.unsure_below = stream_end(engine->stream);
     leader_acks_setup();
     leader_feed_setup();
 }

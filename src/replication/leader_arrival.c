@@ -26,7 +26,10 @@ static bool can_continue(const struct introduction *about, uint64_t *from)
     *from = (uint64_t)(about->offset - 1 - info.bias);
     bool is_ours = strcasecmp(about->id, info.replication_id) == 0;
     bool was_ours = strcasecmp(about->id, info.replication_id2) == 0 && *from <= info.id2_offset;
-    return (is_ours || was_ours) && *from >= info.history_first && *from <= info.end;
+    uint64_t first = info.history_first;
+    if (!about->knows_all_types && first < leader.unsure_below)
+        first = leader.unsure_below;
+    return (is_ours || was_ours) && *from >= first && *from <= info.end;
 }
 
 /* The stream is kept for replicas from now on. One that is another node's gets no SELECT from us: *db says what is selected;

@@ -46,6 +46,9 @@ struct leader {
     int64_t pinged_at_ms, now_ms;
     _Atomic bool stopping;
     _Atomic unsigned count, good_count;
+    /* Who is no Forebay does not know that a copy is whole only behind its offset: if its link breaks before it has come so far,
+     * it must not go on from there. Nor does this node know after a start whose copies were whole. */
+    uint64_t unsure_below;
 
     struct lock lock; /* a leaf: of the list, for those who look at it from other threads */
     struct list replicas;

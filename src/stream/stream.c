@@ -472,6 +472,6 @@ void stream_read_info(struct stream *stream, struct stream_info *info)
     info->backlog_bytes = stream->ring.bytes;
     info->backlog_first = stream->has_log ? info->first : info->end - stream->ring.bytes;
     if (info->backlog_first < info->history_first)
-        info->backlog_first = info->history_first;
+        info->backlog_first = info->history_first < info->end ? info->history_first : info->end;
     lock_release(&stream->lock);
 }

@@ -81,8 +81,9 @@ int32_t stream_db(struct stream *stream);
 
 /* From here on the keys are replaced by somebody else's: until stream_begin_history the node has no history. */
 enum status stream_forget_history(struct stream *stream) MUST_USE;
-/* What is here is what the other node has at its offset of the history 'id', where 'db' is selected. */
-enum status stream_begin_history(struct stream *stream, const char *id, uint64_t replication_offset,
+/* What is here is what the other node has at its offset of the history 'id', where 'db' is selected; but some of the next
+ * 'behind' bytes is in it already, and will come as filler. Until then nothing here is of the history (history_first). */
+enum status stream_begin_history(struct stream *stream, const char *id, uint64_t replication_offset, uint64_t behind,
                                  int32_t db) MUST_USE;
 /* The history goes on under another id (the primary's new one), or NULL: under a new one of our own. */
 enum status stream_continue_history(struct stream *stream, const char *id) MUST_USE;
@@ -180,9 +181,10 @@ bool stream_notice_stop(struct stream *stream);
 
 struct stream_info {
     char replication_id[41], replication_id2[41];
-    uint64_t id2_offset;                     /* up to which the second id is valid */
-    int64_t bias;                            /* to be added to offsets that others are told */
-    uint64_t history_first;                  /* bytes before it are not of the history, though they may be there */
+    uint64_t id2_offset; /* up to which the second id is valid */
+    int64_t bias;        /* to be added to offsets that others are told */
+    uint64_t
+        history_first; /* bytes before it are not of the history, though they may be there; the end may still be before it */
     bool is_partial;                         /* no history: a copy is, or was, under way */
     uint64_t end, written, synced, first;    /* first: the oldest offset still in the log */
     uint64_t log_bytes;                      /* of all segments */

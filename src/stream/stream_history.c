@@ -10,7 +10,10 @@
  *   H1  the file says that the history is partial before the first key is replaced by another node's;
  *   H2  it says otherwise only after all that the copy has brought is synced.
  *
- * So who crashes in the middle of a copy knows that it has none, and asks for all of it. */
+ * So who crashes in the middle of a copy knows that it has none, and asks for all of it.
+ *
+ * A copy may have effects of the stream behind its offset. Only this once they come as filler, over the link that brought the
+ * copy: the history begins behind them, and who stops before that has none either. */
 #include "stream/stream_private.h"
 
 #include <errno.h>
@@ -111,14 +114,15 @@ static void select_db(struct stream *stream, int32_t db)
     lock_release(&stream->lock);
 }
 
-enum status stream_begin_history(struct stream *stream, const char *id, uint64_t replication_offset, int32_t db)
+enum status stream_begin_history(struct stream *stream, const char *id, uint64_t replication_offset, uint64_t behind,
+                                 int32_t db)
 {
     uint64_t end = stream_end(stream);
     struct stream_identity identity;
     stream_identity_begin(&identity);
     snprintf(identity.id, sizeof(identity.id), "%s", id);
     identity.bias = (int64_t)(replication_offset - end);
-    identity.begin = end;
+    identity.begin = end + behind;
     enum status status = stream_sync_wait(stream, end);
     if (status != STATUS_OK)
         return status;

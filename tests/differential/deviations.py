@@ -48,6 +48,11 @@ def smallest_rank(words, reference, ours):
     return words[0] in (b'LPOS', b'LREM') and b'-9223372036854775808' in words and is_error(ours, 'ERR value is out of range')
 
 
+def timeouts_end_within_time(words, reference, ours):
+    """7.0 adds them to the present time, whatever comes of it, and goes on."""
+    return words[0] in (b'XREAD', b'XREADGROUP') and is_error(ours, 'ERR timeout is out of range')
+
+
 def small_sets_are_listpacks(words, reference, ours):
     """As 7.2 has it; 7.0 has intsets and tables."""
     return words[0] == b'OBJECT' and reference == b'hashtable' and ours == b'listpack'
@@ -148,6 +153,7 @@ DEVIATIONS = [
     ('compact and long', 'a compact collection has at most 16,000 bytes', long_hashes_are_tables),
     ('stars match the empty member', 'as for keys', only_the_empty_member_more),
     ('LPOS RANK, LREM', 'the smallest integer has no positive counterpart; refused as 7.2 does', smallest_rank),
+    ('XREAD BLOCK', 'a wait that would end behind the end of time is refused, as 7.2 does', timeouts_end_within_time),
     ('list encoding', 'a short list is a listpack since 7.2', small_lists_are_listpacks),
     ('set encoding', 'a small set of strings is a listpack since 7.2', small_sets_are_listpacks),
     ('maxmemory-policy', 'tier is a policy of its own, and the default', default_policy_is_tier),

@@ -53,7 +53,7 @@ static void a_history_that_is_taken_over_keeps_our_offsets_growing(void **state)
     story_open(story);
     uint64_t end = story_write(story, "own", 3);
     assert_int_equal(stream_forget_history(story->stream), STATUS_OK);
-    assert_int_equal(stream_begin_history(story->stream, THEIR_ID, 7, 0), STATUS_OK);
+    assert_int_equal(stream_begin_history(story->stream, THEIR_ID, 7, 0, 0), STATUS_OK);
     assert_int_equal(stream_reached(story->stream, STREAM_SYNCED), end);
     stream_close(&story->stream);
     story_open(story);
@@ -64,6 +64,25 @@ static void a_history_that_is_taken_over_keeps_our_offsets_growing(void **state)
     assert_true(info.backlog_first >= end);
     assert_false(info.is_partial);
     assert_int_equal(stream_end(story->stream), end);
+}
+
+static void a_copy_that_is_ahead_of_its_offset_is_of_no_history_before_it_is_caught_up_with(void **state)
+{
+    struct story *story = *state;
+    story_open(story);
+    uint64_t end = story_write(story, "copied", 3);
+    assert_int_equal(stream_begin_history(story->stream, THEIR_ID, 7, 14, 0), STATUS_OK);
+    for (int restarts = 0; restarts < 2; restarts++) {
+        struct stream_info info = info_of(story);
+        assert_int_equal(info.history_first, end + 14);
+        assert_int_equal(info.end, end);
+        assert_int_equal(info.backlog_first, end);
+        stream_close(&story->stream);
+        story_open(story);
+    }
+    append_verbatim(story, "*1\r\n$4\r\nPING\r\n", 0);
+    struct stream_info info = info_of(story);
+    assert_int_equal(info.end, info.history_first);
 }
 
 static void who_crashes_in_a_copy_knows_that_it_has_no_history(void **state)
@@ -87,7 +106,7 @@ static void an_unclean_end_of_a_follower_leaves_the_primarys_id_as_the_second(vo
 {
     struct story *story = *state;
     story_open(story);
-    assert_int_equal(stream_begin_history(story->stream, THEIR_ID, 100, 0), STATUS_OK);
+    assert_int_equal(stream_begin_history(story->stream, THEIR_ID, 100, 0, 0), STATUS_OK);
     uint64_t end = append_verbatim(story, "*1\r\n$4\r\nPING\r\n", 0);
     stream_abandon(&story->stream);
     story_open(story);
@@ -105,7 +124,7 @@ static void a_new_id_leaves_the_old_one_valid_up_to_here(void **state)
 {
     struct story *story = *state;
     story_open(story);
-    assert_int_equal(stream_begin_history(story->stream, THEIR_ID, 0, 0), STATUS_OK);
+    assert_int_equal(stream_begin_history(story->stream, THEIR_ID, 0, 0, 0), STATUS_OK);
     uint64_t end = story_write(story, "k", 1);
     assert_int_equal(stream_continue_history(story->stream, NEW_ID), STATUS_OK);
     struct stream_info info = info_of(story);
@@ -125,6 +144,7 @@ int main(void)
         test(what_a_primary_sends_is_replayed_with_all_that_means_nothing_in_between),
         test(the_selected_db_is_known_after_a_restart_with_nothing_to_replay),
         test(a_history_that_is_taken_over_keeps_our_offsets_growing),
+        test(a_copy_that_is_ahead_of_its_offset_is_of_no_history_before_it_is_caught_up_with),
         test(who_crashes_in_a_copy_knows_that_it_has_no_history),
         test(an_unclean_end_of_a_follower_leaves_the_primarys_id_as_the_second),
         test(a_new_id_leaves_the_old_one_valid_up_to_here),
