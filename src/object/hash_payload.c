@@ -121,6 +121,7 @@ static bool read_plain(uint8_t type_byte, struct rdb_reader *reader, struct coll
 static void keep(struct buffer *buffer, struct bytes bytes)
 {
     buffer->length = 0;
+    buffer_reserve(buffer, 1); /* an empty word has an address, too */
     buffer_append_bytes(buffer, bytes);
 }
 
