@@ -9,7 +9,7 @@ import time
 import pytest
 
 from tests.lib import server as servers
-from tests.lib.resp import Error
+from tests.lib.resp import Error, encode
 from tests.lib.server import memory_of, wait_until
 from tests.replication.primary_story import Writers
 from tests.replication.story import assert_same, fill, follow, value_of
@@ -85,12 +85,13 @@ def test_one_save_at_a_time_and_what_info_tells(node):
     ours, other = node.client(), node.client()
     fields = persistence(ours)
     assert (fields['rdb_last_bgsave_time_sec'], fields['rdb_saves']) == ('-1', '0')
-    ours.pipeline([('SET', 'key:%d' % i, i) for i in range(100)])
+    for start in range(0, 200000, 1000):  # enough to be at it for some time
+        ours.pipeline([('SET', 'key:%d' % i, i) for i in range(start, start + 1000)])
     ours('DEL', 'key:1')
-    assert persistence(ours)['rdb_changes_since_last_save'] == '101'
+    assert persistence(ours)['rdb_changes_since_last_save'] == '200001'
     in_progress = Error('ERR Background save already in progress')
-    for words in ('BGSAVE',), ('BGSAVE', 'SCHEDULE'), ('BGSAVE',), ('SAVE',), ('INFO', 'persistence'):
-        ours.send(*words)
+    ours.send_raw(b''.join(encode(*words) for words in (
+        ('BGSAVE',), ('BGSAVE', 'SCHEDULE'), ('BGSAVE',), ('SAVE',), ('INFO', 'persistence'))))
     replies = [ours.read() for _ in range(4)]
     assert str(replies[0]) == 'Background saving started' and replies[1:] == [in_progress] * 3
     assert b'rdb_bgsave_in_progress:1\r\n' in ours.read()
