@@ -110,7 +110,7 @@ static void drop_changed(struct rdb_copy *copy, const struct kept_keys *changed)
 {
     struct buffer *out = &copy->writer.out;
     const struct shown_key *shown = (const void *)copy->shown.data;
-    size_t count = copy->shown.length / sizeof(*shown), from = copy->range_begin, to = copy->range_begin;
+    size_t count = copy->shown.length / sizeof(*shown), from = copy->range_begin, to = from;
     for (size_t i = 0; i < count; from = shown[i++].end) {
         if (kept_keys_has(changed, shown[i].hash))
             continue;

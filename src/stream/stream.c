@@ -313,7 +313,7 @@ uint64_t stream_end(const struct stream *stream)
 
 uint64_t stream_reached(const struct stream *stream, enum stream_level level)
 {
-    if (level >= STREAM_QUORUM)
+    if (level == STREAM_QUORUM || level == STREAM_ALL)
         return atomic_load(&stream->copies.levels[level].reached);
     if (!stream->has_log || level == STREAM_APPENDED)
         return atomic_load(&stream->end);
