@@ -280,7 +280,7 @@ void follower_lead(void)
         log_warning("the new history could not be written", "error=\"see the log's\"");
     leader_drop_all("the history goes on under another id");
     /* What is written from here on moves the offset: who follows again later is not taken for one that wrote nothing. */
-    stream_feed(follower.engine->stream, &replication_settings.backlog_bytes, NULL);
+    stream_feed(follower.engine->stream, replication_ring_bytes_max(), NULL);
     quorum_begin();
     follower_follow_as(FOLLOWS_NOBODY);
     log_notice("following nobody", "offset=%llu", (unsigned long long)follower_offset(STREAM_APPENDED));

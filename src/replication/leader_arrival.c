@@ -38,7 +38,7 @@ static uint64_t feed_from_here(int32_t *db)
 {
     int32_t selected = -1;
     bool is_ours = replication_is_leading();
-    uint64_t from = stream_feed(leader.engine->stream, &replication_settings.backlog_bytes, is_ours ? NULL : &selected);
+    uint64_t from = stream_feed(leader.engine->stream, replication_ring_bytes_max(), is_ours ? NULL : &selected);
     if (db)
         *db = selected;
     return from;

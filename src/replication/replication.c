@@ -14,6 +14,7 @@
 #include "replication/follower.h"
 #include "replication/replication_private.h"
 
+#define RING_PART_OF_MEMORY 8
 #define TICK_MS 100
 #define TURN_ACTS_MAX 4
 
@@ -23,6 +24,7 @@ static struct {
     struct engine *engine;
     int port;
     struct loop *closed_loop; /* between stop and teardown */
+    int64_t ring_bytes_max;   /* read by the stream */
     _Atomic(struct loop *) loop;
     struct thread thread;
     struct loop_timer tick;
@@ -82,8 +84,20 @@ static void link_closed(void *context, struct connection *connection)
     link->closed(link);
 }
 
+/* With a log older bytes are there as well: then the memory of a small node goes to keys, or nothing would be left for them. */
+static void bound_ring(void)
+{
+    const struct engine *engine = replication.engine;
+    int64_t bytes_max = __atomic_load_n(&replication_settings.backlog_bytes, __ATOMIC_RELAXED);
+    int64_t part = __atomic_load_n(&engine->maxmemory, __ATOMIC_RELAXED) / RING_PART_OF_MEMORY;
+    if (engine->durability != DURABILITY_NONE && part > 0 && bytes_max > part)
+        bytes_max = part;
+    __atomic_store_n(&replication.ring_bytes_max, bytes_max, __ATOMIC_RELAXED);
+}
+
 static void on_tick(struct loop_timer *timer)
 {
+    bound_ring();
     loop_check_limits(timer->loop);
     leader_tick(loop_now_ms(timer->loop));
 }
@@ -149,6 +163,11 @@ static void replication_run(void *argument)
     loop_timer_stop(&replication.tick);
 }
 
+const int64_t *replication_ring_bytes_max(void)
+{
+    return &replication.ring_bytes_max;
+}
+
 int replication_port(void)
 {
     return replication.port;
@@ -160,6 +179,7 @@ void replication_start(struct engine *engine, int port)
     struct loop *loop = loop_create(&handlers);
     replication.engine = engine;
     replication.port = port;
+    bound_ring();
     leader_setup(engine, loop);
     quorum_setup(engine, loop);
     failover_setup(engine, loop);
@@ -196,7 +216,9 @@ const struct option replication_options[] = {
      .initial = "1mb",
      .minimum = 1,
      .maximum = INT64_MAX,
-     .help = "bytes of the stream kept in memory for replicas that come back; with a log, that has older ones"},
+     .help = "bytes of the stream kept in memory for replicas that come back; with a log, that has older ones, and an "
+             "eighth of "
+             "maxmemory is the most"},
     {.name = "repl-ping-replica-period",
      .type = OPTION_INTEGER,
      .value = &replication_settings.ping_period_seconds,

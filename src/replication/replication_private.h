@@ -55,6 +55,8 @@ void leader_each(void (*visit)(void *context, const struct replica_view *view), 
 
 /* Where this node listens. */
 int replication_port(void);
+/* What the stream may keep in memory for replicas; changes with the directives. For stream_feed. */
+const int64_t *replication_ring_bytes_max(void);
 
 /* ---- replication_commands.c, wait_commands.c, migrate_command.c ---- */
 
