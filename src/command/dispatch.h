@@ -108,7 +108,7 @@ struct offload {
     struct mailbox *home;
     void (*run)(struct offload *offload);
     void (*destroy)(struct offload *offload);
-    struct offload_thread *apart; /* NULL: it runs on a reader */
+    struct thread *apart; /* its own; NULL: it runs on a reader */
     bool done;
     _Atomic bool is_abandoned; /* nobody waits any more: long work should end early */
     bool holding_all;

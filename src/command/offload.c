@@ -14,10 +14,6 @@
 /* As many wait for others at one time; there is room for THREADS_MAX threads. */
 #define APART_MAX 32
 
-struct offload_thread {
-    struct thread thread;
-};
-
 static _Atomic uint32_t apart_count;
 static _Atomic bool apart_is_over;
 
@@ -25,7 +21,7 @@ static void apart_join(struct offload *offload)
 {
     if (!offload->apart)
         return;
-    thread_stop(&offload->apart->thread);
+    thread_stop(offload->apart);
     memory_free(offload->apart);
     offload->apart = NULL;
 }
@@ -120,7 +116,7 @@ void offload_run_apart(struct execution *x, struct offload *offload)
     offload->apart = memory_allocate(sizeof(*offload->apart));
     atomic_fetch_add(&apart_count, 1);
     execution_suspend(x, SUSPENDED_JOB);
-    thread_start(&offload->apart->thread, "apart", apart_run, offload);
+    thread_start(offload->apart, "apart", apart_run, offload);
 }
 
 bool offload_must_end(const struct offload *offload)

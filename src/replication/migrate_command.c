@@ -32,11 +32,10 @@ struct migrate_options {
     size_t keys_at;              /* index of the first of KEYS; 0: there is one key, at its place */
 };
 
-enum migrated_state { MIGRATED_ABSENT, MIGRATED_UNSENT, MIGRATED_SENT, MIGRATED_REFUSED };
+enum migrated_state { MIGRATED_ABSENT, MIGRATED_UNSENT, MIGRATED_SENT, MIGRATED_CHANGED, MIGRATED_REFUSED };
 
 struct migrated {
     enum migrated_state state;
-    bool is_there; /* the other server has a copy of ours, maybe an older one */
     int64_t expire_at_ms;
     struct buffer payload;
 };
@@ -195,8 +194,6 @@ static void hear(void *context, size_t index, bool is_error, struct bytes text)
     struct migration *migration = context;
     struct migrated *migrated = &migration->keys[migration->sending[index]];
     migrated->state = is_error ? MIGRATED_REFUSED : MIGRATED_SENT;
-    if (!is_error)
-        migrated->is_there = true;
     if (is_error && migration->error[0] == '\0')
         snprintf(migration->error, sizeof(migration->error), "ERR Target instance replied with error: %.*s",
                  (int)(text.length < 200 ? text.length : 200), text.data);
@@ -292,43 +289,62 @@ static void begin(struct execution *x, const struct migrate_options *options)
     talk(x, migration);
 }
 
-/* Has what was changed since it was sent sent again; false if there is nothing of the kind, or it was tried often enough. */
-static bool send_again(struct execution *x, struct migration *migration)
+/* Finds what was changed since it was sent; true if there is something of the kind. */
+static bool find_changed(struct execution *x, struct migration *migration)
 {
-    if (migration->error[0] || ++migration->rounds >= ROUNDS_MAX)
-        return false;
-    migration->requests.length = 0;
-    migration->sending_count = 0;
+    bool any = false;
     for (size_t i = 0; i < migration->count; i++) {
-        struct entry *entry = find_live(x, &x->keys[i]);
-        if (entry && migration->keys[i].state == MIGRATED_SENT && copy_value(&migration->keys[i], entry)) {
-            migration->keys[i].state = MIGRATED_UNSENT;
-            say_restore(x, migration, i, true);
+        struct migrated *migrated = &migration->keys[i];
+        struct entry *entry = migrated->state == MIGRATED_SENT ? find_live(x, &x->keys[i]) : NULL;
+        if (entry && copy_value(migrated, entry)) {
+            migrated->state = MIGRATED_CHANGED;
+            any = true;
         }
     }
-    if (migration->sending_count == 0)
-        return false;
-    talk(x, migration);
-    return true;
+    return any;
 }
 
+/* Over the copies that the other server has. */
+static void send_changed(struct execution *x, struct migration *migration)
+{
+    migration->requests.length = 0;
+    migration->sending_count = 0;
+    for (size_t i = 0; i < migration->count; i++)
+        if (migration->keys[i].state == MIGRATED_CHANGED)
+            say_restore(x, migration, i, true);
+    talk(x, migration);
+}
+
+/* Under the same hold as find_changed: what is SENT still is what was sent. */
 static void delete_sent(struct execution *x, struct migration *migration)
 {
     for (size_t i = 0; i < migration->count; i++) {
-        if (migration->keys[i].state != MIGRATED_SENT)
-            continue;
-        struct entry *entry = lookup_write(x, &x->keys[i]);
+        struct entry *entry = migration->keys[i].state == MIGRATED_SENT ? lookup_write(x, &x->keys[i]) : NULL;
         if (!entry)
             continue;
-        if (copy_value(&migration->keys[i], entry)) {
-            snprintf(
-                migration->error, sizeof(migration->error),
-                "ERR a key was changed faster than it could be sent: it stays here, and the target has an older copy");
-            continue;
-        }
         delete_key(x, &x->keys[i], entry);
         notify(x, NOTIFY_GENERIC, "del", &x->keys[i]);
     }
+}
+
+static void finish(struct execution *x, struct migration *migration, bool copy)
+{
+    bool is_changed = !copy && find_changed(x, migration);
+    if (is_changed && migration->error[0] == '\0' && ++migration->rounds < ROUNDS_MAX) {
+        send_changed(x, migration);
+        return;
+    }
+    if (!copy)
+        delete_sent(x, migration);
+    if (migration->error[0])
+        reply_error(x->reply, migration->error);
+    else if (is_changed)
+        reply_error(x->reply,
+                    "ERR a key was changed faster than it could be sent: it stays here, and the target has an "
+                    "older copy");
+    else
+        reply_status(x->reply, "OK");
+    offload_end(x, &(struct offload *){&migration->offload});
 }
 
 static void migrate_command(struct execution *x)
@@ -342,19 +358,12 @@ static void migrate_command(struct execution *x)
         return;
     }
     struct migration *migration = (struct migration *)offload_finished(x, run_talk);
-    if (!migration && !any_is_live(x)) {
-        reply_status(x->reply, "NOKEY");
-    } else if (!migration) {
+    if (migration)
+        finish(x, migration, options.copy);
+    else if (any_is_live(x))
         begin(x, &options);
-    } else if (options.copy || !send_again(x, migration)) {
-        if (!options.copy)
-            delete_sent(x, migration);
-        if (migration->error[0])
-            reply_error(x->reply, migration->error);
-        else
-            reply_status(x->reply, "OK");
-        offload_end(x, &(struct offload *){&migration->offload});
-    }
+    else
+        reply_status(x->reply, "NOKEY");
 }
 
 const struct command migrate_commands[] = {
