@@ -40,6 +40,15 @@ struct hand_over {
     void *owner;
 };
 
+/* There may be more of what was received, which no readable socket tells of. */
+static void look_behind_tls(struct connection *connection)
+{
+    if (!connection_tls(connection) || !tls_has_more(connection_tls(connection)))
+        return;
+    connection->flags |= CONNECTION_READABLE;
+    loop_list(&connection->loop->arrivals, connection, CONNECTION_LISTED);
+}
+
 /* What an earlier owner has left of input and output. */
 static void connection_resettle(struct connection *connection, struct loose_connection *loose)
 {
@@ -80,6 +89,7 @@ static void connection_open(struct mail *mail)
     connection->active_at_ms = loop_now_ms(connection->loop);
     list_append(&connection->loop->connections, &inner->link);
     loop_watch_init(connection);
+    look_behind_tls(connection);
     connection_resettle(connection, &hand_over->loose);
     memory_free(hand_over);
     metric_add(METRIC_total_connections_received, 1);
@@ -347,26 +357,15 @@ static void tell_failure(const struct connection *connection)
 
 static void receive_failed(struct connection *connection, ssize_t received)
 {
-    if (received < 0 && errno == EPROTO && connection->flags & CONNECTION_TLS)
+    struct tls *tls = connection_tls(connection);
+    if (received < 0 && tls && errno == EPROTO)
         tell_failure(connection);
+    if (received < 0 && tls && errno == EAGAIN && tls_read_wants_write(tls))
+        connection->flags |= CONNECTION_STUFFED; /* the handshake is to send something */
     if (received == 0)
         connection->flags |= CONNECTION_ENDED;
     else if (errno != EAGAIN && errno != EINTR)
         connection_close(connection);
-}
-
-/* What a readable socket will not tell: there is more of what was received, or the handshake is to send something. */
-static void look_behind_tls(struct connection *connection, ssize_t received)
-{
-    int cause = errno;
-    struct tls *tls = connection_tls(connection);
-    if (received > 0 && tls_has_more(tls)) {
-        connection->flags |= CONNECTION_READABLE;
-        loop_list(&connection->loop->arrivals, connection, CONNECTION_LISTED);
-    }
-    if (tls_read_wants_write(tls))
-        connection->flags |= CONNECTION_STUFFED;
-    errno = cause;
 }
 
 bool connection_receive(struct connection *connection)
@@ -378,12 +377,12 @@ bool connection_receive(struct connection *connection)
         return false;
     }
     ssize_t received = input->length > NET_READ_MIN ? receive_in_block(connection) : receive_in_arena(connection);
-    if (connection->flags & CONNECTION_TLS)
-        look_behind_tls(connection, received);
     if (received <= 0) {
         receive_failed(connection, received);
         return false;
     }
+    if (connection->flags & CONNECTION_TLS)
+        look_behind_tls(connection);
     connection->active_at_ms = connection->loop->now_ms;
     connection->bytes_in += (uint64_t)received;
     metric_add(METRIC_total_net_input_bytes, (uint64_t)received);
