@@ -14,9 +14,10 @@ class Proxy:
     refuses           new ones end at once
     bytes_max         (per new connection, down) it is cut behind so many bytes
     cut_in            (down) all are cut behind so many more bytes; None when that has happened
-    stopped           a set of UP and DOWN: what nothing passes in; nothing is lost, nobody sees an end
     delay             seconds that each piece waits
     bytes_per_second  in each direction
+
+    stop(UP or DOWN) lets nothing pass there until go_on() or heal(); nothing is lost, nobody sees an end.
     """
 
     def __init__(self, address):
@@ -30,6 +31,7 @@ class Proxy:
         self.connections = 0
         self.pairs = set()
         self.lock = threading.Lock()
+        self.changed = threading.Condition(self.lock)  # of stopped, and of pairs
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.listener.bind(('127.0.0.1', 0))
@@ -82,8 +84,8 @@ class Proxy:
 
     def _wait(self, pair, direction):
         """While nothing passes in the direction."""
-        while direction in self.stopped and pair in self.pairs:
-            time.sleep(0.002)
+        with self.changed:
+            self.changed.wait_for(lambda: direction not in self.stopped or pair not in self.pairs)
 
     def _send_up_to_a_cut(self, target, data):
         """False if all connections were cut."""
@@ -102,6 +104,7 @@ class Proxy:
             if pair not in self.pairs:
                 return
             self.pairs.discard(pair)
+            self.changed.notify_all()
         for each in pair:
             try:
                 each.shutdown(socket.SHUT_RDWR)
@@ -126,11 +129,20 @@ class Proxy:
             except OSError:
                 pass
 
+    def stop(self, direction):
+        with self.lock:
+            self.stopped.add(direction)
+
+    def go_on(self):
+        with self.changed:
+            self.stopped.clear()
+            self.changed.notify_all()
+
     def heal(self):
         """Everything passes again as it comes."""
         self.refuses, self.bytes_max, self.cut_in = False, None, None
         self.delay, self.bytes_per_second = 0, None
-        self.stopped.clear()
+        self.go_on()
 
     def close(self):
         self.refuses = True

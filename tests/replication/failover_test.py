@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """FAILOVER: a planned hand-over under writers. No acknowledged write is lost, and nobody waits long."""
+import contextlib
 import os
 import signal
-import threading
 import time
 
 import pytest
@@ -10,7 +10,7 @@ import pytest
 from tests.lib import server as servers
 from tests.lib.resp import Error
 from tests.lib.server import wait_until
-from tests.replication.story import assert_same, follow, info, wait_caught_up, wait_up
+from tests.replication.story import Threads, assert_same, follow, info, wait_caught_up, wait_up
 
 pytestmark = pytest.mark.forebay_only
 
@@ -22,20 +22,19 @@ def state(client):
     return info(client)['master_failover_state']
 
 
-class Counting:
-    """Clients that count up, each a key of its own, at whoever is the primary. What was acknowledged must be there in the
-    end, and what was not may be there once: 'told' <= value <= 'sent'."""
+class Counting(Threads):
+    """Clients that count up, each a key of its own, at whoever is the primary. Each answer must be one more than the last."""
 
     def __init__(self, servers):
-        self.servers, self.ending = servers, False
-        self.told, self.sent = [0] * WRITERS, [0] * WRITERS
-        self.pause_seconds, self.failures = 0, []
-        self.threads = [threading.Thread(target=self.run, args=(number,)) for number in range(WRITERS)]
+        super().__init__([lambda number=number: self.count(number) for number in range(WRITERS)])
+        self.servers = servers
+        self.told = [0] * WRITERS
+        self.pause_seconds = 0
 
-    def run(self, number):
-        clients = [server.client() for server in self.servers]
-        at, last = 0, time.monotonic()
-        try:
+    def count(self, number):
+        with contextlib.ExitStack() as stack:
+            clients = [stack.enter_context(server.client()) for server in self.servers]
+            at, last = 0, time.monotonic()
             while not self.ending:
                 reply = clients[at]('INCR', 'counter:%d' % number)
                 now = time.monotonic()
@@ -47,22 +46,6 @@ class Counting:
                 assert reply == self.told[number], 'a count was lost or made twice'
                 self.pause_seconds = max(self.pause_seconds, now - last)
                 last = now
-        except BaseException as failure:  # told at the end
-            self.failures.append(failure)
-        for client in clients:
-            client.close()
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, kind, value, trace):
-        self.ending = True
-        for thread in self.threads:
-            thread.join()
-        if self.failures and kind is None:
-            raise self.failures[0]
 
 
 def hand_over(servers, old, new, how=()):

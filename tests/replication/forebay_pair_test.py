@@ -2,14 +2,13 @@
 """A Forebay follows a Forebay: the same bytes at the same offsets, through cuts and crashes, and on to a third."""
 import random
 import socket
-import threading
 import time
 
 import pytest
 
 from tests.lib.proxy import Proxy
-from tests.lib.server import wait_until
-from tests.replication.story import assert_same, fill, follow, info, wait_caught_up, write_something
+from tests.lib.server import memory_of, wait_until
+from tests.replication.story import Writers, assert_same, fill, follow, info, wait_caught_up
 
 pytestmark = pytest.mark.forebay_only
 
@@ -27,34 +26,6 @@ def assert_same_history(primary, replica):
     assert left['master_replid'] == right['master_replid']
     assert left['master_repl_offset'] == right['master_repl_offset']
     assert_same(primary, replica)
-
-
-class Writers:
-    """Write at random from several threads while 'with' lasts; not in the middle of a comparison."""
-
-    def __init__(self, server, count=2):
-        self.ending, self.failures = False, []
-        self.threads = [threading.Thread(target=self.run, args=(server, number)) for number in range(count)]
-
-    def run(self, server, number):
-        rng = random.Random(number)
-        try:
-            with server.client() as client:
-                while not self.ending:
-                    write_something(client, rng)
-        except Exception as failure:  # told at the end
-            self.failures.append(failure)
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, kind, value, trace):
-        self.ending = True
-        for thread in self.threads:
-            thread.join()
-        assert not self.failures
 
 
 @pytest.mark.parametrize('directives', [{}, {'durability': 'none'}])
@@ -154,3 +125,14 @@ def test_a_file_of_known_length_keeps_the_rate_as_well(own_server):
             client.ok('CONFIG', 'SET', 'repl-copy-rate', 0)
             rest = file.read(length - (150 << 10))
             assert time.monotonic() - began < 10 and rest[-9:-8] == b'\xff'
+
+
+def test_a_small_node_with_a_large_backlog_still_takes_writes(own_server):
+    """What is kept for replicas cannot be evicted: it must not be all that there is room for."""
+    server = own_server(maxmemory=memory_of(24), repl_backlog_size='16mb')
+    primary, replica = server.client(), own_server().client()
+    follow(replica, server.port)
+    for start in range(0, 12000, 200):
+        assert primary.pipeline([('SET', 'k:%d' % i, b'v' * 2000) for i in range(start, start + 200)]) == ['OK'] * 200
+    wait_caught_up(primary, replica)
+    assert primary('DBSIZE') == replica('DBSIZE') == 12000

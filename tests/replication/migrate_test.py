@@ -224,13 +224,13 @@ def test_a_key_that_is_written_meanwhile(own_server, target):
     server = own_server(threads=2)
     counted = [0]
     ending = threading.Event()
+    turns = threading.Semaphore(0)  # a few increments for each attempt, so that some attempts succeed
 
     def count():
         with server.client() as client:
-            while not ending.is_set():
+            while turns.acquire() and not ending.is_set():
                 client('INCR', 'counter')
                 counted[0] += 1
-                time.sleep(0.0005)
 
     with server.client() as source, target.client() as there:
         thread = threading.Thread(target=count)
@@ -238,6 +238,7 @@ def test_a_key_that_is_written_meanwhile(own_server, target):
         moved, moves = 0, 0
         try:
             while moves < 50:
+                turns.release(3)
                 answer = migrate(source, target.port, 'counter', 'REPLACE')
                 assert answer in ('OK', 'NOKEY') or 'changed faster' in answer
                 if answer == 'OK':
@@ -245,6 +246,7 @@ def test_a_key_that_is_written_meanwhile(own_server, target):
                     moves += 1
         finally:
             ending.set()
+            turns.release()
             thread.join()
         assert moved + int(source('GET', 'counter') or 0) == counted[0]
 

@@ -56,6 +56,7 @@ class Shard:
         self.rng = random.Random(seed)
         self.nodes = [servers.Server('forebay', durability=durability, ack_means=means, **DIRECTIVES) for _ in range(3)]
         self.primary = self.nodes[0]
+        self.changed = threading.Condition()
         self.pairs = [[Pair('%d-%d' % (writer, i)) for i in range(PAIRS)] for writer in range(WRITERS)]
         self.failures, self.ending = [], False
         self.uncertain = self.acknowledged = self.reads = 0
@@ -74,10 +75,15 @@ class Shard:
             thread.start()
         return self
 
-    def __exit__(self, kind, value, trace):
-        self.ending = True
+    def end_clients(self):
+        with self.changed:
+            self.ending = True
+            self.changed.notify_all()
         for thread in self.threads:
             thread.join()
+
+    def __exit__(self, kind, value, trace):
+        self.end_clients()
         for node in self.nodes:
             if kind is not None:
                 print('---- %s' % node.state())
@@ -95,7 +101,8 @@ class Shard:
                     while self.primary is node and not self.ending:
                         work(client, rng, number)
             except OSError:
-                time.sleep(0.002)  # it is dead, and nobody has been promoted yet
+                with self.changed:  # it is dead, and nobody has been promoted yet
+                    self.changed.wait_for(lambda: self.primary is not node or self.ending, 1)
             except BaseException as failure:  # told by the story
                 self.failures.append(failure)
 
@@ -167,7 +174,9 @@ class Shard:
                 client.ok('REPLICAOF', *words)
         new.directives.pop('replicaof', None)
         other.directives['replicaof'] = '127.0.0.1 %d' % new.port
-        self.primary = new
+        with self.changed:
+            self.primary = new
+            self.changed.notify_all()
         return old
 
     def round(self):
@@ -182,9 +191,7 @@ class Shard:
     def check(self):
         """In the end, with the clients stopped: all that was acknowledged is there, and all nodes have the same."""
         self.wait_in_sync(3)
-        self.ending = True
-        for thread in self.threads:
-            thread.join()
+        self.end_clients()
         if self.failures:
             raise self.failures[0]
         with self.primary.client() as client:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Following a real redis-server: what an import of a running one consists of."""
 import random
-import threading
 
 import pytest
 
@@ -9,7 +8,7 @@ from tests.lib import server as servers
 from tests.lib.proxy import Proxy
 from tests.lib.resp import Error
 from tests.lib.server import wait_until
-from tests.replication.story import assert_same, contents, fill, follow, info, wait_caught_up, wait_up, write_something
+from tests.replication.story import Writers, assert_same, contents, fill, follow, info, wait_caught_up, wait_up
 
 pytestmark = pytest.mark.forebay_only
 
@@ -20,31 +19,6 @@ def redis():
         pytest.skip('no redis-server')
     with servers.start('redis', repl_diskless_sync_delay=0) as server:
         yield server
-
-
-class Writers:
-    """Writes at random from several threads until it is told to end."""
-
-    def __init__(self, server, count=3):
-        self.ending, self.failure = False, None
-        self.threads = [threading.Thread(target=self.run, args=(server, number)) for number in range(count)]
-        for thread in self.threads:
-            thread.start()
-
-    def run(self, server, number):
-        rng = random.Random(number)
-        try:
-            with server.client() as client:
-                while not self.ending:
-                    write_something(client, rng)
-        except Exception as failure:  # told by end()
-            self.failure = failure
-
-    def end(self):
-        self.ending = True
-        for thread in self.threads:
-            thread.join()
-        assert self.failure is None, self.failure
 
 
 def test_every_type_and_encoding_is_copied_with_its_time(redis, own_server):
@@ -75,10 +49,9 @@ def test_writers_are_followed_until_the_node_takes_over(redis, own_server, direc
     primary = redis.client()
     fill(primary, random.Random(3), size=2)
     replica = own_server(**directives).client()
-    writers = Writers(redis)
-    follow(replica, redis.port)
-    wait_until(lambda: int(info(replica)['slave_repl_offset']) > 200000, what='much being written')
-    writers.end()
+    with Writers(redis, 3):
+        follow(replica, redis.port)
+        wait_until(lambda: int(info(replica)['slave_repl_offset']) > 200000, what='much being written')
     wait_caught_up(primary, replica)
     assert primary('WAIT', 1, 5000) == 1
     expected = contents(primary)
@@ -96,14 +69,13 @@ def test_a_link_that_is_cut_goes_on_where_it_was(redis, own_server):
     replica = own_server().client()
     with Proxy(redis.address) as proxy:
         follow(replica, proxy.port)
-        writers = Writers(redis)
-        for _ in range(8):
-            before, seen = proxy.connections, int(info(replica)['slave_repl_offset'])
-            wait_until(lambda: int(info(replica)['slave_repl_offset']) > seen + 3000, what='something being written')
-            proxy.cut()
-            wait_until(lambda: proxy.connections > before, what='another attempt')
-            wait_up(replica)
-        writers.end()
+        with Writers(redis, 3):
+            for _ in range(8):
+                before, seen = proxy.connections, int(info(replica)['slave_repl_offset'])
+                wait_until(lambda: int(info(replica)['slave_repl_offset']) > seen + 3000, what='something being written')
+                proxy.cut()
+                wait_until(lambda: proxy.connections > before, what='another attempt')
+                wait_up(replica)
         wait_caught_up(primary, replica)
         assert_same(primary, replica)
     stats = dict(line.split(':', 1) for line in primary('INFO', 'stats').decode().split('\r\n') if ':' in line)

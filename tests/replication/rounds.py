@@ -304,9 +304,9 @@ def one_way_end(world):
 
 def one_way_silence(world):
     proxy = world.proxy()
-    proxy.stopped.add(world.rng.choice((UP, DOWN)))
+    proxy.stop(world.rng.choice((UP, DOWN)))
     world.nap(0.5, TIMEOUT_SECONDS + 2)
-    proxy.stopped.clear()
+    proxy.go_on()
     return True
 
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What stories of replication share: a data set of every type and encoding, following, and comparing."""
+import random
+import threading
+
 from tests.lib.server import wait_until
 
 LIBRARY = ("#!lua name=lib\nredis.register_function('twice', function(keys, args) "
@@ -53,6 +56,45 @@ def write_something(client, rng, keys=40):
         client.pipeline([('MULTI',), command, rng.choice(choices[:6]), ('EXEC',)])
     else:
         client(*command)
+
+
+class Threads:
+    """Runs each work on a thread of its own while 'with' lasts. A work looks at 'ending'; what it raises is raised at the end."""
+
+    def __init__(self, works):
+        self.ending, self.failures = False, []
+        self.threads = [threading.Thread(target=self._run, args=(work,)) for work in works]
+
+    def _run(self, work):
+        try:
+            work()
+        except BaseException as failure:  # told at the end
+            self.failures.append(failure)
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self.ending = True
+        for thread in self.threads:
+            thread.join()
+        if self.failures and kind is None:
+            raise self.failures[0]
+
+
+class Writers(Threads):
+    """Write at random from several threads; not in the middle of a comparison."""
+
+    def __init__(self, server, count=2):
+        super().__init__([lambda number=number: self.write(server, number) for number in range(count)])
+
+    def write(self, server, number):
+        rng = random.Random(number)
+        with server.client() as client:
+            while not self.ending:
+                write_something(client, rng)
 
 
 def contents(client, databases=(0, 3)):
