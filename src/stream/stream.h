@@ -183,8 +183,8 @@ struct stream_info {
     char replication_id[41], replication_id2[41];
     uint64_t id2_offset; /* up to which the second id is valid */
     int64_t bias;        /* to be added to offsets that others are told */
-    uint64_t
-        history_first; /* bytes before it are not of the history, though they may be there; the end may still be before it */
+    /* Bytes before it are not of the history, though they may be there; the end may still be before it. */
+    uint64_t history_first;
     bool is_partial;                         /* no history: a copy is, or was, under way */
     uint64_t end, written, synced, first;    /* first: the oldest offset still in the log */
     uint64_t log_bytes;                      /* of all segments */
