@@ -9,7 +9,8 @@
  *
  *   F1  From the first key of a copy to its last one the node has no history (stream_history.c), nor does it answer.
  *   F2  From a Forebay the stream's bytes become our own, and what we ask for after any restart is what follows our own end.
- *       From others it is known in this process's memory alone how far we are; a restart copies everything again.
+ *       From others it is known in this process's memory alone how far we are; a restart copies everything again. One of them
+ *       that hands over (PSYNC FAILOVER) goes on with our stream from its own end, which becomes the begin of our history.
  *   F3  The node's word ("following" of the engine) changes while nothing is executed for the feed. */
 #include "replication/follower.h"
 
@@ -266,18 +267,27 @@ void follower_follow(const char *host, int port)
     follower_show();
 }
 
-void follower_lead(void)
+/* A primary that is no Forebay knows its own history alone. */
+static enum status begin_own_history(bool takes_over)
+{
+    struct stream *stream = follower.engine->stream;
+    if (takes_over && follower.known_id[0])
+        return stream_inherit_history(stream, follower.known_id, atomic_load(&follower.feed.offset));
+    return stream_continue_history(stream, NULL);
+}
+
+static void stop_following(bool takes_over)
 {
     if (!engine_is_following(follower.engine))
         return;
     drop_attempt();
     loop_timer_stop(&follower.retry);
     follower.host[0] = '\0';
-    follower.known_id[0] = '\0';
     if (follower_has_part_of_a_copy())
         follower_empty_everything();
-    if (stream_continue_history(follower.engine->stream, NULL) != STATUS_OK)
+    if (begin_own_history(takes_over) != STATUS_OK)
         log_warning("the new history could not be written", "error=\"see the log's\"");
+    follower.known_id[0] = '\0';
     leader_drop_all("the history goes on under another id");
     /* What is written from here on moves the offset: who follows again later is not taken for one that wrote nothing. */
     stream_feed(follower.engine->stream, replication_ring_bytes_max(), NULL);
@@ -285,6 +295,16 @@ void follower_lead(void)
     follower_follow_as(FOLLOWS_NOBODY);
     log_notice("following nobody", "offset=%llu", (unsigned long long)follower_offset(STREAM_APPENDED));
     follower_show();
+}
+
+void follower_lead(void)
+{
+    stop_following(false);
+}
+
+void follower_take_over(void)
+{
+    stop_following(true);
 }
 
 /* ---- life ---- */

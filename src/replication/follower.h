@@ -23,7 +23,8 @@ struct follower_view {
     bool is_up, is_copying, is_empty_handed; /* the last: what it holds is a part of a copy, and not to be shown */
     int64_t io_at_ms;                        /* when the primary was last heard */
     int64_t down_since_ms;
-    uint64_t offset; /* as the primary counts */
+    uint64_t offset;   /* as the primary counts */
+    char known_id[41]; /* the history of a primary that is no Forebay; empty: it is our stream's, or there is none */
     uint64_t copied_bytes;
 };
 /* Any thread. */
@@ -32,8 +33,8 @@ void follower_read(struct follower_view *view);
 void follower_print(const struct follower_view *view, int64_t now_ms, struct buffer *out);
 void follower_reply_role(const struct follower_view *view, struct reply *reply);
 
-/* The node is to lead; then the session is resumed. Any thread. */
-void follower_order_lead(uint64_t session_id);
+/* The node is to lead, since its primary says so; then the session is resumed. Any thread. */
+void follower_order_take_over(uint64_t session_id);
 
 /* The rule on requests of a node that follows; registered with the others. */
 void follower_register_gate(void);

@@ -58,6 +58,7 @@ void follower_register_gate(void)
 struct order {
     struct mail mail;
     uint64_t session_id; /* who waits for it; 0: nobody */
+    bool takes_over;     /* from the primary, which asked for it */
     int port;
     char host[256]; /* empty: nobody is to be followed */
 };
@@ -73,6 +74,8 @@ static void obey(struct mail *mail)
     struct order *order = (struct order *)mail;
     if (order->host[0])
         follower_follow(order->host, order->port);
+    else if (order->takes_over)
+        follower_take_over();
     else
         follower_lead();
     if (order->session_id)
@@ -80,19 +83,17 @@ static void obey(struct mail *mail)
     memory_free(order);
 }
 
-static void give_order(struct bytes host, int port, uint64_t session_id)
+static void give_order(struct order order)
 {
-    struct order *order = memory_allocate_zeroed(sizeof(*order));
-    order->mail.deliver = obey;
-    order->session_id = session_id;
-    order->port = port;
-    memcpy(order->host, host.data, host.length);
-    mailbox_post(loop_mailbox(replication_loop()), &order->mail);
+    struct order *posted = memory_allocate(sizeof(*posted));
+    *posted = order;
+    posted->mail.deliver = obey;
+    mailbox_post(loop_mailbox(replication_loop()), &posted->mail);
 }
 
-void follower_order_lead(uint64_t session_id)
+void follower_order_take_over(uint64_t session_id)
 {
-    give_order(BYTES(""), 0, session_id);
+    give_order((struct order){.session_id = session_id, .takes_over = true});
 }
 
 /* The answer waits until clients may write; the request starts over then. */
@@ -100,7 +101,7 @@ static void lead(struct execution *x)
 {
     bool waits = !(x->session->flags & SESSION_EXECUTING_MULTI);
     if (engine_is_following(x->engine)) {
-        give_order(BYTES(""), 0, waits ? x->session->id : 0);
+        give_order((struct order){.session_id = waits ? x->session->id : 0});
         if (waits) {
             execution_suspend(x, SUSPENDED_JOB);
             return;
@@ -136,10 +137,10 @@ static void replicaof_command(struct execution *x)
     }
     int nobody = FOLLOWS_NOBODY; /* from now on nothing is decided here */
     atomic_compare_exchange_strong(&x->engine->following, &nobody, FOLLOWS_COMMANDS);
-    char host[sizeof(view.host)];
-    snprintf(host, sizeof(host), "%.*s", (int)x->argv[1].length, x->argv[1].data);
-    follower_announce(host, (int)port);
-    give_order(x->argv[1], (int)port, 0);
+    struct order order = {.port = (int)port};
+    memcpy(order.host, x->argv[1].data, x->argv[1].length);
+    follower_announce(order.host, order.port);
+    give_order(order);
     reply_status(x->reply, "OK");
 }
 

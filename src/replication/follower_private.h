@@ -65,6 +65,8 @@ void follower_follow_as(enum following following);
 /* Orders. */
 void follower_follow(const char *host, int port);
 void follower_lead(void);
+/* The same, since the primary that is followed has all that we have, wants us to lead, and follows us then. */
+void follower_take_over(void);
 
 /* ---- follower_feed.c: the session ---- */
 

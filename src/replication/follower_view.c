@@ -47,6 +47,7 @@ void follower_show(void)
     view->port = follower.port;
     view->state = state_word();
     view->is_up = follower.is_streaming;
+    memcpy(view->known_id, follower.known_id, sizeof(view->known_id));
     view->is_copying = follower.is_copying;
     view->is_empty_handed = is_part && follower.host[0];
     if ((was_up || view->down_since_ms == 0) && !view->is_up)

@@ -137,7 +137,7 @@ static void print_replication(struct engine *engine, struct buffer *out)
     info_text(out, "master_replid", stream.replication_id);
     info_text(out, "master_replid2", has_second ? stream.replication_id2 : "0000000000000000000000000000000000000000");
     info_integer(out, "master_repl_offset", (int64_t)stream.end + stream.bias);
-    info_integer(out, "second_repl_offset", has_second ? (int64_t)stream.id2_offset + stream.bias : -1);
+    info_integer(out, "second_repl_offset", has_second ? (int64_t)stream.id2_offset + stream.bias + 1 : -1);
     info_integer(out, "repl_backlog_active", stream.is_feeding);
     info_integer(out, "repl_backlog_size", replication_settings.backlog_bytes);
     info_integer(out, "repl_backlog_first_byte_offset", (int64_t)stream.backlog_first + stream.bias + 1);

@@ -137,6 +137,7 @@ static bool is_id(struct bytes word, const char *id)
 static bool take_over(struct execution *x)
 {
     struct stream_info info;
+    struct follower_view follower;
     stream_read_info(x->engine->stream, &info);
     bool is_following = engine_is_following(x->engine);
     if (!is_following && is_id(x->argv[1], info.replication_id2))
@@ -145,12 +146,13 @@ static bool take_over(struct execution *x)
         reply_error(x->reply, "ERR PSYNC FAILOVER can't be sent to a master.");
         return false;
     }
-    if (!is_id(x->argv[1], info.replication_id) || !engine_follows_bytes(x->engine)) {
+    follower_read(&follower);
+    if (!is_id(x->argv[1], engine_follows_bytes(x->engine) ? info.replication_id : follower.known_id)) {
         reply_error(x->reply, "ERR PSYNC FAILOVER replid must match my replid.");
         return false;
     }
     log_notice("taking over", "from=primary offset=%.*s", (int)x->argv[2].length, x->argv[2].data);
-    follower_order_lead(x->session->id);
+    follower_order_take_over(x->session->id);
     execution_suspend(x, SUSPENDED_JOB);
     return false;
 }

@@ -87,6 +87,9 @@ enum status stream_begin_history(struct stream *stream, const char *id, uint64_t
                                  int32_t db) MUST_USE;
 /* The history goes on under another id (the primary's new one), or NULL: under a new one of our own. */
 enum status stream_continue_history(struct stream *stream, const char *id) MUST_USE;
+/* The same where the history 'id' was another kind of server's, which told it in bytes that are not ours: what is here is what
+ * it has at its offset, so it can go on from there, and from nowhere before. */
+enum status stream_inherit_history(struct stream *stream, const char *id, uint64_t replication_offset) MUST_USE;
 
 /* Whether somebody keeps what is appended (a log, a replica). If not, batches need not be staged, except those
  * of node-wide effects, whose offsets order rows. */

@@ -154,3 +154,18 @@ enum status stream_continue_history(struct stream *stream, const char *id)
         select_db(stream, -1);
     return identity_set(stream, &identity);
 }
+
+enum status stream_inherit_history(struct stream *stream, const char *id, uint64_t replication_offset)
+{
+    uint64_t end = stream_end(stream);
+    struct stream_identity identity;
+    stream_identity_begin(&identity);
+    snprintf(identity.id2, sizeof(identity.id2), "%s", id);
+    identity.id2_offset = identity.begin = end;
+    identity.bias = (int64_t)(replication_offset - end);
+    enum status status = stream_sync_wait(stream, end);
+    if (status != STATUS_OK)
+        return status;
+    select_db(stream, -1);
+    return identity_set(stream, &identity);
+}

@@ -118,6 +118,52 @@ def test_a_redis_takes_over_and_its_words_are_executed(own_server):
         assert client('EXISTS', 'a') == 0 and client('SCARD', 'c') == 3 and client('SCARD', 'b') == 3
 
 
+@pytest.mark.skipif(not servers.binary('redis'), reason='no redis-server')
+def test_a_redis_and_a_forebay_hand_over_to_each_other_under_writers(own_server):
+    with servers.start('redis', repl_diskless_sync_delay=0) as redis:
+        pair = [redis, own_server()]
+        clients = [server.client() for server in pair]
+        clients[0].ok('SELECT', 3)
+        clients[0].ok('SET', 'elsewhere', 1)
+        follow(clients[1], redis.port)
+        wait_caught_up(*clients)
+        with Counting(pair) as counting:
+            for turn in range(4):
+                told = sum(counting.told)
+                hand_over(pair, turn % 2, 1 - turn % 2)
+                wait_until(lambda: sum(counting.told) > told + 200, what='writers going on')
+        wait_caught_up(*clients)
+        clients[0].ok('SELECT', 0)
+        assert [int(clients[1]('GET', 'counter:%d' % number)) for number in range(WRITERS)] == counting.told
+        assert_same(*clients)
+        statistics = dict(line.split(':') for line in clients[0]('INFO', 'stats').decode().split('\r\n') if ':' in line)
+        assert statistics['sync_full'] == '1'
+        with open(pair[1].log_path) as log:
+            assert 'event="full resync" ' not in log.read()
+
+
+@pytest.mark.skipif(not servers.binary('redis'), reason='no redis-server')
+def test_what_was_taken_over_from_a_redis_outlives_a_crash(own_server):
+    with servers.start('redis', repl_diskless_sync_delay=0) as redis:
+        new = own_server()
+        old, client = redis.client(), new.client()
+        old.ok('SET', 'theirs', 1)
+        follow(client, redis.port)
+        wait_caught_up(old, client)
+        hand_over([redis, new], 0, 1)
+        history = info(client)['master_replid2']
+        client.ok('SET', 'ours', 2)
+        wait_until(lambda: old('GET', 'ours') == b'2', what='the write')
+        new.restart(kill=True)
+        client = new.client()
+        assert info(client)['role'] == 'master' and client('MGET', 'theirs', 'ours') == [b'1', b'2']
+        assert history != info(client)['master_replid2']  # it is the one of before the crash now
+        follow(old, new.port)
+        client.ok('SET', 'ours', 3)
+        wait_until(lambda: old('GET', 'ours') == b'3', what='the next write')
+        assert_same(old, client)
+
+
 @pytest.fixture
 def pair(own_server):
     primary, replica = own_server(), own_server()
@@ -211,4 +257,5 @@ def test_psync_failover_is_refused_by_a_primary_and_with_another_history(pair):
     primary, replica = pair
     assert primary.client()('PSYNC', 'x' * 40, 1, 'FAILOVER') == Error("ERR PSYNC FAILOVER can't be sent to a master.")
     assert replica.client()('PSYNC', 'x' * 40, 1, 'FAILOVER') == Error('ERR PSYNC FAILOVER replid must match my replid.')
+    assert replica.client()('PSYNC', '', 1, 'FAILOVER') == Error('ERR PSYNC FAILOVER replid must match my replid.')
     assert info(replica.client())['role'] == 'slave'

@@ -137,6 +137,24 @@ static void a_new_id_leaves_the_old_one_valid_up_to_here(void **state)
     assert_string_equal(info.replication_id2, THEIR_ID); /* nothing was appended under the one between */
 }
 
+static void a_history_that_is_inherited_goes_on_from_its_end_alone(void **state)
+{
+    struct story *story = *state;
+    story_open(story);
+    uint64_t end = story_write(story, "k", 2);
+    assert_int_equal(stream_inherit_history(story->stream, THEIR_ID, 1000), STATUS_OK);
+    for (int restarts = 0; restarts < 2; restarts++) {
+        struct stream_info info = info_of(story);
+        assert_string_equal(info.replication_id2, THEIR_ID);
+        assert_string_not_equal(info.replication_id, THEIR_ID);
+        assert_int_equal(info.id2_offset, end);
+        assert_int_equal(info.history_first, end);
+        assert_int_equal(info.end + (uint64_t)info.bias, 1000);
+        stream_close(&story->stream);
+        story_open(story);
+    }
+}
+
 int main(void)
 {
 #define test(name) cmocka_unit_test_setup_teardown(name, story_setup, story_teardown)
@@ -148,6 +166,7 @@ int main(void)
         test(who_crashes_in_a_copy_knows_that_it_has_no_history),
         test(an_unclean_end_of_a_follower_leaves_the_primarys_id_as_the_second),
         test(a_new_id_leaves_the_old_one_valid_up_to_here),
+        test(a_history_that_is_inherited_goes_on_from_its_end_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
