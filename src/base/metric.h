@@ -23,6 +23,11 @@ struct metric {
     row(total_net_output_bytes, "bytes written to clients")                                                          \
     row(total_reads_processed, "read events processed")                                                              \
     row(total_writes_processed, "write events processed")                                                            \
+    row(total_net_repl_input_bytes, "bytes read from replicas and from the primary")                                 \
+    row(total_net_repl_output_bytes, "bytes written to them")                                                        \
+    row(sync_full, "full syncs that replicas were given")                                                            \
+    row(sync_partial_ok, "partial syncs that replicas were given")                                                   \
+    row(sync_partial_err, "partial syncs that replicas asked for in vain")                                           \
     row(rejected_connections, "connections refused because of maxclients")                                           \
     row(expired_keys, "keys that reached their time to live")                                                        \
     row(expired_subkeys, "fields of hashes that reached their time to live")                                         \

@@ -99,7 +99,11 @@ void info_gauge(struct buffer *out, enum info_gauge gauge)
 void info_sample(struct engine *engine, int64_t now_ms)
 {
     static const enum metric_counter counters[RATE_COUNT] = {
-        METRIC_total_commands_processed, METRIC_total_net_input_bytes, METRIC_total_net_output_bytes};
+        [RATE_COMMANDS] = METRIC_total_commands_processed,
+        [RATE_INPUT_BYTES] = METRIC_total_net_input_bytes,
+        [RATE_OUTPUT_BYTES] = METRIC_total_net_output_bytes,
+        [RATE_REPL_INPUT_BYTES] = METRIC_total_net_repl_input_bytes,
+        [RATE_REPL_OUTPUT_BYTES] = METRIC_total_net_repl_output_bytes};
     (void)engine;
     size_t allocated = memory_allocated();
     if (allocated > atomic_load_explicit(&recent.memory_peak, memory_order_relaxed))

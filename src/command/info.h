@@ -81,6 +81,13 @@ void info_sample(struct engine *engine, int64_t now_ms);
 void info_reset(void);
 size_t info_memory_peak(void);
 size_t info_memory_startup(void);
-enum info_rate { RATE_COMMANDS, RATE_INPUT_BYTES, RATE_OUTPUT_BYTES, RATE_COUNT };
+enum info_rate {
+    RATE_COMMANDS,
+    RATE_INPUT_BYTES,
+    RATE_OUTPUT_BYTES,
+    RATE_REPL_INPUT_BYTES,
+    RATE_REPL_OUTPUT_BYTES,
+    RATE_COUNT
+};
 /* Per second, over about the last 1.6 seconds. */
 double info_rate(enum info_rate rate);

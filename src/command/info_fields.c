@@ -189,13 +189,7 @@ static void print_persistence(struct engine *engine, struct buffer *out)
 
 static void print_stats(struct engine *engine, struct buffer *out)
 {
-    static const char *const zero[] = {"total_net_repl_input_bytes",
-                                       "total_net_repl_output_bytes",
-                                       "sync_full",
-                                       "sync_partial_ok",
-                                       "sync_partial_err",
-                                       "expired_subkeys",
-                                       "expired_time_cap_reached_count",
+    static const char *const zero[] = {"expired_time_cap_reached_count",
                                        "expire_cycle_cpu_milliseconds",
                                        "evicted_clients",
                                        "total_eviction_exceeded_time",
@@ -228,8 +222,8 @@ static void print_stats(struct engine *engine, struct buffer *out)
     info_integer(out, "instantaneous_ops_per_sec", (int64_t)(info_rate(RATE_COMMANDS) + 0.5));
     info_format(out, "instantaneous_input_kbps", "%.2f", info_rate(RATE_INPUT_BYTES) / 1024);
     info_format(out, "instantaneous_output_kbps", "%.2f", info_rate(RATE_OUTPUT_BYTES) / 1024);
-    info_format(out, "instantaneous_input_repl_kbps", "%.2f", 0.0);
-    info_format(out, "instantaneous_output_repl_kbps", "%.2f", 0.0);
+    info_format(out, "instantaneous_input_repl_kbps", "%.2f", info_rate(RATE_REPL_INPUT_BYTES) / 1024);
+    info_format(out, "instantaneous_output_repl_kbps", "%.2f", info_rate(RATE_REPL_OUTPUT_BYTES) / 1024);
     info_format(out, "expired_stale_perc", "%.2f", 0.0);
     for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++)
         info_gauge(out, gauges[i]);

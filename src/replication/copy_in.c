@@ -56,6 +56,8 @@ static bool take_about(void *context, struct bytes name, struct bytes value)
         copy->stream_db = (int)db;
     else if (bytes_equal_text(name, "forebay-copy-bytes"))
         return bytes_to_uint64(value, &copy->stream_bytes);
+    else if (bytes_equal_text(name, "forebay-copy-keys"))
+        return bytes_to_uint64(value, &copy->keys_total);
     return true;
 }
 
@@ -74,6 +76,13 @@ enum status copy_in_read(struct copy_in *copy, struct bytes bytes, size_t *taken
     enum status status = rdb_file_read(&copy->reader, bytes, taken);
     bulk_load_flush(&copy->load);
     return status;
+}
+
+struct copy_progress copy_in_progress(const struct copy_in *copy)
+{
+    return (struct copy_progress){.bytes = copy->reader.offset,
+                                  .keys = copy->keys,
+                                  .keys_total = copy->keys_total ? copy->keys_total : copy->reader.keys_told};
 }
 
 enum status copy_in_finish(struct copy_in *copy)

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/metric.h"
 #include "base/random.h"
 #include "command/function_durable.h"
 #include "command/settings.h"
@@ -34,7 +35,6 @@
 /* With repl-copy-rate. */
 #define PIECES_A_SECOND 10
 #define PIECE_BYTES_MIN 1024
-#define TOLD_EVERY_MS 10000
 /* The last type of value that Redis 7.0 reads. */
 #define TYPE_MAX_REDIS 19
 
@@ -56,6 +56,12 @@ static bool wait_writable(struct copy_out *copy, int64_t since_ms)
     if (clock_now_ms() - since_ms > replication_settings.timeout_seconds * 1000)
         return fail(copy, "it takes no bytes");
     return poll(&wanted, 1, WAIT_MS) >= 0 || errno == EINTR || fail(copy, "the socket failed");
+}
+
+/* Of what this thread alone changes. */
+static void add_to(_Atomic uint64_t *number, uint64_t amount)
+{
+    atomic_store_explicit(number, atomic_load_explicit(number, memory_order_relaxed) + amount, memory_order_relaxed);
 }
 
 static int64_t rate_now(void)
@@ -88,6 +94,13 @@ static bool keep_rate(struct copy_out *copy, size_t sent)
     return !atomic_load(&copy->failure);
 }
 
+static void count_sent(struct copy_out *copy, size_t bytes)
+{
+    add_to(&copy->bytes, bytes);
+    metric_add(METRIC_total_net_output_bytes, bytes);
+    metric_add(METRIC_total_net_repl_output_bytes, bytes);
+}
+
 static bool send_bytes(struct copy_out *copy, struct bytes bytes)
 {
     int64_t since_ms = clock_now_ms();
@@ -99,7 +112,7 @@ static bool send_bytes(struct copy_out *copy, struct bytes bytes)
         if (sent > 0) {
             bytes = bytes_of(bytes.data + sent, bytes.length - (size_t)sent);
             since_ms = clock_now_ms();
-            copy->bytes += (uint64_t)sent;
+            count_sent(copy, (size_t)sent);
             keep_rate(copy, (size_t)sent);
             piece = piece_of(bytes.length);
         } else if (!wait_writable(copy, since_ms))
@@ -161,12 +174,12 @@ static bool file_send(struct copy_out *copy)
         if (count < 0 && errno != EAGAIN && errno != EINTR)
             return fail(copy, "it closed the connection");
         if (position > before) {
+            count_sent(copy, (size_t)(position - before));
             sent = keep_rate(copy, (size_t)(position - before));
             since_ms = clock_now_ms();
         } else
             sent = wait_writable(copy, since_ms);
     }
-    copy->bytes += (uint64_t)position;
     return sent;
 }
 
@@ -196,6 +209,7 @@ static void write_about(struct copy_out *copy)
     rdb_file_about(writer, BYTES("repl-id"), bytes_of_text(info.replication_id));
     rdb_file_about(writer, BYTES("repl-offset"),
                    bytes_of(number, bytes_from_uint64(number, copy->from + (uint64_t)info.bias)));
+    rdb_file_about(writer, BYTES("forebay-copy-keys"), bytes_of(number, bytes_from_uint64(number, copy->keys_total)));
     if (copy->db >= 0)
         rdb_file_about(writer, BYTES("repl-stream-db"), bytes_of(number, bytes_from_int64(number, copy->db)));
 }
@@ -219,7 +233,7 @@ static void visit_key(void *context, const struct copied_key *key)
                               .idle_seconds = -1,
                               .frequency = -1};
     rdb_file_key(&copy->writer, &written);
-    copy->keys++;
+    add_to(&copy->keys, 1);
 }
 
 static void visit_again(void *context)
@@ -227,19 +241,19 @@ static void visit_again(void *context)
     struct copy_out *copy = context;
     copy->writer.out.length = copy->mark;
     copy->writer.db = copy->mark_db;
-    copy->keys = copy->mark_keys;
+    atomic_store_explicit(&copy->keys, copy->mark_keys, memory_order_relaxed);
     copy->left_out = copy->mark_left_out;
 }
 
 static void tell_progress(struct copy_out *copy)
 {
     int64_t now_ms = clock_now_ms();
-    if (now_ms - (copy->told_ms ? copy->told_ms : copy->started_ms) < TOLD_EVERY_MS)
-        return;
-    copy->told_ms = now_ms;
-    log_notice("full resync under way", "offset=%llu db=%d slot=%u keys=%llu bytes=%llu ms=%lld",
-               (unsigned long long)copy->from, copy->place.db, copy->place.slot, (unsigned long long)copy->keys,
-               (unsigned long long)copy->bytes, (long long)(now_ms - copy->started_ms));
+    struct copy_progress progress = copy_out_progress(copy);
+    if (copy_telling_is_due(&copy->telling, &progress, copy->started_ms, now_ms))
+        log_notice("full resync under way", "offset=%llu db=%d slot=%u percent=%.0f keys=%llu bytes=%llu ms=%lld",
+                   (unsigned long long)copy->from, copy->place.db, copy->place.slot, copy_progress_percent(&progress),
+                   (unsigned long long)progress.keys, (unsigned long long)progress.bytes,
+                   (long long)(now_ms - copy->started_ms));
 }
 
 /* How often whole databases were emptied or exchanged: a copy that has ranges of before and of after is worth nothing
@@ -257,7 +271,7 @@ static bool write_range(struct copy_out *copy)
     uint16_t slot = copy->place.slot;
     copy->mark = copy->writer.out.length;
     copy->mark_db = copy->writer.db;
-    copy->mark_keys = copy->keys;
+    copy->mark_keys = atomic_load_explicit(&copy->keys, memory_order_relaxed);
     copy->mark_left_out = copy->left_out;
     if (keyspace_copy_range(copy->engine->keyspace, &copy->place, &visitor, &range) != STATUS_OK)
         return fail(copy, "a row cannot be read");
@@ -277,6 +291,9 @@ static bool write_db(struct copy_out *copy, int db)
         copy_map_add(&copy->map, copy_position(db, SLOT_COUNT - 1, UINT64_MAX), offset);
         return true;
     }
+    struct keyspace_counts counts = keyspace_counts(copy->engine->keyspace, db);
+    if (counts.keys > 0)
+        rdb_file_sizes(&copy->writer, db, counts.keys, counts.expires);
     while (copy->place.slot < SLOT_COUNT)
         if (!write_range(copy))
             return false;
@@ -331,11 +348,27 @@ static void run(void *argument)
     mailbox_post(copy->home, &copy->done);
 }
 
+static uint64_t count_keys(const struct keyspace *keyspace)
+{
+    uint64_t keys = 0;
+    for (int db = 0; db < DATABASE_COUNT; db++)
+        keys += keyspace_counts(keyspace, db).keys;
+    return keys;
+}
+
 void copy_out_start(struct copy_out *copy)
 {
+    copy->keys_total = copy->functions_only ? 0 : count_keys(copy->engine->keyspace);
     copy->file = -1;
     copy->started_ms = clock_now_ms();
     thread_start(&copy->thread, "copy", run, copy);
+}
+
+struct copy_progress copy_out_progress(const struct copy_out *copy)
+{
+    return (struct copy_progress){.bytes = atomic_load_explicit(&copy->bytes, memory_order_relaxed),
+                                  .keys = atomic_load_explicit(&copy->keys, memory_order_relaxed),
+                                  .keys_total = copy->keys_total};
 }
 
 void copy_out_stop(struct copy_out *copy, const char *reason)

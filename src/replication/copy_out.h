@@ -6,6 +6,7 @@
 #include "base/mailbox.h"
 #include "base/thread.h"
 #include "replication/copy_map.h"
+#include "replication/copy_progress.h"
 #include "replication/rdb_file.h"
 
 struct engine;
@@ -28,9 +29,12 @@ struct copy_out {
     bool is_complete;
     _Atomic(const char *) failure; /* why it ended early; static */
     uint64_t end;                  /* the stream's end after the last range */
-    uint64_t functions_offset, bytes, keys, left_out;
+    uint64_t functions_offset, left_out;
     int64_t started_ms;
     struct copy_map map;
+
+    _Atomic uint64_t bytes, keys; /* so far; any thread */
+    uint64_t keys_total;          /* about, of the begin */
 
     /* private */
     struct thread thread;
@@ -41,10 +45,13 @@ struct copy_out {
     uint64_t mark_keys, mark_left_out;
     uint64_t changes; /* of whole databases, before the first range */
     int file;         /* -1: none */
-    int64_t kept_alive_ms, told_ms;
+    int64_t kept_alive_ms;
+    struct copy_telling telling;
 };
 
 void copy_out_start(struct copy_out *copy);
+/* Any thread, of one that was started. */
+struct copy_progress copy_out_progress(const struct copy_out *copy);
 /* Any thread: it shall end soon, for a static reason. */
 void copy_out_stop(struct copy_out *copy, const char *reason);
 /* When the thread has ended (thread_stop). */

@@ -3,6 +3,7 @@
 
 #include "base/option.h"
 #include "command/dispatch.h"
+#include "replication/copy_progress.h"
 
 struct loop;
 
@@ -25,7 +26,7 @@ struct follower_view {
     int64_t down_since_ms;
     uint64_t offset;   /* as the primary counts */
     char known_id[41]; /* the history of a primary that is no Forebay; empty: it is our stream's, or there is none */
-    uint64_t copied_bytes;
+    struct copy_progress copy; /* while is_copying */
 };
 /* Any thread. */
 void follower_read(struct follower_view *view);

@@ -179,10 +179,11 @@ void follower_print(const struct follower_view *view, int64_t now_ms, struct buf
     info_integer(out, "slave_read_repl_offset", (int64_t)view->offset);
     info_integer(out, "slave_repl_offset", (int64_t)view->offset);
     if (view->is_copying) {
-        info_integer(out, "master_sync_total_bytes", 0);
-        info_integer(out, "master_sync_read_bytes", (int64_t)view->copied_bytes);
-        info_integer(out, "master_sync_left_bytes", 0);
-        info_text(out, "master_sync_perc", "0.00");
+        uint64_t total = copy_progress_bytes_total(&view->copy), read = view->copy.bytes;
+        info_integer(out, "master_sync_total_bytes", (int64_t)total);
+        info_integer(out, "master_sync_read_bytes", (int64_t)read);
+        info_integer(out, "master_sync_left_bytes", total > read ? (int64_t)(total - read) : 0);
+        info_format(out, "master_sync_perc", "%.2f", copy_progress_percent(&view->copy));
         info_integer(out, "master_sync_last_io_seconds_ago", (now_ms - view->io_at_ms) / 1000);
     }
     if (!view->is_up)

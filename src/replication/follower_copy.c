@@ -24,6 +24,9 @@ void follower_begin_copy(struct attempt *attempt)
                attempt->sync.has_mark ? -1LL : (long long)attempt->sync.copy_bytes);
     copy_in_begin(&follower.copy, follower.engine);
     follower.copy_is_read = false;
+    follower.copy_began_ms = loop_now_ms(follower.loop);
+    follower.copy_bytes_total = attempt->sync.has_mark ? 0 : attempt->sync.copy_bytes;
+    follower.copy_telling = (struct copy_telling){0};
     follower.is_copying = true;
     follower_feed_open(0, 0);
     follower_show();
@@ -34,7 +37,7 @@ static void end_copy(struct attempt *attempt)
     struct stream *stream = follower.engine->stream;
     bool from_forebay = follower.copy.from_forebay;
     int32_t db = follower.copy.stream_db;
-    uint64_t keys = follower.copy.keys, behind = follower.copy.stream_bytes;
+    uint64_t keys = follower.copy.keys, bytes = follower.copy.reader.offset, behind = follower.copy.stream_bytes;
     uint32_t errors = follower.feed.session->reply.errors;
     if (errors > 0) {
         follower_give_up("some of the primary's data cannot be taken");
@@ -47,12 +50,30 @@ static void end_copy(struct attempt *attempt)
         follower_give_up("the history cannot be written");
         return;
     }
-    log_notice("copied the primary's data", "keys=%llu", (unsigned long long)keys);
+    log_notice("copied the primary's data", "keys=%llu bytes=%llu ms=%lld", (unsigned long long)keys,
+               (unsigned long long)bytes, (long long)(loop_now_ms(follower.loop) - follower.copy_began_ms));
     attempt->sync.phase = SYNC_STREAM;
     follower_follow_as(from_forebay ? FOLLOWS_BYTES : FOLLOWS_COMMANDS);
     if (!from_forebay)
         memcpy(follower.known_id, attempt->sync.id, sizeof(follower.known_id));
     follower_begin_streaming(attempt->sync.offset, db);
+}
+
+struct copy_progress follower_copy_progress(void)
+{
+    struct copy_progress progress = copy_in_progress(&follower.copy);
+    progress.bytes_total = follower.copy_bytes_total;
+    return progress;
+}
+
+static void tell_progress(void)
+{
+    int64_t now_ms = loop_now_ms(follower.loop), began_ms = follower.copy_began_ms;
+    struct copy_progress progress = follower_copy_progress();
+    if (copy_telling_is_due(&follower.copy_telling, &progress, began_ms, now_ms))
+        log_notice("copying", "primary=%s:%d percent=%.0f keys=%llu bytes=%llu ms=%lld", follower.host, follower.port,
+                   copy_progress_percent(&progress), (unsigned long long)progress.keys,
+                   (unsigned long long)progress.bytes, (long long)(now_ms - began_ms));
 }
 
 /* What of the input is the file's; *ends: nothing of it comes after that. Of what may be the beginning of the mark it cannot
@@ -105,6 +126,7 @@ static bool read_copy(struct attempt *attempt)
     }
     connection_consume(attempt->link.connection, taken + (ends && attempt->sync.has_mark ? SYNC_MARK_LENGTH : 0));
     follower.copy_is_read = ends;
+    tell_progress();
     return taken > 0 || ends;
 }
 

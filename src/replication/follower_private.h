@@ -46,6 +46,9 @@ struct follower {
     bool asks_to_take_over;   /* failover.c: the node that is to be followed has to lead first */
     unsigned take_over_tries; /* how often it was asked */
     bool is_copying, is_streaming;
+    int64_t copy_began_ms;
+    uint64_t copy_bytes_total; /* 0: not known */
+    struct copy_telling copy_telling;
     bool copy_is_read; /* all of it, and what is left of it is to be executed */
     struct feed feed;
     struct copy_in copy;
@@ -105,6 +108,8 @@ void follower_acks_end(void);
 /* F1; the link may be given up by both. */
 void follower_begin_copy(struct attempt *attempt);
 bool follower_take_copy(struct attempt *attempt);
+/* While there is a copy. */
+struct copy_progress follower_copy_progress(void);
 
 /* ---- follower_view.c: what others see ---- */
 

@@ -49,6 +49,8 @@ void follower_show(void)
     view->is_up = follower.is_streaming;
     memcpy(view->known_id, follower.known_id, sizeof(view->known_id));
     view->is_copying = follower.is_copying;
+    if (follower.is_copying)
+        view->copy = follower_copy_progress();
     view->is_empty_handed = is_part && follower.host[0];
     if ((was_up || view->down_since_ms == 0) && !view->is_up)
         view->down_since_ms = loop_now_ms(follower.loop);
@@ -75,7 +77,8 @@ void follower_show_heard(void)
 {
     pthread_mutex_lock(&shown.lock);
     shown.view.io_at_ms = loop_now_ms(follower.loop);
-    shown.view.copied_bytes = follower.is_copying ? follower.copy.reader.offset : 0;
+    if (follower.is_copying)
+        shown.view.copy = follower_copy_progress();
     pthread_mutex_unlock(&shown.lock);
 }
 

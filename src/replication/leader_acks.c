@@ -69,6 +69,9 @@ void leader_each(void (*visit)(void *context, const struct replica_view *view), 
                                     .is_in_sync = atomic_load(&replica->in_sync.is_in),
                                     .acked = atomic_load(&replica->acked) + (uint64_t)info.bias,
                                     .lag_seconds = state == REPLICA_ONLINE && silent_ms > 0 ? silent_ms / 1000 : 0};
+        view.is_copying = state == REPLICA_COPYING && replica->copy;
+        if (view.is_copying)
+            view.copy = copy_out_progress(replica->copy);
         memcpy(view.address, replica->about.address, sizeof(view.address));
         visit(context, &view);
     }

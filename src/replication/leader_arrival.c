@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/metric.h"
 #include "net/tls.h"
 #include "replication/follower.h"
 #include "replication/leader_private.h"
@@ -54,6 +55,7 @@ static void begin_partial(struct replica *replica, struct arrival *arrival)
     else
         buffer_append_text(&arrival->loose.output, "+CONTINUE\r\n");
     atomic_store(&replica->acked, stream_reader_offset(replica->reader));
+    metric_add(METRIC_sync_partial_ok, 1);
     log_notice("partial resync", "replica=%s:%u offset=%llu bytes=%llu", replica->about.address, replica->about.port,
                (unsigned long long)stream_reader_offset(replica->reader),
                (unsigned long long)(info.end - stream_reader_offset(replica->reader)));
@@ -82,11 +84,15 @@ static void begin_full(struct replica *replica, struct arrival *arrival)
         buffer_append_format(&copy->reply, "+FULLRESYNC %s %llu\r\n", info.replication_id,
                              (unsigned long long)(copy->from + (uint64_t)info.bias));
     buffer_deinit(&arrival->loose.input);
+    metric_add(METRIC_sync_full, 1);
+    metric_add(METRIC_sync_partial_err, replica->about.has_asked && replica->about.id[0] != '?');
     log_notice("full resync", "replica=%s:%u offset=%llu asked=%s:%lld", replica->about.address, replica->about.port,
                (unsigned long long)copy->from, replica->about.id, (long long)replica->about.offset);
-    replica->copy = copy;
     replica->has_thread = true;
     copy_out_start(copy);
+    lock_acquire(&leader.lock);
+    replica->copy = copy;
+    lock_release(&leader.lock);
 }
 
 static struct replica *replica_create(const struct arrival *arrival)

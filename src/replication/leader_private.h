@@ -17,9 +17,9 @@ struct replica {
     struct link link;
     struct list node; /* in leader.replicas; changed under the lock */
     struct introduction about;
-    struct copy_out *copy;
-    bool has_thread; /* the copy's is not waited for yet */
-    bool is_failed;  /* it is about to go */
+    struct copy_out *copy; /* set under the lock */
+    bool has_thread;       /* the copy's is not waited for yet */
+    bool is_failed;        /* it is about to go */
     bool is_local, is_unix;
     struct copy_filter filter;
     struct buffer raw; /* read for the filter */

@@ -36,8 +36,9 @@ struct rdb_visitor {
 struct rdb_file_reader {
     struct rdb_visitor visitor;
     uint64_t keys, functions;
-    bool is_complete; /* the end was read, and the checksum fits */
-    char error[128];  /* what is wrong, and at which byte; empty while nothing is */
+    uint64_t keys_told; /* about as many keys are to come, by what the file itself has said so far */
+    bool is_complete;   /* the end was read, and the checksum fits */
+    char error[128];    /* what is wrong, and at which byte; empty while nothing is */
     /* private */
     struct buffer waiting;           /* bytes that are not the whole of anything yet */
     size_t retry_at;                 /* how many they must be before that is tried again */

@@ -142,6 +142,14 @@ static void read_db(struct attempt *attempt)
         attempt->reader->next.db = (int)db;
 }
 
+static void read_sizes(struct attempt *attempt)
+{
+    uint64_t keys = take_length(attempt);
+    take_length(attempt);
+    if (attempt->state == RDB_EXTENT_WHOLE)
+        attempt->reader->keys_told += keys;
+}
+
 /* What belongs to the key that follows. */
 static void read_time(struct attempt *attempt, uint8_t opcode)
 {
@@ -266,10 +274,11 @@ static void read_item(struct attempt *attempt)
         break;
     case OPCODE_SLOT_INFO:
         take_length(attempt);
-        /* fall through */
+        take_length(attempt);
+        take_length(attempt);
+        break;
     case OPCODE_SIZES:
-        take_length(attempt);
-        take_length(attempt);
+        read_sizes(attempt);
         break;
     case OPCODE_IDLE:
     case OPCODE_FREQUENCY:

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/metric.h"
 #include "base/thread.h"
 #include "command/info.h"
 #include "replication/quorum.h"
@@ -55,6 +56,17 @@ void replication_at_turn(void (*act)(void))
 
 /* ---- the loop's events ---- */
 
+/* The loop's connections are links, all of them. */
+static void count_bytes(void *context, struct connection *connection)
+{
+    (void)context;
+    struct link *link = connection->owner;
+    metric_add(METRIC_total_net_repl_input_bytes, connection->bytes_in - link->counted_in);
+    metric_add(METRIC_total_net_repl_output_bytes, connection->bytes_out - link->counted_out);
+    link->counted_in = connection->bytes_in;
+    link->counted_out = connection->bytes_out;
+}
+
 static void link_opened(void *context, struct connection *connection)
 {
     (void)context;
@@ -80,6 +92,7 @@ static void link_closed(void *context, struct connection *connection)
 {
     (void)context;
     struct link *link = connection->owner;
+    count_bytes(NULL, connection);
     link->connection = NULL;
     link->closed(link);
 }
@@ -99,6 +112,7 @@ static void on_tick(struct loop_timer *timer)
 {
     bound_ring();
     loop_check_limits(timer->loop);
+    loop_each_connection(timer->loop, count_bytes, NULL);
     leader_tick(loop_now_ms(timer->loop));
 }
 
@@ -112,9 +126,14 @@ struct listing {
 static void print_replica(void *context, const struct replica_view *view)
 {
     struct listing *listing = context;
-    buffer_append_format(listing->out, "slave%u:ip=%s,port=%u,state=%s,offset=%llu,lag=%lld,in_sync=%d\r\n",
+    buffer_append_format(listing->out, "slave%u:ip=%s,port=%u,state=%s,offset=%llu,lag=%lld,in_sync=%d",
                          listing->number++, view->address, view->port, view->state, (unsigned long long)view->acked,
                          (long long)view->lag_seconds, view->is_in_sync);
+    if (view->is_copying)
+        buffer_append_format(listing->out, ",sync_keys=%llu,sync_sent_bytes=%llu,sync_perc=%.2f",
+                             (unsigned long long)view->copy.keys, (unsigned long long)view->copy.bytes,
+                             copy_progress_percent(&view->copy));
+    buffer_append_text(listing->out, "\r\n");
 }
 
 static void print_replication(struct engine *engine, struct buffer *out)

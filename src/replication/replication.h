@@ -54,7 +54,8 @@ bool replication_lacks_replicas(void);
 /* A connection of the loop and who it belongs to; embedded in the owner, and given to connection_join as its owner. All calls
  * come on the loop's thread. */
 struct link {
-    struct connection *connection; /* NULL before opened and after closed */
+    struct connection *connection;    /* NULL before opened and after closed */
+    uint64_t counted_in, counted_out; /* of its bytes, in total_net_repl_*; replication.c's */
     void (*opened)(struct link *link);
     /* Bytes stand in the connection's input; what is done with is consumed. */
     void (*received)(struct link *link);

@@ -4,6 +4,7 @@
 #include "command/dispatch.h"
 #include "net/connection.h"
 #include "net/loop.h"
+#include "replication/copy_progress.h"
 #include "replication/replication.h"
 #include "stream/stream.h"
 
@@ -47,6 +48,8 @@ struct replica_view {
     bool is_online, is_in_sync;
     uint64_t acked;
     int64_t lag_seconds;
+    bool is_copying;
+    struct copy_progress copy; /* while it is */
 };
 /* Calls visit for each, under a leaf lock. */
 void leader_each(void (*visit)(void *context, const struct replica_view *view), void *context);
