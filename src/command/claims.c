@@ -3,7 +3,8 @@
  *    holds a partition waits for nobody who needs it (execution_hold_more).
  * A2 nothing is staged while the partitions are let go: what was staged (keys that were found expired) is appended before.
  * A3 a copy of all keys may have begun meanwhile: it gets the keys before they are changed.
- * A4 who reads a claimed key that has expired, or a hash with such fields, would change it: he has to wait as well. */
+ * A4 who reads a claimed key that has expired, or a hash with such fields, would change it: he has to wait as well.
+ * A5 who changes a large value that is being written to a row, before a copy of all keys has what it was, waits likewise. */
 #include "command/claims.h"
 
 #include <sched.h>
@@ -153,13 +154,16 @@ static bool writes_key(const struct execution *x, const struct key *keys, size_t
 bool execution_is_kept_out(struct execution *x, const struct holding *holding, const struct key *keys, size_t count)
 {
     bool decides_later = holding->has_turn || (x->session->flags & SESSION_MULTI);
-    if (holding->kind == HOLD_ALL)
+    if (holding->kind == HOLD_ALL && keyspace_any_claims())
         return true;
     for (size_t i = 0; i < count; i++) {
         if (decides_later && keyspace_has_claims(x->keyspace, key_partition(&keys[i])))
             return true;
         enum claim_kind kind = decides_later ? CLAIM_NONE : keyspace_claim_of(x->keyspace, &keys[i]);
         if (kind == CLAIM_EXCLUSIVE || (kind == CLAIM_SHARED && (writes_key(x, keys, i) || would_change(x, &keys[i]))))
+            return true;
+        if (__builtin_expect(moment_is_there(), 0) && moment_waits_for_key(x->keyspace, &keys[i]) &&
+            (decides_later || writes_key(x, keys, i) || would_change(x, &keys[i])))
             return true;
     }
     return false;

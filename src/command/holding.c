@@ -12,6 +12,7 @@
 #include "command/reply_wait.h"
 #include "command/scripting.h"
 #include "command/transaction.h"
+#include "keyspace/moment.h"
 
 #include <time.h>
 
@@ -120,7 +121,8 @@ bool execution_hold(struct execution *x, struct holding *holding, const struct k
         execution_suspend(x, SUSPENDED_LOCK);
         return false;
     }
-    if (keyspace_any_claims() && execution_is_kept_out(x, holding, keys, count)) {
+    if ((keyspace_any_claims() || __builtin_expect(moment_is_there(), 0)) &&
+        execution_is_kept_out(x, holding, keys, count)) {
         execution_unlock(x, holding);
         x->worker->held_up_by = HELD_UP_UNKNOWN;
         execution_suspend(x, SUSPENDED_LOCK);

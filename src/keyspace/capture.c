@@ -17,6 +17,7 @@
  *    is under another's capture, or in the middle of a change, is waited for. */
 #include "base/hash.h"
 #include "keyspace/keyspace_private.h"
+#include "keyspace/moment.h"
 #include "object/object_capture.h"
 
 #include <time.h>
@@ -24,6 +25,8 @@
 #define SEGMENTS_PER_HOLD 16
 #define KEYS_PER_HOLD 128
 #define BUSY_PAUSE_NS 1000000
+#define PIECE_BYTES ((size_t)64 << 10)
+#define PIECE_PAUSE_NS 20000
 
 struct capture {
     struct place place;
@@ -126,8 +129,10 @@ bool capture_slot(struct keyspace *keyspace, uint8_t db, uint16_t slot, uint64_t
     lock_acquire(&partition->lock);
     bool done = !place_find(keyspace, db, slot, &capture.place) || capture_locked(&capture, hash_from);
     lock_release(&partition->lock);
-    if (capture.is_busy && !capture.any)
+    if (capture.is_busy && !capture.any) {
+        moment_help(keyspace, &partition->lock);
         nanosleep(&(struct timespec){.tv_nsec = BUSY_PAUSE_NS}, NULL);
+    }
     return done;
 }
 
@@ -154,6 +159,22 @@ bool capture_value_step(struct object_capture *capture, size_t bytes, struct buf
     if (home)
         lock_release(home);
     return goes_on;
+}
+
+/* What is written is moved when it grows: without the lock. */
+void capture_value_all(struct object_capture **capture, struct buffer *out)
+{
+    const struct timespec pause = {.tv_nsec = PIECE_PAUSE_NS};
+    struct buffer piece = {0};
+    bool goes_on;
+    do {
+        goes_on = capture_value_step(*capture, PIECE_BYTES, &piece);
+        buffer_append_bytes(out, buffer_bytes(&piece));
+        piece.length = 0;
+        nanosleep(&pause, NULL);
+    } while (goes_on);
+    *capture = NULL;
+    buffer_deinit(&piece);
 }
 
 bool capture_slot_is_dirty(const struct keyspace *keyspace, uint8_t db, uint16_t slot)

@@ -12,6 +12,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "keyspace/keyspace_private.h"
+#include "keyspace/moment.h"
 #include "object/codec.h"
 #include "object/object_capture.h"
 
@@ -21,8 +22,6 @@
 #define SEGMENTS_PER_HOLD 16
 #define RANGE_BYTES_MAX ((size_t)256 << 10)
 #define HOLD_BYTES_MAX ((size_t)64 << 10)
-#define LARGE_PIECE_BYTES ((size_t)64 << 10)
-#define LARGE_PAUSE_NS 20000
 #define BUSY_PAUSE_NS 1000000
 
 /* The payload of a large collection. */
@@ -163,21 +162,10 @@ static void item_pass(struct range_copy *copy, const struct copied_item *item)
     }
 }
 
-/* Writes what was begun; in the pauses the others get the lock. */
 static void finish_large(struct range_copy *copy)
 {
-    const struct timespec pause = {.tv_nsec = LARGE_PAUSE_NS};
-    struct buffer piece = {0};
-    for (struct large_payload *large = copy->begun; large; large = large->next) {
-        bool goes_on;
-        do {
-            goes_on = capture_value_step(large->capture, LARGE_PIECE_BYTES, &piece);
-            buffer_append_bytes(&large->bytes, buffer_bytes(&piece)); /* it is moved when it grows: without the lock */
-            piece.length = 0;
-            nanosleep(&pause, NULL);
-        } while (goes_on);
-    }
-    buffer_deinit(&piece);
+    for (struct large_payload *large = copy->begun; large; large = large->next)
+        capture_value_all(&large->capture, &large->bytes);
     copy->begun = NULL;
 }
 
@@ -278,6 +266,7 @@ static void collect(struct range_copy *copy)
         is_busy = copy->is_busy;
         if (is_busy) {
             items_drop(copy);
+            moment_help(copy->keyspace, lock);
             nanosleep(&(struct timespec){.tv_nsec = BUSY_PAUSE_NS}, NULL);
         }
     } while (is_busy);

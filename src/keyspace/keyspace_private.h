@@ -105,6 +105,10 @@ static inline bool partition_is_claimed(const struct partition *partition)
     return !list_is_empty(&partition->claims);
 }
 
+/* capture.c: all of a value under capture, by pieces, with pauses in which others get the lock. The capture is gone then. */
+struct object_capture;
+void capture_value_all(struct object_capture **capture, struct buffer *out);
+
 /* claim.c (lock): whether somebody is in the middle of changing the entry's value. */
 struct place;
 bool place_is_being_changed(const struct place *place, const struct entry *entry);

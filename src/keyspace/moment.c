@@ -5,17 +5,24 @@
  *    among the values, unless it was not there.
  * M3 a range is passed under its partition's lock after it was copied, rows included: a key of it that is not among the hashes
  *    by then was copied as it was at the moment. A cold key does not change before it is fetched.
- * M4 hashes stand for keys: two keys of one slot with the same 64 bits of a seeded hash are taken for one. */
+ * M4 hashes stand for keys: two keys of one slot with the same 64 bits of a seeded hash are taken for one.
+ * M5 of a large collection only the capture is begun under the hold of its change. It is written by whoever takes the values,
+ *    or by who meets the value and waits for that (the flusher, other copies); a value has one capture at a time. */
 #include "keyspace/moment.h"
+
+#include <time.h>
 
 #include "base/memory.h"
 #include "keyspace/keyspace_private.h"
 #include "object/codec.h"
+#include "object/object_capture.h"
 
 /* Beyond it writes wait, and far beyond it (a primary's stream does not wait) the moment is given up. */
 #define VALUES_BYTES_FULL ((size_t)16 << 20)
 #define VALUES_BYTES_MAX ((size_t)256 << 20)
 #define CAPACITY_MIN 16
+/* Until another thread has written a value, or let go of the moment. */
+#define PAUSE_NS 200000
 
 /* What of a partition was passed; under its lock. */
 struct kept_partition {
@@ -24,10 +31,19 @@ struct kept_partition {
     struct kept_keys *slots[DATABASE_COUNT]; /* by physical db: SLOTS_PER_PARTITION each, or NULL */
 };
 
-/* The name follows, then the payload of a value that is not a block. */
+/* The payload of a large collection: written by one thread, which takes it out of the list of those that were begun. */
+struct kept_large {
+    struct object_capture *capture;
+    struct buffer payload;
+    _Atomic bool is_written;
+    struct kept_large *next;
+};
+
+/* The name follows, then the payload of a value that is neither a block nor large. */
 struct kept_item {
     int64_t expire_at_ms;
     struct block *block;
+    struct kept_large *large;
     size_t payload_length;
     uint32_t name_length;
     int16_t db;
@@ -38,9 +54,11 @@ struct moment {
     struct keyspace *keyspace;
     _Atomic size_t keys_bytes;
     _Atomic bool is_void, is_blurred;
-    struct lock lock; /* a leaf, of what follows */
+    _Atomic uint32_t helpers; /* one more under any partition's lock, while the keyspace has the moment */
+    struct lock lock;         /* a leaf, of what follows */
     struct buffer values;
-    size_t values_bytes; /* blocks included */
+    size_t values_bytes;      /* blocks and large ones included */
+    struct kept_large *begun; /* not taken by anybody who writes */
     struct kept_partition partitions[PARTITION_COUNT];
 };
 
@@ -78,6 +96,8 @@ void keyspace_moment_end(struct keyspace *keyspace, uint32_t worker, struct mome
     keyspace->moment = NULL;
     atomic_store(&moment_is_kept, false);
     keyspace_release_all(keyspace, worker);
+    while (atomic_load(&moment->helpers) > 0)
+        nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS}, NULL);
     moment_take(moment, item_skip, NULL);
     for (unsigned i = 0; i < PARTITION_COUNT; i++)
         for (unsigned db = 0; db < DATABASE_COUNT; db++) {
@@ -169,11 +189,21 @@ static bool is_passed(const struct kept_partition *kept, unsigned db, unsigned t
 
 /* ---- what they were ---- */
 
+static struct kept_large *large_begin(const struct object *value, struct lock *home)
+{
+    struct kept_large *large = memory_allocate_zeroed(sizeof(*large));
+    large->capture = object_capture_begin(value, &large->payload);
+    object_capture_move(value, home);
+    return large;
+}
+
 static void value_add(struct moment *moment, const struct key *key, const struct entry *entry)
 {
     struct object value = entry_object(entry);
     struct kept_item item = {
         .expire_at_ms = entry_expire_at_ms(entry), .name_length = (uint32_t)key->name.length, .db = key->db};
+    if (object_capture_suits(&value))
+        item.large = large_begin(&value, &keyspace_partition_of(moment->keyspace, key->slot)->lock);
     lock_acquire(&moment->lock);
     struct buffer *values = &moment->values;
     size_t place = values->length;
@@ -183,6 +213,10 @@ static void value_add(struct moment *moment, const struct key *key, const struct
     if (value.type == OBJECT_STRING && value.encoding == ENCODING_BLOCK) {
         item.block = block_acquire(value.block);
         moment->values_bytes += value.block->length;
+    } else if (item.large) {
+        item.large->next = moment->begun;
+        moment->begun = item.large;
+        moment->values_bytes += object_external_bytes(&value);
     } else {
         size_t before = values->length;
         codec_encode(&value, values);
@@ -197,14 +231,32 @@ static void value_add(struct moment *moment, const struct key *key, const struct
     lock_release(&moment->lock);
 }
 
+/* Of a key that is decided, or not: cold keys have no captures. */
+static bool is_to_be_kept(const struct moment *moment, unsigned db, const struct key *key)
+{
+    unsigned table = key->slot / PARTITION_COUNT;
+    const struct kept_partition *kept = &moment->partitions[key_partition(key)];
+    return !atomic_load_explicit(&moment->is_blurred, memory_order_relaxed) && !is_passed(kept, db, table, key->hash) &&
+           !(kept->slots[db] && kept_keys_has(&kept->slots[db][table], key->hash));
+}
+
+bool moment_waits_for_key(struct keyspace *keyspace, const struct key *key)
+{
+    const struct moment *moment = keyspace->moment;
+    if (!moment || !is_to_be_kept(moment, keyspace_physical(keyspace, key->db), key))
+        return false;
+    const struct entry *entry = keyspace_find(keyspace, key);
+    struct object value = entry ? entry_object(entry) : (struct object){0};
+    return entry && object_capture_is_there(&value);
+}
+
 void moment_keep_key(struct keyspace *keyspace, const struct key *key)
 {
     struct moment *moment = keyspace->moment;
     unsigned db = keyspace_physical(keyspace, key->db), table = key->slot / PARTITION_COUNT;
     struct kept_partition *kept = &moment->partitions[key_partition(key)];
     partition_assert_held(keyspace, keyspace_partition_of(keyspace, key->slot));
-    if (atomic_load_explicit(&moment->is_blurred, memory_order_relaxed) || is_passed(kept, db, table, key->hash) ||
-        kept_keys_has(keys_of(kept, db, table), key->hash))
+    if (!is_to_be_kept(moment, db, key))
         return;
     /* Who does not wait for a cold key has it read here. */
     uint64_t offset;
@@ -221,12 +273,46 @@ void moment_keep_key(struct keyspace *keyspace, const struct key *key)
 bool moment_has_kept(struct keyspace *keyspace, const struct key *key)
 {
     const struct moment *moment = keyspace->moment;
-    if (!moment || atomic_load(&moment->is_blurred))
-        return true;
-    unsigned db = keyspace_physical(keyspace, key->db), table = key->slot / PARTITION_COUNT;
-    const struct kept_partition *kept = &moment->partitions[key_partition(key)];
-    return is_passed(kept, db, table, key->hash) ||
-           (kept->slots[db] && kept_keys_has(&kept->slots[db][table], key->hash));
+    return !moment || !is_to_be_kept(moment, keyspace_physical(keyspace, key->db), key);
+}
+
+/* ---- large ones ---- */
+
+/* False if there is none that nobody writes yet. */
+static bool large_write_one(struct moment *moment)
+{
+    lock_acquire(&moment->lock);
+    struct kept_large *large = moment->begun;
+    if (large)
+        moment->begun = large->next;
+    lock_release(&moment->lock);
+    if (!large)
+        return false;
+    capture_value_all(&large->capture, &large->payload);
+    atomic_store(&large->is_written, true);
+    return true;
+}
+
+/* Another thread may have begun. */
+static void large_wait(struct moment *moment, const struct kept_large *large)
+{
+    while (!atomic_load(&large->is_written))
+        if (!large_write_one(moment))
+            nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS}, NULL);
+}
+
+void moment_help(struct keyspace *keyspace, struct lock *partition)
+{
+    lock_acquire(partition);
+    struct moment *moment = keyspace->moment;
+    if (moment)
+        atomic_fetch_add(&moment->helpers, 1);
+    lock_release(partition);
+    if (!moment)
+        return;
+    while (large_write_one(moment))
+        ;
+    atomic_fetch_sub(&moment->helpers, 1);
 }
 
 /* ---- the copy ---- */
@@ -269,8 +355,14 @@ static void item_show(const char *at, const struct kept_item *item,
         codec_encode(&string, &encoded);
         value.payload = buffer_bytes(&encoded);
     }
+    if (item->large)
+        value.payload = buffer_bytes(&item->large->payload);
     visit(context, &value);
     buffer_deinit(&encoded);
+    if (item->large) {
+        buffer_deinit(&item->large->payload);
+        memory_free(item->large);
+    }
     if (item->block)
         block_release(item->block);
 }
@@ -287,6 +379,8 @@ void moment_take(struct moment *moment, void (*visit)(void *context, const struc
         struct kept_item item;
         memcpy(&item, values.data + at, sizeof(item));
         at += sizeof(item);
+        if (item.large)
+            large_wait(moment, item.large);
         item_show(values.data + at, &item, visit, context);
         at += item.name_length + item.payload_length;
     }

@@ -31,7 +31,7 @@ bool kept_keys_has(const struct kept_keys *keys, uint64_t hash);
 /* The range of a physical db's slot that ends at last_hash has been copied, as have all before it: what changes in it from now
  * on is not put aside. *keys: a copy, to be freed by memory_free(keys->hashes). */
 void moment_pass(struct moment *moment, int physical_db, uint16_t slot, uint64_t last_hash, struct kept_keys *keys);
-/* Shows what was put aside since the last call. */
+/* Shows what was put aside since the last call; writes what is large, without a lock but for pieces. */
 void moment_take(struct moment *moment, void (*visit)(void *context, const struct kept_value *value), void *context);
 
 /* Databases were emptied or exchanged: the copy is worth nothing. */
@@ -61,7 +61,14 @@ static inline void moment_keep(struct keyspace *keyspace, const struct key *key)
     if (__builtin_expect(moment_is_there(), 0))
         moment_keep_key(keyspace, key);
 }
+/* (lock) Its value is to be put aside, but somebody else is writing it piece by piece: who can wait does so, since the change
+ * would have it put aside in one go. */
+bool moment_waits_for_key(struct keyspace *keyspace, const struct key *key);
 /* (lock) Whether there is nothing to keep of the key (any more). */
 bool moment_has_kept(struct keyspace *keyspace, const struct key *key);
 /* (all locks) Whole databases are. */
 void moment_forget(struct keyspace *keyspace);
+
+/* For a thread that holds nothing and waits for a value that may be under the moment's capture; 'partition' is any of the
+ * keyspace's. */
+void moment_help(struct keyspace *keyspace, struct lock *partition);

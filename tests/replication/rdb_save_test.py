@@ -192,21 +192,24 @@ def test_keys_that_nobody_changes_are_exact_beside_writers(node, load):
 
 
 KEYS_OF_WRITER = 3000
+BIG = 20000  # members of a value that is put aside piece by piece
 
 
 def change(dice, number):
     """One command, which does the same wherever it is run."""
     kind = dice.choice('slhezxn')
     key, other = ('%s:%d' % (kind, dice.randrange(KEYS_OF_WRITER)) for _ in range(2))
-    word = 'word%d' % dice.randrange(50)
+    word, large = 'word%d' % dice.randrange(50), dice.randrange(BIG)
     return dice.choice({
         's': [('SET', key, number), ('APPEND', key, word), ('SETRANGE', key, 70000, word), ('RENAME', key, other), ('DEL', key),
               ('COPY', key, other, 'REPLACE'), ('PEXPIREAT', key, 4102444800000 + number), ('PERSIST', key), ('MOVE', key, 1),
               ('EVAL', "redis.call('SET', KEYS[1], ARGV[1]) redis.call('APPEND', KEYS[2], ARGV[1])", 2, key, other, word)],
-        'l': [('RPUSH', key, word, number), ('LPOP', key), ('LMOVE', key, other, 'LEFT', 'RIGHT'), ('RENAME', key, other)],
-        'h': [('HSET', key, word, number), ('HDEL', key, word), ('HSET', 'h:big', 'field %d' % dice.randrange(20000), number)],
-        'e': [('SADD', key, word, number % 7), ('SMOVE', key, other, word), ('SUNIONSTORE', key, key, other)],
-        'z': [('ZADD', key, number, word), ('ZPOPMIN', key), ('ZUNIONSTORE', key, 2, key, other)],
+        'l': [('RPUSH', key, word, number), ('LPOP', key), ('LMOVE', key, other, 'LEFT', 'RIGHT'), ('RENAME', key, other),
+              ('LSET', 'l:big', large // 2, number), ('LMOVE', 'l:big', 'l:big', 'LEFT', 'RIGHT')],
+        'h': [('HSET', key, word, number), ('HDEL', key, word), ('HSET', 'h:big', 'field %d' % large, number)],
+        'e': [('SADD', key, word, number % 7), ('SMOVE', key, other, word), ('SUNIONSTORE', key, key, other),
+              ('SREM', 'e:big', 'field %d' % large), ('SADD', 'e:big', number)],
+        'z': [('ZADD', key, number, word), ('ZPOPMIN', key), ('ZUNIONSTORE', key, 2, key, other), ('ZADD', 'z:big', number, 'field %d' % large)],
         'x': [('XADD', key, '%d-1' % (number + 1), 'f', word), ('XTRIM', key, 'MAXLEN', 3)],
         'n': [('INCRBY', key, number), ('INCR', 'n:all'), ('MSET', key, number, other, number)],
     }[kind])
@@ -247,8 +250,12 @@ def prepare(client):
 
 
 def make_big(client):
-    for begin in range(0, 20000, 500):
-        client('HSET', 'h:big', *(word for i in range(begin, begin + 500) for word in ('field %d' % i, i)))
+    for begin in range(0, BIG, 500):
+        numbers = range(begin, begin + 500)
+        client('HSET', 'h:big', *(word for i in numbers for word in ('field %d' % i, i)))
+        client('ZADD', 'z:big', *(word for i in numbers for word in (i, 'field %d' % i)))
+        client('SADD', 'e:big', *('field %d' % i for i in numbers))
+        client('RPUSH', 'l:big', *('element %d' % i for i in numbers))
 
 
 def save_beside_a_writer(writer, node):

@@ -92,6 +92,10 @@ LAST = ('FLUSHALL',)
 TYPES = {'list': of_list, 'set': of_set, 'hash': of_hash, 'zset': of_zset, 'stream': of_stream, 'string': of_string}
 
 
+CHANGES = {'list': ('LSET', K, 7), 'set': ('SADD', K), 'hash': ('HSET', K, 'field:7'), 'zset': ('ZADD', K, 1), 'string': ('SETRANGE', K, 7),
+           'stream': ('XADD', K, '*', 'field')}
+
+
 def told(kind, command, hold, raw, reply):
     words = ' '.join(str(word) for word in command)
     shown = reply if isinstance(reply, (int, str)) else ''
@@ -127,6 +131,21 @@ def measure_copy(kind, server, client):
         told(kind, ('(a', 'replica', 'copies)'), client('DEBUG', 'LONGEST-HOLD'), b'', '')
 
 
+def measure_save(kind, client, elements):
+    """Changes of the value while a file is saved, from before it is found until after."""
+    for i in range(0, 100000, 1000):
+        client.pipeline([('SET', 'filler:%d' % j, j) for j in range(i, i + 1000)])
+    client('SAVE')
+    client('DEBUG', 'LONGEST-HOLD')
+    client('BGSAVE')
+    saving, count = True, 0
+    while saving:
+        count += 1
+        client(*CHANGES[kind], elements + count)
+        saving = b'rdb_bgsave_in_progress:1' in client('INFO', 'persistence')
+    told(kind, ('BGSAVE', 'and', *CHANGES[kind]), client('DEBUG', 'LONGEST-HOLD'), b'', count)
+
+
 def run(kind, elements, only):
     with servers.start('forebay', reply_bytes_max='2gb') as server, server.client(timeout=600) as client:
         client('DEBUG', 'LONGEST-HOLD')
@@ -140,6 +159,8 @@ def run(kind, elements, only):
         for row in TYPES[kind](elements) + OF_ALL:
             if not only or only in str(row):
                 measure_row(kind, client, row)
+        if only in ('', 'BGSAVE'):
+            measure_save(kind, client, elements)
         if not only:
             dump = client('DUMP', K)
             if isinstance(dump, bytes) and len(dump) < 500000000:

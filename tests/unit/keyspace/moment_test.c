@@ -3,8 +3,11 @@
 #include "unit/keyspace/fake_backing.h"
 
 #include "keyspace/moment.h"
+#include "object/object_capture.h"
+#include "object/set_object.h"
 
 #define WORKER 7
+#define MEMBERS 20000
 #define KEYS 3000
 
 struct story {
@@ -230,6 +233,165 @@ static void much_that_is_put_aside_asks_writers_to_wait(void **state)
     free(story);
 }
 
+/* ---- large values ---- */
+
+static struct bytes member_of(unsigned number)
+{
+    static char name[24];
+    return bytes_of(name, (size_t)snprintf(name, sizeof(name), "member:%u", number));
+}
+
+static struct key key_held(struct story *story, const char *name)
+{
+    struct key key = fake_key(story->fake, name);
+    assert_true(keyspace_try_one(story->fake->keyspace, key_partition(&key)));
+    return key;
+}
+
+static struct object value_at(struct story *story, const struct key *key)
+{
+    struct entry *entry = keyspace_find(story->fake->keyspace, key);
+    assert_non_null(entry);
+    return entry_object(entry);
+}
+
+static void put_set(struct story *story, const char *name)
+{
+    struct object set = object_empty(OBJECT_SET);
+    struct buffer room = {0};
+    struct key key = key_held(story, name);
+    for (unsigned i = 0; i < MEMBERS; i++)
+        set_object_add(&set, &room, member_of(i));
+    keyspace_put(story->fake->keyspace, &key, &set, ENTRY_NO_EXPIRE);
+    keyspace_release_one(story->fake->keyspace, key_partition(&key));
+    buffer_deinit(&room);
+}
+
+/* Members of an even number go, as many others come. */
+static void edit_set(struct story *story, const char *name)
+{
+    struct buffer room = {0};
+    struct key key = key_held(story, name);
+    moment_keep(story->fake->keyspace, &key);
+    struct object set = value_at(story, &key);
+    for (unsigned i = 0; i < MEMBERS; i += 2) {
+        set_object_remove(&set, &room, member_of(i));
+        set_object_add(&set, &room, member_of(MEMBERS + i));
+    }
+    keyspace_written(story->fake->keyspace, &key, keyspace_find(story->fake->keyspace, &key));
+    keyspace_release_one(story->fake->keyspace, key_partition(&key));
+    buffer_deinit(&room);
+}
+
+static void assert_set_of_the_begin(struct bytes payload)
+{
+    struct object set;
+    struct buffer scratch = {0};
+    assert_int_equal(codec_decode(payload, &scratch, &set), STATUS_OK);
+    assert_int_equal(object_count(&set), MEMBERS);
+    for (unsigned i = 0; i < MEMBERS; i++)
+        assert_true(set_object_contains(&set, member_of(i)));
+    object_release(&set);
+    buffer_deinit(&scratch);
+}
+
+static void note_kept_set(void *context, const struct kept_value *value)
+{
+    struct story *story = context;
+    assert_set_of_the_begin(value->payload);
+    story->kept[number_of(value->name)]++;
+}
+
+static bool is_under_capture(struct story *story, const char *name)
+{
+    struct key key = key_held(story, name);
+    struct object set = value_at(story, &key);
+    bool is_there = object_capture_is_there(&set);
+    keyspace_release_one(story->fake->keyspace, key_partition(&key));
+    return is_there;
+}
+
+static void a_large_value_is_as_it_was_though_it_is_written_later(void **state)
+{
+    (void)state;
+    struct story *story = calloc(1, sizeof(*story));
+    story->fake = fake_create();
+    put_set(story, "key:1");
+    put_set(story, "key:2");
+    begin(story, 1 << 20);
+    edit_set(story, "key:1");
+    assert_true(is_under_capture(story, "key:1"));
+    edit_set(story, "key:2");
+    assert_true(fake_remove(story->fake, "key:2"));
+    moment_take(story->moment, note_kept_set, story);
+    assert_int_equal(story->kept[1], 1);
+    assert_int_equal(story->kept[2], 1);
+    assert_false(is_under_capture(story, "key:1"));
+    end(story);
+    free(story);
+}
+
+/* The copy and the flusher come to a value that the moment has under capture, which nobody has written yet. */
+static void who_meets_such_a_value_writes_it(void **state)
+{
+    (void)state;
+    for (int by_flusher = 0; by_flusher < 2; by_flusher++) {
+        struct story *story = calloc(1, sizeof(*story));
+        const struct copy_visitor visitor = {story, no_offset, note_key, forget_keys};
+        struct copied_range range;
+        story->fake = fake_create();
+        put_set(story, "key:1");
+        begin(story, 1 << 20);
+        edit_set(story, "key:1");
+        assert_true(is_under_capture(story, "key:1"));
+        struct key key = fake_key(story->fake, "key:1");
+        struct copy_place place = {.slot = key.slot};
+        if (by_flusher) {
+            fake_capture(story->fake, 1 << 20);
+            fake_ingest(story->fake);
+        } else {
+            while (place.slot == key.slot)
+                assert_int_equal(keyspace_copy_range(story->fake->keyspace, &place, &visitor, &range), STATUS_OK);
+        }
+        assert_false(is_under_capture(story, "key:1"));
+        moment_take(story->moment, note_kept_set, story);
+        assert_int_equal(story->kept[1], 1);
+        end(story);
+        free(story);
+    }
+}
+
+static void a_change_waits_for_another_capture_once(void **state)
+{
+    (void)state;
+    struct story *story = calloc(1, sizeof(*story));
+    struct buffer row = {0};
+    story->fake = fake_create();
+    put_set(story, "key:1");
+    begin(story, 1 << 20);
+    struct key key = key_held(story, "key:1");
+    struct object set = value_at(story, &key);
+    assert_false(moment_waits_for_key(story->fake->keyspace, &key));
+    struct object_capture *capture = object_capture_begin(&set, &row);
+    object_capture_move(&set, story);
+    assert_true(moment_waits_for_key(story->fake->keyspace, &key));
+    /* Who cannot wait has all of it put aside. */
+    keyspace_release_one(story->fake->keyspace, key_partition(&key));
+    edit_set(story, "key:1");
+    key = key_held(story, "key:1");
+    assert_false(moment_waits_for_key(story->fake->keyspace, &key));
+    while (object_capture_step(capture, 4096, &row))
+        ;
+    object_capture_end(capture);
+    keyspace_release_one(story->fake->keyspace, key_partition(&key));
+    assert_set_of_the_begin(buffer_bytes(&row));
+    moment_take(story->moment, note_kept_set, story);
+    assert_int_equal(story->kept[1], 1);
+    buffer_deinit(&row);
+    end(story);
+    free(story);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -238,6 +400,9 @@ int main(void)
         cmocka_unit_test(a_bound_of_memory_blurs_it),
         cmocka_unit_test(whole_databases_make_it_void),
         cmocka_unit_test(much_that_is_put_aside_asks_writers_to_wait),
+        cmocka_unit_test(a_large_value_is_as_it_was_though_it_is_written_later),
+        cmocka_unit_test(who_meets_such_a_value_writes_it),
+        cmocka_unit_test(a_change_waits_for_another_capture_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
