@@ -47,7 +47,7 @@ static int connect_to(const struct addrinfo *address)
     return -1;
 }
 
-int dial_socket(const char *host, int port, unsigned attempt, bool *local, char *error, size_t error_size)
+int dial_socket(const char *host, int port, char *error, size_t error_size)
 {
     char service[12];
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV}, *found = NULL;
@@ -57,22 +57,22 @@ int dial_socket(const char *host, int port, unsigned attempt, bool *local, char 
         snprintf(error, error_size, "%s: %s", host, gai_strerror(failure));
         return -1;
     }
-    const struct addrinfo *address = choose(found, attempt);
-    int fd = connect_to(address);
+    int fd = connect_to(found);
     if (fd < 0)
         snprintf(error, error_size, "%s:%d: %s", host, port, strerrordesc_np(errno));
-    if (local)
-        *local = is_loopback(address->ai_addr);
     freeaddrinfo(found);
     return fd;
 }
 
-bool dial(struct loop *loop, const char *host, int port, unsigned attempt, void *owner, char *error, size_t error_size)
+bool dial(struct loop *loop, const struct addrinfo *addresses, unsigned attempt, void *owner, char *error,
+          size_t error_size)
 {
-    struct loose_connection loose = {0};
-    loose.fd = dial_socket(host, port, attempt, &loose.local, error, error_size);
-    if (loose.fd < 0)
+    const struct addrinfo *address = choose(addresses, attempt);
+    struct loose_connection loose = {.fd = connect_to(address), .local = is_loopback(address->ai_addr)};
+    if (loose.fd < 0) {
+        snprintf(error, error_size, "%s", strerrordesc_np(errno));
         return false;
+    }
     if (tls_is_for_links() && !(loose.tls = tls_connect(loose.fd))) {
         snprintf(error, error_size, "no TLS can be had");
         close(loose.fd);

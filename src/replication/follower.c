@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Following a primary. One attempt after the other is made to be connected; each goes
  *
- *     dial -> talk (sync_state.c) -> [copy (copy_in.c)] -> stream, until the link is lost
+ *     lookup -> dial -> talk (sync_state.c) -> [copy (copy_in.c)] -> stream, until the link is lost
  *
  * Copy and stream are both requests, which a worker of this thread executes (command/feed.h): follower_copy.c has what is
  * the copy's alone, follower_feed.c what both need, follower_view.c what others see of it. Here are the attempts, their
@@ -43,6 +43,7 @@ static void drop_attempt(void)
 {
     struct connection *lost = follower_connection();
     follower_feed_end();
+    lookup_end(&follower.lookup);
     follower.attempt = NULL;
     if (lost)
         connection_close(lost);
@@ -213,23 +214,37 @@ static void closed(struct link *link)
     memory_free(attempt);
 }
 
-static void try_connect(struct loop_timer *timer)
+static void host_found(void *context, struct lookup *lookup)
 {
-    (void)timer;
+    (void)context;
+    const char *unknown;
     char error[256];
-    if (follower.attempt || !follower.host[0])
+    const struct addrinfo *addresses = lookup_addresses(lookup, &unknown);
+    if (!addresses) {
+        follower_give_up(unknown);
         return;
+    }
     struct attempt *attempt = memory_allocate_zeroed(sizeof(*attempt));
     attempt->link = (struct link){.opened = opened, .received = received, .closed = closed};
     follower.attempt = attempt;
     follower_show_heard();
-    if (dial(follower.loop, follower.host, follower.port, follower.failures, attempt, error, sizeof(error))) {
+    if (dial(follower.loop, addresses, follower.failures, attempt, error, sizeof(error))) {
+        lookup_end(&follower.lookup);
         follower_show();
         return;
     }
     follower.attempt = NULL;
     memory_free(attempt);
     follower_give_up(error);
+}
+
+static void try_connect(struct loop_timer *timer)
+{
+    (void)timer;
+    if (follower.attempt || follower.lookup || !follower.host[0])
+        return;
+    follower.lookup = lookup_start(follower.host, follower.port, loop_mailbox(follower.loop), host_found, NULL);
+    follower_show();
 }
 
 static void on_tick(struct loop_timer *timer)
@@ -343,6 +358,7 @@ void follower_stop(void)
     if (!follower.worker)
         return;
     follower_feed_end();
+    lookup_end(&follower.lookup);
     follower_acks_end();
     follower.attempt = NULL;
     worker_destroy(&follower.worker);

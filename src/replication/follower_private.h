@@ -6,6 +6,7 @@
 #include "base/option.h"
 #include "command/dispatch.h"
 #include "command/feed.h"
+#include "net/lookup.h"
 #include "net/loop.h"
 #include "replication/copy_in.h"
 #include "replication/follower.h"
@@ -41,6 +42,7 @@ struct follower {
     int own_port;
     char host[256]; /* empty: nobody is followed */
     int port;
+    struct lookup *lookup;    /* of the host, before an attempt; or NULL */
     struct attempt *attempt;  /* the present one, or NULL */
     unsigned failures;        /* since the link was last up */
     bool asks_to_take_over;   /* failover.c: the node that is to be followed has to lead first */

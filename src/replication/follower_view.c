@@ -26,7 +26,7 @@ static const char *state_word(void)
     if (follower.is_copying)
         return "sync";
     if (!follower.attempt)
-        return "connect";
+        return follower.lookup ? "connecting" : "connect";
     return follower.attempt->link.connection ? "handshake" : "connecting";
 }
 

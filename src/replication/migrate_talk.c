@@ -150,7 +150,7 @@ static bool connect_to_target(struct conversation *about)
     char reason[200];
     int cause = 0;
     socklen_t size = sizeof(cause);
-    about->fd = dial_socket(about->talk->host, about->talk->port, 0, NULL, reason, sizeof(reason));
+    about->fd = dial_socket(about->talk->host, about->talk->port, reason, sizeof(reason));
     if (about->fd < 0) {
         snprintf(about->error, about->error_size, CONNECT_ERROR ": %s", reason);
         return false;
