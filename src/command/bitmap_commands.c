@@ -4,11 +4,16 @@
 #include "base/memory.h"
 #include "command/args.h"
 #include "command/bitfield.h"
+#include "command/claims.h"
 #include "command/effects.h"
 #include "command/notify.h"
 #include "command/string_piece.h"
 #include "object/bitmap.h"
 #include "object/string_object.h"
+
+/* Bits that are as much to look at as an element of a collection; bytes of one operand that are as much to combine. */
+#define BITS_AN_ELEMENT 8192
+#define BYTES_AN_ELEMENT 128
 
 /* ---- single bits ---- */
 
@@ -81,6 +86,11 @@ static void range_settle(struct range *range, size_t length)
     range->last = range->in_bits ? (uint64_t)end : (uint64_t)end * 8 + 7;
 }
 
+static void let_go_for(struct execution *x, const struct range *range)
+{
+    execution_let_go(x, range->is_empty ? 0 : (range->last - range->first) / BITS_AN_ELEMENT);
+}
+
 static void bitcount_command(struct execution *x)
 {
     struct entry *entry = lookup_read(x, x->keys);
@@ -104,6 +114,7 @@ static void bitcount_command(struct execution *x)
         return;
     range_settle(&range, view.bytes.length);
     bool is_empty = is_reversed || range.is_empty;
+    let_go_for(x, &range);
     reply_integer(x->reply, is_empty ? 0 : (int64_t)bitmap_count(view.bytes, range.first, range.last));
 }
 
@@ -141,6 +152,7 @@ static void bitpos_command(struct execution *x)
     if (!bitpos_parse(x, &range))
         return;
     range_settle(&range, view.bytes.length);
+    let_go_for(x, &range);
     int64_t position = range.is_empty ? -1 : bitmap_find(view.bytes, bit, range.first, range.last);
     /* Without an end the string goes on with zeros. */
     if (position < 0 && bit == 0 && !range.is_empty && x->argc < 5)
@@ -218,9 +230,11 @@ static void bitop_command(struct execution *x)
     struct string_view *views = memory_allocate(count * sizeof(*views));
     struct bytes *sources = memory_allocate(count * sizeof(*sources));
     if (view_sources(x, views, sources, &longest)) {
+        execution_let_go(x, longest / BYTES_AN_ELEMENT * count);
         struct block *block = block_create(longest, longest);
         if (block) {
             bitmap_combine(operation, sources, count, block->data, longest);
+            execution_hold_again(x);
             store_result(x, block);
         } else {
             reply_error(x->reply, "OOM the value does not fit in memory");

@@ -6,11 +6,14 @@
 
 #include "base/memory.h"
 #include "command/args.h"
+#include "command/claims.h"
 #include "command/effects.h"
 #include "object/string_object.h"
 
 /* As much as one string may be: beyond it the command is refused rather than the node pushed out of memory. */
 #define LCS_TABLE_BYTES_MAX (512 * 1024 * 1024)
+/* Cells of the table that are as much work as an element of a collection. */
+#define CELLS_AN_ELEMENT 64
 
 struct lcs {
     struct bytes a, b;
@@ -170,6 +173,7 @@ void lcs_command(struct execution *x)
         reply_error(x->reply, "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
         return;
     }
+    execution_let_go(x, cells / CELLS_AN_ELEMENT);
     lcs_fill(&lcs);
     lcs_reply(x, &lcs);
     memory_free(lcs.lengths);

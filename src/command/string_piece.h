@@ -14,7 +14,8 @@ size_t string_entry_length(const struct entry *entry);
 
 /* Writes 'piece' (not empty) at 'offset' of the key's string (NULL: it is created), zeros between, and stages the effect:
  * the whole of a short string, else the piece. The expiry stays. The length has been checked. The key's entry afterwards;
- * NULL (an error is replied) when memory is out. */
+ * NULL (an error is replied) when memory is out. May let go of the keys before it changes anything (claims.h): a command that
+ * writes several pieces gives the string its length first, for which that happens once. */
 struct entry *string_write_piece(struct execution *x, const struct key *key, struct entry *old, size_t offset,
                                  struct bytes piece);
 

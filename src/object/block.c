@@ -4,7 +4,6 @@
  * did before they released theirs. */
 #include "object/block.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -51,8 +50,7 @@ void block_release(void *argument)
 
 struct block *block_make_private(struct block *block, size_t capacity)
 {
-    bool is_private = atomic_load_explicit(&block->references, memory_order_acquire) == 1;
-    if (is_private && block->capacity >= capacity)
+    if (block_is_private(block) && block->capacity >= capacity)
         return block;
     struct block *copy = block_create(block->length, capacity);
     if (copy == NULL)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,11 @@ struct block *block_create(size_t length, size_t capacity);
 struct block *block_acquire(struct block *block);
 /* Drops a reference; frees with the last. Takes void * so that it fits output_append_reference. */
 void block_release(void *block);
+/* For a holder: whether it is the only one. */
+static inline bool block_is_private(const struct block *block)
+{
+    return atomic_load_explicit(&block->references, memory_order_acquire) == 1;
+}
 /* Returns a block with at least 'capacity' that only the caller holds: the same, grown, or a copy; consumes the
  * reference. NULL (and the reference kept) when memory is out. */
 struct block *block_make_private(struct block *block, size_t capacity);

@@ -137,6 +137,40 @@ def test_copies_and_restored_values_come_as_a_whole(pair):
     assert_lasts(pair)
 
 
+def test_strings_that_grow_and_are_looked_through_are_of_one_step(pair):
+    """Bits come and go by twos; the two texts are always the same."""
+    size = 2000000
+    with pair[0].client() as client:
+        client('SETRANGE', A + 's', size - 1, b'\0')
+        client.ok('SET', C + 's', 'x' * 2000)
+        client.ok('SET', D + 's', 'x' * 2000)
+
+    def change(client, number):
+        transaction(client, ('SETBIT', A + 's', number, 1), ('SETBIT', A + 's', size * 8 - 1 - number, 1))
+        transaction(client, *(('SETRANGE', key + 's', number % 2000, 'y') for key in (C, D)))
+
+    def extend(client, number):
+        assert client('APPEND', A + 's', b'\0' * 1000) == size + 1000 * (number + 1)
+        assert client('BITFIELD', B + 's', 'SET', 'u8', 8 * number, 1, 'SET', 'u8', 8000000 + 800000 * number, 1) == [0, 0]
+
+    def count(client, number):
+        assert client('BITCOUNT', A + 's') % 2 == 0
+        assert client('BITOP', 'NOT', E + 's', A + 's') >= size
+        assert client('BITPOS', A + 's', 1) in (0, -1)
+        assert client('BITCOUNT', B + 's') % 2 == 0
+        assert client('LCS', C + 's', D + 's', 'LEN') == 2000
+
+    def look(client, _):
+        value = client('GET', A + 's')  # while it is sent, it may not be changed where it is
+        assert sum(value[:10000]) > 0 or value.count(b'\0') == len(value)
+        assert client('BITCOUNT', E + 's') % 2 == 0
+    counts = together(pair[0], change, extend, count, look)
+    with pair[0].client() as client:
+        assert client('STRLEN', A + 's') == size + 1000 * counts[1]
+        assert client('BITCOUNT', A + 's') == 2 * counts[0]
+    assert_lasts(pair)
+
+
 def test_who_holds_everything_or_waits_for_a_key_gets_his_turn(pair):
     pushed = []
 

@@ -83,7 +83,7 @@ def of_stream(n):
 def of_string(n):
     return (
         ('STRLEN', K), ('GETRANGE', K, n, n + 9), ('SETRANGE', K, n, 'x'), ('APPEND', K, 'x'), ('SETBIT', K, n, 1), ('BITCOUNT', K), ('BITPOS', K, 0), ('BITOP', 'NOT', T2, K),
-        ('GETSET', T2, 'x'), ('GET', K))
+        ('GETSET', T2, 'x'), ('GET', K), ('SETRANGE', T2, n * 10, 'x'), [('APPEND', T, 'x' * 1000)], [('BITFIELD', T, 'SET', 'u8', n * 100, 1)])
 
 
 OF_ALL = (('TYPE', K), ('OBJECT', 'ENCODING', K), ('MEMORY', 'USAGE', K), ('EXPIRE', K, 100000), ('PERSIST', K), ('SAVE',), ('COPY', K, T2, 'REPLACE'), [('RENAME', T, T2)],
