@@ -121,8 +121,9 @@ static void continue_stream(struct attempt *attempt)
 }
 
 /* Who was asked to take over before may lead since then, and the answer was lost: then it is asked as any primary is. */
-static void hear_refusal(struct attempt *attempt)
+static void hear_refusal(struct attempt *attempt, enum sync_action action)
 {
+    follower.primary_has_lost = action == SYNC_LOST;
     bool was_asked = attempt->sync.takes_over;
     if (was_asked && follower.take_over_tries == 1) {
         failover_refused(attempt->sync.error);
@@ -150,14 +151,16 @@ static bool talk(struct attempt *attempt)
     enum sync_action action = sync_line(&attempt->sync, &settings, line, &from->output.bytes);
     connection_consume(from, length);
     connection_wants_send(from);
-    if (action == SYNC_EMPTY || action == SYNC_CONTINUE)
+    if (action == SYNC_EMPTY || action == SYNC_CONTINUE) {
+        follower.primary_has_lost = false;
         failover_accepted();
+    }
     if (action == SYNC_RECEIVE)
         follower_begin_copy(attempt);
     else if (action == SYNC_CONTINUE)
         continue_stream(attempt);
     else if (action >= SYNC_RETRY)
-        hear_refusal(attempt);
+        hear_refusal(attempt, action);
     return follower.attempt == attempt;
 }
 
@@ -182,7 +185,9 @@ static void greet(struct attempt *attempt)
     struct stream_info info;
     stream_read_info(follower.engine->stream, &info);
     attempt->asks_as_stream = !follower.known_id[0];
-    if (follower.known_id[0])
+    if (follower.primary_has_lost && __atomic_load_n(&follower_settings.discards_longer_history, __ATOMIC_RELAXED))
+        sync_begin(&attempt->sync, NULL, 0, send);
+    else if (follower.known_id[0])
         sync_begin(&attempt->sync, follower.known_id, atomic_load(&follower.feed.offset), send);
     else if (info.is_partial || info.end < info.history_first)
         sync_begin(&attempt->sync, NULL, 0, send);
@@ -270,6 +275,7 @@ void follower_follow(const char *host, int port)
         return;
     drop_attempt();
     follower.known_id[0] = '\0';
+    follower.primary_has_lost = false;
     snprintf(follower.host, sizeof(follower.host), "%s", host);
     follower.port = port;
     follower.failures = 0;
@@ -303,6 +309,7 @@ static void stop_following(bool takes_over)
     if (begin_own_history(takes_over) != STATUS_OK)
         log_warning("the new history could not be written", "error=\"see the log's\"");
     follower.known_id[0] = '\0';
+    follower.primary_has_lost = false;
     leader_drop_all("the history goes on under another id");
     /* What is written from here on moves the offset: who follows again later is not taken for one that wrote nothing. */
     stream_feed(follower.engine->stream, replication_ring_bytes_max(), NULL);

@@ -22,6 +22,7 @@ struct follower_view {
     int port;
     const char *state;                       /* ROLE's word: connect, connecting, handshake, sync, connected */
     bool is_up, is_copying, is_empty_handed; /* the last: what it holds is a part of a copy, and not to be shown */
+    bool primary_has_lost;                   /* in a crash, what this node still has */
     int64_t io_at_ms;                        /* when the primary was last heard */
     int64_t down_since_ms;
     uint64_t offset;   /* as the primary counts */

@@ -189,6 +189,8 @@ void follower_print(const struct follower_view *view, int64_t now_ms, struct buf
     if (!view->is_up)
         info_integer(out, "master_link_down_since_seconds",
                      view->down_since_ms ? (now_ms - view->down_since_ms) / 1000 : -1);
+    if (view->primary_has_lost)
+        info_integer(out, "master_has_lost_writes", 1);
     info_integer(out, "slave_priority", 100);
     info_integer(out, "slave_read_only", following_settings.read_only);
     info_integer(out, "replica_announced", 1);
@@ -265,6 +267,11 @@ const struct option follower_options[] = {
      .value = &follower_settings.serves_stale_data,
      .initial = "yes",
      .help = "answer while the link to the primary is down"},
+    {.name = "replica-discard-longer-history",
+     .type = OPTION_BOOL,
+     .value = &follower_settings.discards_longer_history,
+     .initial = "no",
+     .help = "copy a primary that has lost in a crash what this node still has"},
     {.name = "replica-ignore-maxmemory",
      .type = OPTION_BOOL,
      .value = &following_settings.ignores_maxmemory,

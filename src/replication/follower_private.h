@@ -19,7 +19,7 @@ struct follower_settings {
     char host[256]; /* of replicaof, at start */
     int port;
     char *user, *password; /* masteruser, masterauth */
-    bool read_only, serves_stale_data;
+    bool serves_stale_data, discards_longer_history;
 };
 extern struct follower_settings follower_settings;
 
@@ -47,6 +47,7 @@ struct follower {
     unsigned failures;        /* since the link was last up */
     bool asks_to_take_over;   /* failover.c: the node that is to be followed has to lead first */
     unsigned take_over_tries; /* how often it was asked */
+    bool primary_has_lost;    /* in a crash, what we have of its history; so it has said at the last attempt */
     bool is_copying, is_streaming;
     int64_t copy_began_ms;
     uint64_t copy_bytes_total; /* 0: not known */

@@ -51,6 +51,7 @@ void follower_show(void)
     view->is_copying = follower.is_copying;
     if (follower.is_copying)
         view->copy = follower_copy_progress();
+    view->primary_has_lost = follower.primary_has_lost;
     view->is_empty_handed = is_part && follower.host[0];
     if ((was_up || view->down_since_ms == 0) && !view->is_up)
         view->down_since_ms = loop_now_ms(follower.loop);

@@ -26,7 +26,8 @@ static bool can_continue(const struct introduction *about, uint64_t *from)
     stream_read_info(leader.engine->stream, &info);
     *from = (uint64_t)(about->offset - 1 - info.bias);
     bool is_ours = strcasecmp(about->id, info.replication_id) == 0;
-    bool was_ours = strcasecmp(about->id, info.replication_id2) == 0 && *from <= info.id2_offset;
+    struct stream_former former;
+    bool was_ours = stream_find_former(leader.engine->stream, about->id, &former) && *from <= former.end;
     uint64_t first = info.history_first;
     if (!about->knows_all_types && first < leader.unsure_below)
         first = leader.unsure_below;

@@ -157,6 +157,24 @@ static bool take_over(struct execution *x)
     return false;
 }
 
+/* A crash of this node has lost what the replica still has, which a copy of ours would destroy. Only a Forebay understands
+ * that: others take any answer but a copy for the wish that they ask in another way. True: an error was replied. */
+static bool has_more(struct execution *x, const struct introduction *about)
+{
+    struct stream_info info;
+    struct stream_former former;
+    stream_read_info(x->engine->stream, &info);
+    if (!about->knows_all_types || about->wants_rdb_only ||
+        !stream_find_former(x->engine->stream, about->id, &former) || !former.is_cut ||
+        about->offset - 1 - info.bias <= (int64_t)former.end)
+        return false;
+    log_warning("a replica has what this node has lost in a crash", "history=%s lost_from=%lld replica_has=%lld",
+                former.id, (long long)former.end + info.bias, (long long)about->offset - 1);
+    reply_error_format(x->reply, "LOST this node has lost in a crash what you have behind offset %lld",
+                       (long long)former.end + info.bias);
+    return true;
+}
+
 static void psync_command(struct execution *x)
 {
     int64_t offset;
@@ -170,7 +188,8 @@ static void psync_command(struct execution *x)
     about->id[length] = 0;
     about->offset = offset;
     about->has_asked = true;
-    leave(x, about);
+    if (!has_more(x, about))
+        leave(x, about);
 }
 
 static void sync_command(struct execution *x)

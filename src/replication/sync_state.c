@@ -110,6 +110,8 @@ static enum sync_action hear_psync(struct sync_state *state, struct bytes line)
         state->phase = SYNC_STREAM;
         return SYNC_CONTINUE;
     }
+    if (begins(line, "-LOST"))
+        return give_up(state, SYNC_LOST, "nothing is replaced by what is left there", line);
     if (begins(line, "-NOMASTERLINK") || begins(line, "-LOADING"))
         return give_up(state, SYNC_RETRY, "the primary is not ready", line);
     return give_up(state, SYNC_REFUSED, "the primary refused PSYNC", line);

@@ -43,6 +43,7 @@ enum sync_action {
     SYNC_CONTINUE, /* the stream comes next, from where we asked; phase STREAM */
     SYNC_RETRY,    /* the primary cannot now: 'error' says why */
     SYNC_REFUSED,  /* it does not want to, or is none */
+    SYNC_LOST,     /* it has lost what we have: a copy of it would destroy that here as well */
 };
 
 /* Connected: we want what follows 'offset' of history 'id', or anything (NULL). */

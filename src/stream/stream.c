@@ -438,8 +438,11 @@ void stream_drop_before(struct stream *stream, uint64_t offset)
     }
 }
 
+#define NO_ID "0000000000000000000000000000000000000000"
+
 void stream_read_info(struct stream *stream, struct stream_info *info)
 {
+    const struct stream_former *former = stream->identity.former;
     *info = (struct stream_info){
         .synced = stream_reached(stream, STREAM_SYNCED),
         .last_sync_us = atomic_load(&stream->last_sync_us),
@@ -460,8 +463,8 @@ void stream_read_info(struct stream *stream, struct stream_info *info)
     }
     info->ring_bytes = stream->kept.bytes;
     memcpy(info->replication_id, stream->identity.id, sizeof(info->replication_id));
-    memcpy(info->replication_id2, stream->identity.id2, sizeof(info->replication_id2));
-    info->id2_offset = stream->identity.id2_offset;
+    memcpy(info->replication_id2, former->id[0] ? former->id : NO_ID, sizeof(info->replication_id2));
+    info->id2_offset = former->end;
     info->bias = stream->identity.bias;
     info->history_first = stream->identity.begin;
     info->is_partial = stream->identity.is_partial;

@@ -182,10 +182,19 @@ void stream_notice_start(struct stream *stream, struct stream_notice *notice);
 /* True if it will not be mailed any more; false: it is, or is on its way. */
 bool stream_notice_stop(struct stream *stream);
 
+/* A history that the present one continues. */
+struct stream_former {
+    char id[41];
+    uint64_t end; /* what this node has of it */
+    bool is_cut;  /* it ended by a crash here: others may have more */
+};
+/* Whether the history 'id' is one of the last few; any thread. */
+bool stream_find_former(struct stream *stream, const char *id, struct stream_former *found);
+
 struct stream_info {
-    char replication_id[41], replication_id2[41];
-    uint64_t id2_offset; /* up to which the second id is valid */
-    int64_t bias;        /* to be added to offsets that others are told */
+    char replication_id[41], replication_id2[41]; /* the second: the last former one, or zeros */
+    uint64_t id2_offset;                          /* up to which it is valid */
+    int64_t bias;                                 /* to be added to offsets that others are told */
     /* Bytes before it are not of the history, though they may be there; the end may still be before it. */
     uint64_t history_first;
     bool is_partial;                         /* no history: a copy is, or was, under way */

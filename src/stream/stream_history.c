@@ -21,60 +21,95 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "base/random.h"
 
-#define NO_ID "0000000000000000000000000000000000000000"
-
 int stream_identity_write(struct stream *stream, const struct stream_identity *identity)
 {
     struct buffer text = {0};
-    buffer_append_format(
-        &text, "id %s\nid2 %s\nid2-offset %" PRIu64 "\nbias %" PRId64 "\npartial %d\nbegin %" PRIu64 "\n", identity->id,
-        identity->id2, identity->id2_offset, identity->bias, identity->is_partial, identity->begin);
+    buffer_append_format(&text, "id %s\nbias %" PRId64 "\npartial %d\nbegin %" PRIu64 "\n", identity->id,
+                         identity->bias, identity->is_partial, identity->begin);
+    for (int i = 0; i < STREAM_FORMER_MAX && identity->former[i].id[0]; i++)
+        buffer_append_format(&text, "former %s end %" PRIu64 " cut %d\n", identity->former[i].id,
+                             identity->former[i].end, identity->former[i].is_cut);
     int error = directory_write_file(stream->directory_fd, IDENTITY_NAME, buffer_bytes(&text));
     buffer_deinit(&text);
     return error;
 }
 
+static bool is_whole(const char *id)
+{
+    return strlen(id) == REPLICATION_ID_LENGTH;
+}
+
+static bool identity_parse(const char *text, struct stream_identity *identity)
+{
+    int is_partial, is_cut, length = 0;
+    *identity = (struct stream_identity){0};
+    if (sscanf(text, "id %40[0-9a-f] bias %" SCNd64 " partial %d begin %" SCNu64 " %n", identity->id, &identity->bias,
+               &is_partial, &identity->begin, &length) != 4)
+        return false;
+    identity->is_partial = is_partial != 0;
+    for (int i = 0; i < STREAM_FORMER_MAX && text[length]; i++) {
+        struct stream_former *former = &identity->former[i];
+        text += length;
+        if (sscanf(text, "former %40[0-9a-f] end %" SCNu64 " cut %d %n", former->id, &former->end, &is_cut, &length) !=
+                3 ||
+            !is_whole(former->id))
+            return false;
+        former->is_cut = is_cut != 0;
+    }
+    return is_whole(identity->id);
+}
+
 bool stream_identity_read(struct stream *stream, struct stream_identity *identity)
 {
-    char text[256];
-    int fd = openat(stream->directory_fd, IDENTITY_NAME, O_RDONLY | O_CLOEXEC), is_partial = 0;
+    char text[256 + 128 * STREAM_FORMER_MAX];
+    int fd = openat(stream->directory_fd, IDENTITY_NAME, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return false;
     ssize_t length = pread(fd, text, sizeof(text) - 1, 0);
     close(fd);
     text[length > 0 ? length : 0] = '\0';
-    *identity = (struct stream_identity){0};
-    int found =
-        sscanf(text, "id %40[0-9a-f] id2 %40[0-9a-f] id2-offset %" SCNu64 " bias %" SCNd64 " partial %d begin %" SCNu64,
-               identity->id, identity->id2, &identity->id2_offset, &identity->bias, &is_partial, &identity->begin);
-    identity->is_partial = is_partial != 0;
-    return (found == 3 || found == 6) && strlen(identity->id) == REPLICATION_ID_LENGTH &&
-           strlen(identity->id2) == REPLICATION_ID_LENGTH;
+    return identity_parse(text, identity);
 }
 
 void stream_identity_begin(struct stream_identity *identity)
 {
     *identity = (struct stream_identity){.bias = 0};
     random_hex(identity->id, REPLICATION_ID_LENGTH);
-    memcpy(identity->id2, NO_ID, sizeof(identity->id2));
 }
 
-/* The present id becomes the second one, unless nothing was ever appended under it. */
-static void identity_retire(struct stream_identity *identity, uint64_t end)
+/* The present id becomes the last former one, unless nothing was ever appended under it. What the former ones had was synced
+ * when they ended; nevertheless it may be lost by now. */
+static void identity_retire(struct stream_identity *identity, uint64_t end, bool is_cut)
 {
-    bool unused = strcmp(identity->id2, NO_ID) != 0 && end <= identity->id2_offset;
-    if (!unused)
-        memcpy(identity->id2, identity->id, sizeof(identity->id2));
-    identity->id2_offset = end;
+    struct stream_former *former = identity->former;
+    bool unused = former[0].id[0] && end <= former[0].end;
+    if (!unused) {
+        memmove(former + 1, former, (STREAM_FORMER_MAX - 1) * sizeof(*former));
+        former[0] = (struct stream_former){.end = end, .is_cut = is_cut};
+        memcpy(former[0].id, identity->id, sizeof(former[0].id));
+    }
+    for (int i = 0; i < STREAM_FORMER_MAX; i++)
+        if (former[i].end > end) {
+            former[i].end = end;
+            former[i].is_cut |= is_cut;
+        }
+}
+
+static void identity_forget_last(struct stream_identity *identity)
+{
+    struct stream_former *former = identity->former;
+    memmove(former, former + 1, (STREAM_FORMER_MAX - 1) * sizeof(*former));
+    former[STREAM_FORMER_MAX - 1] = (struct stream_former){0};
 }
 
 void stream_identity_succeed(struct stream_identity *identity, uint64_t end)
 {
-    identity_retire(identity, end);
+    identity_retire(identity, end, true);
     random_hex(identity->id, REPLICATION_ID_LENGTH);
 }
 
@@ -96,6 +131,17 @@ struct stream_identity stream_identity_get(struct stream *stream)
     struct stream_identity identity = stream->identity;
     lock_release(&stream->log_lock);
     return identity;
+}
+
+bool stream_find_former(struct stream *stream, const char *id, struct stream_former *found)
+{
+    struct stream_identity identity = stream_identity_get(stream);
+    for (int i = 0; i < STREAM_FORMER_MAX && identity.former[i].id[0]; i++)
+        if (strcasecmp(identity.former[i].id, id) == 0) {
+            *found = identity.former[i];
+            return true;
+        }
+    return false;
 }
 
 enum status stream_forget_history(struct stream *stream)
@@ -135,16 +181,14 @@ enum status stream_continue_history(struct stream *stream, const char *id)
     struct stream_identity identity = stream_identity_get(stream);
     if (id && strcmp(id, identity.id) == 0)
         return STATUS_OK;
-    identity_retire(&identity, stream_end(stream));
+    identity_retire(&identity, stream_end(stream), false);
     if (id)
         snprintf(identity.id, sizeof(identity.id), "%s", id);
     else
         random_hex(identity.id, REPLICATION_ID_LENGTH);
     /* An unclean end has given the history a new id that nobody else knows, and the primary knows the old one only. */
-    if (strcmp(identity.id, identity.id2) == 0) {
-        memcpy(identity.id2, NO_ID, sizeof(identity.id2));
-        identity.id2_offset = 0;
-    }
+    if (strcmp(identity.id, identity.former[0].id) == 0)
+        identity_forget_last(&identity);
     identity.is_partial = false;
     enum status status = stream_sync_wait(stream, stream_end(stream));
     if (status != STATUS_OK)
@@ -160,8 +204,8 @@ enum status stream_inherit_history(struct stream *stream, const char *id, uint64
     uint64_t end = stream_end(stream);
     struct stream_identity identity;
     stream_identity_begin(&identity);
-    snprintf(identity.id2, sizeof(identity.id2), "%s", id);
-    identity.id2_offset = identity.begin = end;
+    snprintf(identity.former[0].id, sizeof(identity.former[0].id), "%s", id);
+    identity.former[0].end = identity.begin = end;
     identity.bias = (int64_t)(replication_offset - end);
     enum status status = stream_sync_wait(stream, end);
     if (status != STATUS_OK)

@@ -127,12 +127,13 @@ struct stream_copies {
 void stream_copies_want(struct stream *stream, enum stream_level level);
 
 /* Who the stream's bytes belong to; kept in a small file beside the segments. */
+#define STREAM_FORMER_MAX 8
 struct stream_identity {
-    char id[REPLICATION_ID_LENGTH + 1], id2[REPLICATION_ID_LENGTH + 1];
-    uint64_t id2_offset; /* up to which id2 is valid */
-    int64_t bias;        /* what others call an offset is so much more than what we do; see stream_history.c */
-    uint64_t begin;      /* bytes before it are of no history that others know */
-    bool is_partial;     /* what the node holds is a part of somebody's data only */
+    char id[REPLICATION_ID_LENGTH + 1];
+    struct stream_former former[STREAM_FORMER_MAX]; /* the last one first; without an id: there were no more */
+    int64_t bias;    /* what others call an offset is so much more than what we do; see stream_history.c */
+    uint64_t begin;  /* bytes before it are of no history that others know */
+    bool is_partial; /* what the node holds is a part of somebody's data only */
 };
 
 /* Why the log cannot be written, one a kind of error, so that a text lives as long as the stream. */

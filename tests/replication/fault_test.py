@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Sequences of faults that once broke replication, each told by itself; rounds_test.py makes up others."""
+import contextlib
+import os
 import random
+import shutil
 import threading
 
 import pytest
@@ -9,7 +12,7 @@ from tests.lib import server as servers
 from tests.lib.proxy import Proxy
 from tests.lib.server import wait_until
 from tests.replication.rounds_compare import assert_same
-from tests.replication.story import LIBRARY, fill, follow, info, wait_caught_up
+from tests.replication.story import LIBRARY, fill, follow, info, wait_caught_up, wait_up
 
 pytestmark = pytest.mark.forebay_only
 
@@ -214,3 +217,85 @@ def test_what_was_written_while_the_node_led_is_gone_when_it_follows_again(own_s
     follow(other.client(), server.port)
     wait_caught_up(server.client(), other.client())
     assert_same(server.client(), other.client())
+
+
+@contextlib.contextmanager
+def machine_crash(server):
+    """What is written meanwhile, the machine loses."""
+    kept = server.directory + '.kept'
+    shutil.copytree(server.directory, kept)
+    yield
+    server.kill()
+    shutil.rmtree(server.directory)
+    os.rename(kept, server.directory)
+
+
+def test_a_primary_that_lost_its_last_writes_does_not_destroy_them_at_its_replica(own_server):
+    server, other = own_server(), own_server()
+    primary, replica = server.client(), other.client()
+    follow(replica, server.port)
+    primary.ok('SET', 'before', 1)
+    wait_caught_up(primary, replica)
+    with Proxy(server.address) as proxy:
+        follow(replica, proxy.port)
+        with machine_crash(server):
+            primary.ok('SET', 'lost', 1)
+            wait_caught_up(primary, replica)
+            proxy.refuses = True
+            proxy.cut()
+        # It goes on, and crashes again, before the replica finds it.
+        for number in range(3):
+            server.start()
+            server.client().ok('SET', 'after', number)
+            server.kill()
+        server.start()
+        primary = server.client()
+        assert primary('MGET', 'before', 'lost', 'after') == [b'1', None, b'2']
+        proxy.address = server.address
+        proxy.refuses = False
+        wait_until(lambda: info(replica).get('master_has_lost_writes') == '1', what='the replica hearing it')
+        assert info(replica)['master_link_status'] == 'down' and replica('MGET', 'lost', 'after') == [b'1', None]
+        assert 'a replica has what this node has lost in a crash' in server.log_tail()
+        # Not after a restart either; then it leads, and who has lost the writes gets them.
+        other.restart(kill=True, replicaof='127.0.0.1 %d' % proxy.port)
+        replica = other.client()
+        wait_until(lambda: info(replica).get('master_has_lost_writes') == '1', what='the replica hearing it again')
+        assert replica('GET', 'lost') == b'1'
+        replica.ok('REPLICAOF', 'NO', 'ONE')
+        assert 'master_has_lost_writes' not in info(replica)
+        follow(primary, other.port)
+        wait_caught_up(replica, primary)
+        assert primary('MGET', 'lost', 'after') == [b'1', None]
+        assert_same(primary, replica)
+
+
+def test_what_the_primary_lost_is_given_up_on_demand(own_server):
+    server, other = own_server(), own_server()
+    replica = other.client()
+    with Proxy(server.address) as proxy:
+        follow(replica, proxy.port)
+        with machine_crash(server):
+            server.client().ok('SET', 'lost', 1)
+            wait_caught_up(server.client(), replica)
+        server.start()
+        proxy.address = server.address
+        wait_until(lambda: info(replica).get('master_has_lost_writes') == '1', what='the replica hearing it')
+        replica.ok('CONFIG', 'SET', 'replica-discard-longer-history', 'yes')
+        wait_up(replica)
+        wait_caught_up(server.client(), replica)
+        assert replica('GET', 'lost') is None and 'master_has_lost_writes' not in info(replica)
+
+
+@pytest.mark.skipif(not servers.binary('redis'), reason='no redis-server')
+def test_a_redis_is_copied_to_all_the_same(own_server):
+    with servers.start('redis') as redis:
+        server = own_server()
+        replica = redis.client()
+        with Proxy(server.address) as proxy:
+            follow(replica, proxy.port)
+            with machine_crash(server):
+                server.client().ok('SET', 'lost', 1)
+                wait_caught_up(server.client(), replica)
+            server.start()
+            proxy.address = server.address
+            wait_until(lambda: replica('GET', 'lost') is None, what='another copy')

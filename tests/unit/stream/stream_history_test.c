@@ -155,6 +155,55 @@ static void a_history_that_is_inherited_goes_on_from_its_end_alone(void **state)
     }
 }
 
+static void a_crash_is_remembered_for_those_who_may_have_more(void **state)
+{
+    struct story *story = *state;
+    struct stream_former former;
+    char first[41], second[41];
+    story_open(story);
+    strcpy(first, info_of(story).replication_id);
+    assert_false(stream_find_former(story->stream, first, &former));
+    uint64_t end = story_write(story, "a", 1);
+    stream_abandon(&story->stream);
+    story_open(story);
+    strcpy(second, info_of(story).replication_id);
+    uint64_t later = story_write(story, "b", 1);
+    assert_int_equal(stream_continue_history(story->stream, NULL), STATUS_OK);
+    /* Whether the node is closed or crashes: nothing was appended since. */
+    for (int restarts = 0; restarts < 2; restarts++) {
+        assert_true(stream_find_former(story->stream, first, &former));
+        assert_int_equal(former.end, end);
+        assert_true(former.is_cut);
+        assert_true(stream_find_former(story->stream, second, &former));
+        assert_int_equal(former.end, later);
+        assert_false(former.is_cut);
+        assert_false(stream_find_former(story->stream, THEIR_ID, &former));
+        if (restarts == 0)
+            stream_abandon(&story->stream);
+        else
+            stream_close(&story->stream);
+        story_open(story);
+    }
+}
+
+static void the_oldest_histories_are_forgotten(void **state)
+{
+    struct story *story = *state;
+    struct stream_former former;
+    char ids[STREAM_FORMER_MAX + 1][41];
+    story_open(story);
+    for (int i = 0; i <= STREAM_FORMER_MAX; i++) {
+        strcpy(ids[i], info_of(story).replication_id);
+        story_write(story, "k", 1);
+        assert_int_equal(stream_continue_history(story->stream, NULL), STATUS_OK);
+    }
+    stream_close(&story->stream);
+    story_open(story);
+    assert_false(stream_find_former(story->stream, ids[0], &former));
+    for (int i = 1; i <= STREAM_FORMER_MAX; i++)
+        assert_true(stream_find_former(story->stream, ids[i], &former));
+}
+
 int main(void)
 {
 #define test(name) cmocka_unit_test_setup_teardown(name, story_setup, story_teardown)
@@ -167,6 +216,8 @@ int main(void)
         test(an_unclean_end_of_a_follower_leaves_the_primarys_id_as_the_second),
         test(a_new_id_leaves_the_old_one_valid_up_to_here),
         test(a_history_that_is_inherited_goes_on_from_its_end_alone),
+        test(a_crash_is_remembered_for_those_who_may_have_more),
+        test(the_oldest_histories_are_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
