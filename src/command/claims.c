@@ -22,11 +22,16 @@
 #define TRIES_AT_ONCE 16
 #define TRY_PAUSE_NS 20000
 
-static bool may_let_go(const struct execution *x)
+static bool is_by_itself(const struct execution *x)
 {
     const struct holding *holding = x->holding;
-    return holding && (holding->kind == HOLD_ONE || holding->kind == HOLD_SEVERAL) && !holding->has_turn &&
-           !holding->has_more && !x->serving && !(x->session->flags & (SESSION_MULTI | SESSION_EXECUTING_MULTI));
+    return holding && holding->kind != HOLD_NOTHING && !holding->has_turn && !holding->has_more && !x->serving &&
+           !(x->session->flags & (SESSION_MULTI | SESSION_EXECUTING_MULTI));
+}
+
+static bool may_let_go(const struct execution *x)
+{
+    return is_by_itself(x) && x->holding->kind != HOLD_ALL;
 }
 
 size_t claims_work_of(const struct object *value)
@@ -54,8 +59,10 @@ static void release(struct execution *x)
     x->has_let_go = true;
     if (holding->kind == HOLD_ONE)
         keyspace_release_one(x->keyspace, holding->partition);
-    else
+    else if (holding->kind == HOLD_SEVERAL)
         keyspace_release_several(x->keyspace, &holding->set, x->worker->number);
+    else
+        keyspace_release_all(x->keyspace, x->worker->number);
 }
 
 static void append_staged(struct execution *x)
@@ -77,25 +84,59 @@ void execution_let_go_now(struct execution *x)
     release(x);
 }
 
+void execution_let_go_of_all(struct execution *x, const struct name_claim *names, size_t count)
+{
+    struct worker *worker = x->worker;
+    if (worker->effects.head > 0 || !is_by_itself(x) || x->holding->kind != HOLD_ALL)
+        return;
+    claim_keys(x);
+    worker->name_claims = memory_resize(worker->name_claims, count * sizeof(*names));
+    memcpy(worker->name_claims, names, count * sizeof(*names));
+    for (size_t i = 0; i < count; i++)
+        keyspace_claim_names(x->keyspace, &worker->name_claims[i]);
+    x->name_claim_count = (uint32_t)count;
+    append_staged(x);
+    release(x);
+}
+
 static bool try_again(struct execution *x)
 {
     const struct holding *holding = x->holding;
     if (holding->kind == HOLD_ONE)
         return keyspace_try_one(x->keyspace, holding->partition);
-    return keyspace_try_several(x->keyspace, &holding->set, x->worker->number);
+    if (holding->kind == HOLD_SEVERAL)
+        return keyspace_try_several(x->keyspace, &holding->set, x->worker->number);
+    return keyspace_try_all(x->keyspace, x->worker->number);
 }
 
-/* It holds nothing, so it may wait. */
+/* Who holds nothing may wait. */
+static void pause_before(unsigned next_try)
+{
+    if (next_try < TRIES_AT_ONCE)
+        sched_yield();
+    else
+        nanosleep(&(struct timespec){.tv_nsec = TRY_PAUSE_NS}, NULL);
+}
+
+void execution_look_begin(struct execution *x, const struct key *key)
+{
+    if (x->has_let_go)
+        for (unsigned tries = 0; !keyspace_try_one(x->keyspace, key_partition(key)); tries++)
+            pause_before(tries);
+}
+
+void execution_look_end(struct execution *x, const struct key *key)
+{
+    if (x->has_let_go)
+        keyspace_release_one(x->keyspace, key_partition(key));
+}
+
 void execution_hold_again(struct execution *x)
 {
     if (!x->has_let_go)
         return;
-    for (unsigned tries = 0; !try_again(x); tries++) {
-        if (tries < TRIES_AT_ONCE)
-            sched_yield();
-        else
-            nanosleep(&(struct timespec){.tv_nsec = TRY_PAUSE_NS}, NULL);
-    }
+    for (unsigned tries = 0; !try_again(x); tries++)
+        pause_before(tries);
     x->has_let_go = false;
     x->held_since = ticks_now();
     if (moment_is_there() && (x->command->flags & COMMAND_WRITE))
@@ -131,7 +172,9 @@ void execution_unclaim(struct execution *x)
     execution_hold_again(x);
     for (uint32_t i = 0; i < x->claim_count; i++)
         keyspace_unclaim(x->keyspace, &x->worker->claims[i]);
-    x->claim_count = 0;
+    for (uint32_t i = 0; i < x->name_claim_count; i++)
+        keyspace_unclaim_names(x->keyspace, &x->worker->name_claims[i]);
+    x->claim_count = x->name_claim_count = 0;
 }
 
 /* ---- others' claims ---- */
@@ -155,6 +198,8 @@ bool execution_is_kept_out(struct execution *x, const struct holding *holding, c
 {
     bool decides_later = holding->has_turn || (x->session->flags & SESSION_MULTI);
     if (holding->kind == HOLD_ALL && keyspace_any_claims())
+        return true;
+    if (decides_later && keyspace_has_name_claims(x->keyspace))
         return true;
     for (size_t i = 0; i < count; i++) {
         if (decides_later && keyspace_has_claims(x->keyspace, key_partition(&keys[i])))

@@ -21,6 +21,13 @@ static inline void execution_let_go(struct execution *x, size_t elements)
 }
 void execution_hold_again(struct execution *x);
 
+/* For a command that holds everything, since its keys lead to others: lets go of all, while its keys are claimed and whatever
+ * has names of these kinds. Between execution_look_begin and _end, which hold the key's partition, it may look at one of
+ * them, but not change it: an expired one is to be passed over. */
+void execution_let_go_of_all(struct execution *x, const struct name_claim *names, size_t count);
+void execution_look_begin(struct execution *x, const struct key *key);
+void execution_look_end(struct execution *x, const struct key *key);
+
 /* Between two steps of a long change of the keys' values: once the partitions have been held for long, others get them for a
  * moment. The values are the claimant's alone from the first time on: who reads their keys waits as well, as do those who
  * would write them to rows, so that nobody sees a half. Nothing is done about the keys but this change. */

@@ -36,7 +36,7 @@ struct execution {
     bool has_let_go;      /* claims.h: its partitions are not held for the moment */
     uint16_t breaths;
     uint64_t held_since; /* ticks; 0: since it began */
-    uint32_t claim_count;
+    uint32_t claim_count, name_claim_count;
     uint64_t appended_end; /* of effects that were appended on the way; 0: none were */
 };
 

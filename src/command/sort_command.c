@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* SORT and SORT_RO. The elements are copied out of the collection, given what they are compared by, sorted, and told or
- * stored as a list. BY and GET name other keys, which cannot be known before the elements are: then SORT holds all keys,
- * and reads a cold one among them at once. Otherwise it lets go of its own while it sorts. */
+ * stored as a list. Meanwhile SORT lets go of its keys. BY and GET name other keys, which cannot be known before the elements
+ * are: then it begins with all keys held, claims those that may be meant, by what their names have around the star, and looks
+ * at one after the other; a cold one is read at once. */
 #define _GNU_SOURCE /* qsort_r */
 #include "command/dispatch.h"
 
@@ -38,6 +39,14 @@ struct sorting {
     struct buffer texts;
     struct sort_item *items;
     size_t item_count, item_capacity;
+    struct buffer name, found; /* scratch */
+};
+
+/* Of BY or GET: the element takes the place of the first star, and what stands behind "->" is a field of a hash. */
+struct pattern {
+    struct bytes begin, end, field; /* field.data NULL: a string is meant */
+    bool is_element;                /* "#" */
+    bool has_star;                  /* without one it leads nowhere */
 };
 
 /* ---- options ---- */
@@ -154,55 +163,101 @@ static struct bytes weight_of(const struct sorting *sorting, const struct sort_i
 
 /* ---- other keys ---- */
 
+static struct pattern pattern_of(struct bytes text)
+{
+    struct pattern pattern = {.is_element = bytes_equal(text, BYTES("#"))};
+    const char *star = memchr(text.data, '*', text.length);
+    if (!star)
+        return pattern;
+    pattern.has_star = true;
+    pattern.begin = bytes_of(text.data, (size_t)(star - text.data));
+    pattern.end = bytes_of(star + 1, text.length - pattern.begin.length - 1);
+    for (size_t i = 0; i + 2 < pattern.end.length && !pattern.field.data; i++)
+        if (pattern.end.data[i] == '-' && pattern.end.data[i + 1] == '>') {
+            pattern.field = bytes_of(pattern.end.data + i + 2, pattern.end.length - i - 2);
+            pattern.end.length = i;
+        }
+    return pattern;
+}
+
+/* Lets go of everything while the keys that BY and GET may mean stay as they are, or of the sort's own if these mean none. */
+static void let_go(struct sorting *sorting, size_t elements)
+{
+    struct execution *x = sorting->x;
+    struct name_claim *names = memory_allocate(x->argc * sizeof(*names));
+    size_t count = 0;
+    for (size_t i = 2; i < x->argc; i++) {
+        bool is_pattern = arg_is(x->argv[i], "BY") || arg_is(x->argv[i], "GET");
+        struct pattern pattern = is_pattern ? pattern_of(x->argv[i + 1]) : (struct pattern){0};
+        if (pattern.has_star)
+            names[count++] = (struct name_claim){.begin = pattern.begin, .end = pattern.end, .db = x->db};
+        i += sort_option_words(x->argv[i], sorting->readonly);
+    }
+    if (count == 0)
+        execution_let_go(x, elements);
+    else if (elements >= CLAIMS_WORK_MIN)
+        execution_let_go_of_all(x, names, count);
+    memory_free(names);
+}
+
 /* The live entry at any key, brought to RAM if it is cold. */
 static struct entry *find_anywhere(struct execution *x, const struct key *key)
 {
     uint64_t offset;
     if (!keyspace_is_decided(x->keyspace, key) && keyspace_fetch(x->keyspace, key, &offset) != STATUS_OK)
         return NULL;
-    return lookup_write(x, key);
+    if (!x->has_let_go)
+        return lookup_write(x, key);
+    struct entry *entry = keyspace_find(x->keyspace, key);
+    return entry && !entry_is_expired(entry, x->expiry_ms) ? entry : NULL;
 }
 
-/* What the pattern, with the element in place of its first star, leads to: a string, or with "->field" behind the star a
- * hash's field. Appended to 'to'; false if there is no such thing. "#" is the element itself. */
-static bool append_found(struct sorting *sorting, struct bytes pattern, struct bytes element, struct buffer *to)
+/* What is at the key, in 'found', or a long string's block, which is the caller's then. */
+static bool look_at(struct sorting *sorting, const struct key *key, struct bytes field, struct block **block)
 {
-    const char *star = memchr(pattern.data, '*', pattern.length);
-    if (bytes_equal(pattern, BYTES("#"))) {
-        buffer_append_bytes(to, element);
-        return true;
-    }
-    if (!star)
+    const struct entry *entry = find_anywhere(sorting->x, key);
+    struct object value = entry ? entry_object(entry) : (struct object){0};
+    if (!entry || value.type != (field.data ? OBJECT_HASH : OBJECT_STRING))
         return false;
-    struct bytes before = bytes_of(pattern.data, (size_t)(star - pattern.data));
-    struct bytes after = bytes_of(star + 1, pattern.length - before.length - 1), field = {NULL, 0};
-    for (size_t i = 0; i + 2 < after.length && !field.data; i++)
-        if (after.data[i] == '-' && after.data[i + 1] == '>') {
-            field = bytes_of(after.data + i + 2, after.length - i - 2);
-            after.length = i;
-        }
-    struct buffer name = {0};
-    buffer_reserve(&name, 1);
-    buffer_append_bytes(&name, before);
-    buffer_append_bytes(&name, element);
-    buffer_append_bytes(&name, after);
-    struct key key = keyspace_key(sorting->x->keyspace, buffer_bytes(&name), sorting->x->db);
-    struct entry *entry = find_anywhere(sorting->x, &key);
-    bool found = false;
-    if (entry && !field.data && entry_type(entry) == OBJECT_STRING) {
+    if (field.data) {
+        struct hash_value found;
+        if (!hash_object_get(&value, field, sorting->x->expiry_ms, &found))
+            return false;
+        buffer_append_bytes(&sorting->found, found.bytes);
+    } else if (value.encoding == ENCODING_BLOCK) {
+        *block = block_acquire(value.block);
+    } else {
         char digits[BYTES_INTEGER_MAX];
-        struct object value = entry_object(entry);
-        buffer_append_bytes(to, string_object_bytes(&value, digits));
-        found = true;
-    } else if (entry && field.data && entry_type(entry) == OBJECT_HASH) {
-        struct hash_value value;
-        struct object hash = entry_object(entry);
-        found = hash_object_get(&hash, field, sorting->x->expiry_ms, &value);
-        if (found)
-            buffer_append_bytes(to, value.bytes);
+        buffer_append_bytes(&sorting->found, string_object_bytes(&value, digits));
     }
-    buffer_deinit(&name);
-    return found;
+    return true;
+}
+
+/* What the pattern, with the element in place of its star, leads to: appended to 'to', where nobody waits for it if that
+ * has to move; false if there is no such thing. */
+static bool append_found(struct sorting *sorting, const struct pattern *pattern, struct bytes element,
+                         struct buffer *to)
+{
+    struct block *block = NULL;
+    struct buffer *name = &sorting->name;
+    if (pattern->is_element)
+        buffer_append_bytes(to, element);
+    if (!pattern->has_star)
+        return pattern->is_element;
+    name->length = sorting->found.length = 0;
+    buffer_reserve(name, 1);
+    buffer_append_bytes(name, pattern->begin);
+    buffer_append_bytes(name, element);
+    buffer_append_bytes(name, pattern->end);
+    struct key key = keyspace_key(sorting->x->keyspace, buffer_bytes(name), sorting->x->db);
+    execution_look_begin(sorting->x, &key);
+    bool is_found = look_at(sorting, &key, pattern->field, &block);
+    execution_look_end(sorting->x, &key);
+    if (is_found)
+        buffer_append_bytes(to, block ? bytes_of(block->data, block->length) : buffer_bytes(&sorting->found));
+    if (block)
+        block_release(block);
+    return is_found;
 }
 
 /* The same value may be found for any number of elements, so there is more of it than of what is sorted. Replies and
@@ -222,6 +277,7 @@ static bool found_fits(struct sorting *sorting, size_t bytes)
 static void find_weights(struct sorting *sorting)
 {
     struct buffer element = {0};
+    struct pattern pattern = pattern_of(sorting->by);
     size_t before = sorting->texts.length;
     for (size_t i = 0; i < sorting->item_count && found_fits(sorting, sorting->texts.length - before); i++) {
         struct sort_item *item = &sorting->items[i];
@@ -229,7 +285,7 @@ static void find_weights(struct sorting *sorting)
         buffer_reserve(&element, 1);
         buffer_append_bytes(&element, element_of(sorting, item));
         item->weight = sorting->texts.length;
-        item->has_weight = append_found(sorting, sorting->by, buffer_bytes(&element), &sorting->texts);
+        item->has_weight = append_found(sorting, &pattern, buffer_bytes(&element), &sorting->texts);
         item->weight_length = sorting->texts.length - item->weight;
     }
     buffer_deinit(&element);
@@ -346,8 +402,9 @@ static void each_result(struct sorting *sorting, void (*take)(void *context, boo
             take(context, true, element);
         for (size_t j = 2; j < x->argc && sorting->gets > 0; j++) {
             if (arg_is(x->argv[j], "GET")) {
+                struct pattern pattern = pattern_of(x->argv[j + 1]);
                 found.length = 0;
-                bool has = append_found(sorting, x->argv[j + 1], element, &found);
+                bool has = append_found(sorting, &pattern, element, &found);
                 take(context, has, buffer_bytes(&found));
             }
             j += sort_option_words(x->argv[j], sorting->readonly);
@@ -427,7 +484,7 @@ static void sort_generic(struct execution *x, bool readonly)
     }
     struct object collection = entry ? entry_object(entry) : object_empty(OBJECT_LIST);
     buffer_reserve(&sorting.texts, 1);
-    execution_let_go(x, object_count(&collection));
+    let_go(&sorting, object_count(&collection));
     if (sort_items(&sorting, &collection)) {
         size_t first, end;
         apply_limit(&sorting, &first, &end);
@@ -439,6 +496,8 @@ static void sort_generic(struct execution *x, bool readonly)
         }
     }
     forget_items(&sorting);
+    buffer_deinit(&sorting.name);
+    buffer_deinit(&sorting.found);
 }
 
 static void sort_command(struct execution *x)

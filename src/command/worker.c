@@ -69,6 +69,7 @@ void worker_destroy(struct worker **taken)
     memory_free(worker->stats);
     memory_free(worker->keys);
     memory_free(worker->claims);
+    memory_free(worker->name_claims);
     memory_free(worker->key_arguments);
     memory_free(worker->key_flags);
     memory_free(worker);

@@ -64,6 +64,7 @@ struct worker {
     size_t key_count, key_capacity;
     struct key_claim *claims; /* scratch: of the present execution */
     size_t claim_capacity;
+    struct name_claim *name_claims; /* likewise */
 };
 
 /* Adds to the keys of the present execution. */

@@ -286,10 +286,18 @@ static bool is_optional(const struct eviction_step *step, const struct entry *en
            sink->is_optional(sink->context, entry_key(entry));
 }
 
+static bool has_claimed_name(const struct eviction_step *step, const struct entry *entry)
+{
+    struct key key = place_key(&step->place, entry);
+    return keyspace_is_claimed(step->place.keyspace, &key);
+}
+
 static inline bool may_leave(const struct eviction_step *step, const struct entry *entry)
 {
-    return step->reach == EVICT_ANY || entry_state(entry) == ENTRY_CLEAN ||
-           (step->reach == EVICT_OPTIONAL && is_optional(step, entry));
+    if (step->reach != EVICT_ANY && entry_state(entry) == ENTRY_CLEAN)
+        return true;
+    return (step->reach == EVICT_ANY || (step->reach == EVICT_OPTIONAL && is_optional(step, entry))) &&
+           !(keyspace_any_claims() && has_claimed_name(step, entry));
 }
 
 /* ---- the two passes ---- */

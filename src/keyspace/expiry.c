@@ -67,7 +67,8 @@ static struct entry *expire_entry(void *context, struct entry *entry)
     if (entry_due_ms(entry) > step->now_ms || step->removed >= step->max)
         return stay(step, entry);
     struct key key = place_key(&step->place, entry);
-    if (moment_is_there() && moment_waits_for_key(step->place.keyspace, &key))
+    struct keyspace *keyspace = step->place.keyspace;
+    if (keyspace_is_claimed(keyspace, &key) || (moment_is_there() && moment_waits_for_key(keyspace, &key)))
         return stay(step, entry);
     return entry_is_expired(entry, step->now_ms) ? expire_key(step, &key, entry) : expire_parts(step, &key, entry);
 }

@@ -108,9 +108,22 @@ static inline bool keyspace_any_claims(void)
 {
     return __builtin_expect(atomic_load_explicit(&keyspace_claim_count, memory_order_relaxed) != 0, 0);
 }
+/* Whether there are claims on keys of the partition, or on names, which any partition may have. */
 bool keyspace_has_claims(struct keyspace *keyspace, uint32_t partition);
 enum claim_kind { CLAIM_NONE, CLAIM_SHARED, CLAIM_EXCLUSIVE };
 enum claim_kind keyspace_claim_of(struct keyspace *keyspace, const struct key *key);
+
+/* The same for all keys of a db that begin and end so, which cannot be listed: what they are stays as it is, though not where
+ * it is, so the claimant takes their partitions to read them. Claimed and given back under all locks; the bytes are stable. */
+struct name_claim {
+    struct list node; /* in the keyspace */
+    struct bytes begin, end;
+    int16_t db;
+};
+void keyspace_claim_names(struct keyspace *keyspace, struct name_claim *claim);
+void keyspace_unclaim_names(struct keyspace *keyspace, struct name_claim *claim);
+/* Any thread; exact for who holds a partition. */
+bool keyspace_has_name_claims(const struct keyspace *keyspace);
 
 /* What a failed try could not have: a partition by its number, or the gate in one of its two ways. */
 #define HELD_UP_BY_GATE_SHARED PARTITION_COUNT

@@ -66,7 +66,9 @@ struct keyspace {
     /* written under all locks, read under any */
     _Atomic uint8_t physical[DATABASE_COUNT]; /* of a logical db */
     _Atomic uint64_t swaps, flushes;
-    struct moment *moment; /* moment.c */
+    struct moment *moment;             /* moment.c */
+    struct list name_claims;           /* claim.c */
+    _Atomic uint32_t name_claim_count; /* read by any thread */
 
     /* any thread; written by keyspace_set_clock */
     _Atomic uint32_t access_clock; /* what touch needs */
@@ -112,6 +114,8 @@ void capture_value_all(struct object_capture **capture, struct buffer *out);
 /* claim.c (lock): whether somebody is in the middle of changing the entry's value. */
 struct place;
 bool place_is_being_changed(const struct place *place, const struct entry *entry);
+/* (lock) Whether the key may not go by itself. */
+bool keyspace_is_claimed(struct keyspace *keyspace, const struct key *key);
 
 static inline struct database_part *partition_database(const struct partition *partition, unsigned physical_db)
 {

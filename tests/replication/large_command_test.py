@@ -137,6 +137,41 @@ def test_copies_and_restored_values_come_as_a_whole(pair):
     assert_lasts(pair)
 
 
+def test_a_sort_by_other_keys_finds_them_as_of_one_moment(pair):
+    """Weights are exchanged by twos, in other partitions and in hashes; some expire."""
+    with pair[0].client() as client:
+        client.pipeline([('SET', 'w:member:%d' % i, i) for i in range(COUNT)])
+        client.pipeline([('HSET', 'h:member:%d' % i, 'f', i) for i in range(0, COUNT, 100)])
+    every = b''.join(b'%d ' % i for i in range(COUNT)).split()
+
+    def exchange(client, number):
+        first, second = ('member:%d' % (i % COUNT) for i in (7 * number, 13 * number + 1))  # never the same
+        script = ("for _, kind in ipairs({'w:', 'h:'}) do local a, b = kind .. ARGV[1], kind .. ARGV[2] "
+                  "if redis.call('EXISTS', a, b) == 2 then redis.call('RENAME', a, '{t}') redis.call('RENAME', b, a) "
+                  "redis.call('RENAME', '{t}', b) end end")
+        client.ok('EVAL', script, 0, first, second)
+
+    def add(client, number):
+        a, b = 'w:member:%d' % (number % COUNT), 'w:member:%d' % (COUNT - 1 - number % COUNT)
+        transaction(client, ('INCRBY', a, COUNT), ('DECRBY', b, COUNT))
+        client('SET', 'w:member:none%d' % number, 'x', 'PX', 1)
+        transaction(client, ('DECRBY', a, COUNT), ('INCRBY', b, COUNT))
+
+    def sort(client, _):
+        found = client('SORT', A, 'BY', 'w:*', 'GET', 'w:*')
+        assert sum(map(int, found)) == COUNT * (COUNT - 1) // 2
+        assert found == sorted(found, key=int)
+        fields = [i for i in client('SORT_RO', A, 'BY', 'nosort', 'GET', 'h:*->f') if i is not None]
+        assert sorted(fields, key=int) == every[::100]
+        assert client('SORT', A, 'BY', 'w:*', 'LIMIT', 0, 5, 'STORE', E + 'sorted') == 5
+
+    def look(client, number):
+        assert client('GET', 'w:member:%d' % (number % COUNT)) is not None
+        assert client('LLEN', E + 'sorted') in (0, 5)
+    together(pair[0], exchange, add, sort, look)
+    assert_lasts(pair)
+
+
 def test_strings_that_grow_and_are_looked_through_are_of_one_step(pair):
     """Bits come and go by twos; the two texts are always the same."""
     size = 2000000

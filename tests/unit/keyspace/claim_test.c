@@ -90,11 +90,76 @@ static void a_claimed_partition_is_passed_over(void **state)
     fake_destroy(&held.fake);
 }
 
+static void change_names(struct fake_backing *fake, struct name_claim *claim,
+                         void (*change)(struct keyspace *keyspace, struct name_claim *claim))
+{
+    keyspace_acquire_all(fake->keyspace, 1);
+    change(fake->keyspace, claim);
+    keyspace_release_all(fake->keyspace, 1);
+}
+
+static enum claim_kind claim_of(struct fake_backing *fake, const char *name, int16_t db)
+{
+    struct key key = fake_key(fake, name);
+    key.db = db;
+    assert_true(keyspace_try_one(fake->keyspace, key_partition(&key)));
+    enum claim_kind kind = keyspace_claim_of(fake->keyspace, &key);
+    keyspace_release_one(fake->keyspace, key_partition(&key));
+    return kind;
+}
+
+static void names_are_claimed_by_what_stands_around_the_star(void **state)
+{
+    (void)state;
+    struct fake_backing *fake = fake_create();
+    struct name_claim claim = {.begin = BYTES("aba"), .end = BYTES("bac"), .db = 0};
+    assert_false(keyspace_any_claims() || keyspace_has_claims(fake->keyspace, 7));
+    change_names(fake, &claim, keyspace_claim_names);
+    assert_true(keyspace_any_claims() && keyspace_has_claims(fake->keyspace, 7));
+    assert_int_equal(claim_of(fake, "ababac", 0), CLAIM_SHARED);
+    assert_int_equal(claim_of(fake, "abaxxbac", 0), CLAIM_SHARED);
+    assert_int_equal(claim_of(fake, "abaxxbac", 1), CLAIM_NONE);
+    assert_int_equal(claim_of(fake, "abac", 0), CLAIM_NONE); /* the two may not overlap */
+    assert_int_equal(claim_of(fake, "xababac", 0), CLAIM_NONE);
+    assert_int_equal(claim_of(fake, "ababacx", 0), CLAIM_NONE);
+    change_names(fake, &claim, keyspace_unclaim_names);
+    assert_int_equal(claim_of(fake, "ababac", 0), CLAIM_NONE);
+    assert_false(keyspace_any_claims() || keyspace_has_claims(fake->keyspace, 7));
+    fake_destroy(&fake);
+}
+
+/* Others of the same partition do. */
+static void keys_of_claimed_names_do_not_go_by_themselves(void **state)
+{
+    (void)state;
+    struct held held = {.fake = fake_create()};
+    struct sink sink = {.context = &held, .expired = note_expired, .evicted = note_expired};
+    struct keyspace *keyspace = held.fake->keyspace;
+    struct name_claim claim = {.begin = BYTES("{p}"), .end = BYTES("kept"), .db = 0};
+    struct key key = fake_key(held.fake, "{p}kept");
+    size_t dirty = 0;
+    bool more = false;
+    keyspace_set_sink(keyspace, &sink);
+    fake_put(held.fake, "{p}kept", "v", 1000);
+    fake_put(held.fake, "{p}other", "v", 1000);
+    change_names(held.fake, &claim, keyspace_claim_names);
+    assert_int_equal(keyspace_expire_step(keyspace, key_partition(&key), NOW_MS, 10, &more), 1);
+    assert_int_equal(held.expired, 1);
+    assert_int_equal(
+        keyspace_evict_step(keyspace, key_partition(&key), 1000, EVICT_ALLKEYS_RANDOM, EVICT_ANY, NOW_MS, &dirty), 0);
+    change_names(held.fake, &claim, keyspace_unclaim_names);
+    assert_int_equal(keyspace_expire_step(keyspace, key_partition(&key), NOW_MS, 10, &more), 1);
+    assert_int_equal(held.expired, 2);
+    fake_destroy(&held.fake);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_claimed_key_is_told_from_others),
         cmocka_unit_test(a_claimed_partition_is_passed_over),
+        cmocka_unit_test(names_are_claimed_by_what_stands_around_the_star),
+        cmocka_unit_test(keys_of_claimed_names_do_not_go_by_themselves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
