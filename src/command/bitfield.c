@@ -88,17 +88,12 @@ static bool action_of_word(struct bytes word, size_t words_left, enum field_acti
     return false;
 }
 
-/* A field that is written must end within what a string may hold. */
-static bool plan_write(struct execution *x, struct field_plan *plan, const struct bitfield *field)
+static void plan_write(struct field_plan *plan, const struct bitfield *field)
 {
     size_t end = bitfield_end_byte(field);
     plan->writes = true;
     if (end > plan->length_min)
         plan->length_min = end;
-    if (end <= (uint64_t)x->engine->bulk_bytes_max)
-        return true;
-    reply_error(x->reply, ERROR_OFFSET);
-    return false;
 }
 
 /* Reads one operation at argv[*i] and moves *i to its last word. */
@@ -114,8 +109,10 @@ static bool plan_operation(struct execution *x, struct field_plan *plan, size_t 
         !arg_bit_offset(x, x->argv[*i + 2], operation->field.bits, &operation->field.offset))
         return false;
     bool writes = operation->action != FIELD_GET;
-    if (writes && (!plan_write(x, plan, &operation->field) || !arg_int64(x, x->argv[*i + 3], &operation->argument)))
+    if (writes && !arg_int64(x, x->argv[*i + 3], &operation->argument))
         return false;
+    if (writes)
+        plan_write(plan, &operation->field);
     *i += writes ? 3 : 2;
     plan->count++;
     return true;
@@ -132,7 +129,11 @@ static bool plan_parse(struct execution *x, struct field_plan *plan)
             return false;
         }
     }
-    return true;
+    /* A field that is written must end within what a string may hold. */
+    if (plan->length_min <= (uint64_t)x->engine->bulk_bytes_max)
+        return true;
+    reply_error(x->reply, ERROR_OFFSET);
+    return false;
 }
 
 /* Computes an operation's result and its field's bytes. True if they are to be written. */

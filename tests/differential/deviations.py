@@ -115,6 +115,12 @@ def shared_integers_are_idle(words, reference, ours):
         and isinstance(ours, int) and reference > ours >= 0
 
 
+def idle_times_are_bounded(words, reference, ours):
+    """So is the reference's clock, but it wraps around."""
+    return words[0] == b'OBJECT' and words[1].upper() == b'IDLETIME' and isinstance(reference, int) \
+        and isinstance(ours, int) and ours > 10 * 86400
+
+
 def texts_with_zeros_are_compared_whole(words, reference, ours):
     """The reference compares as strings of C, to which what follows a zero byte is not there."""
     return words[0] in (b'SORT', b'SORT_RO') and any(word.upper() == b'ALPHA' for word in words) \
@@ -143,6 +149,7 @@ DEVIATIONS = [
     ('SORT of numbers', 'each is judged alone', numbers_are_judged_alone),
     ('signed ids', 'an id begins with a digit', ids_begin_with_a_digit),
     ('idle integers', 'no value is shared between keys', shared_integers_are_idle),
+    ('long idle times', 'are told up to a bound', idle_times_are_bounded),
     ('SORT ALPHA', 'bytes behind a zero count', texts_with_zeros_are_compared_whole),
     ('XREAD +', 'reads the last entry, as 7.4 does', last_entry_can_be_read),
     ('unbalanced streams', 'the error names the command that was called, as 7.2 does', lists_of_streams_are_quoted),
