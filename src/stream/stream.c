@@ -68,7 +68,7 @@ static struct stream *stream_create(const struct stream_options *options)
     if (stream->sync_bytes > SYNC_BYTES_MAX)
         stream->sync_bytes = SYNC_BYTES_MAX;
     lock_init(&stream->lock, LOCK_STREAM, 0);
-    stream->db = stream->pending_db = -1;
+    stream->db = stream->db_before = stream->pending_db = -1;
     stream->ready_end = &stream->ready;
     atomic_store(&stream->held_from, UINT64_MAX);
     stream_waits_init(&stream->waits);
@@ -293,10 +293,21 @@ uint64_t stream_append_verbatim(struct stream *stream, struct bytes bytes, int32
     return end;
 }
 
+int32_t stream_db_locked(const struct stream *stream)
+{
+    return stream->db >= 0 ? stream->db : stream->db_before;
+}
+
+void stream_select_next_locked(struct stream *stream)
+{
+    stream->db_before = stream_db_locked(stream);
+    stream->db = -1;
+}
+
 int32_t stream_db(struct stream *stream)
 {
     lock_acquire(&stream->lock);
-    int32_t db = stream->db;
+    int32_t db = stream_db_locked(stream);
     lock_release(&stream->lock);
     return db;
 }

@@ -156,7 +156,14 @@ enum status stream_forget_history(struct stream *stream)
 static void select_db(struct stream *stream, int32_t db)
 {
     lock_acquire(&stream->lock);
-    stream->db = stream->pending_db = db;
+    stream->db = stream->db_before = stream->pending_db = db;
+    lock_release(&stream->lock);
+}
+
+static void select_next(struct stream *stream)
+{
+    lock_acquire(&stream->lock);
+    stream_select_next_locked(stream);
     lock_release(&stream->lock);
 }
 
@@ -195,7 +202,7 @@ enum status stream_continue_history(struct stream *stream, const char *id)
         return status;
     /* What is ours from here on begins with a SELECT: who follows may not know what was selected. */
     if (!id)
-        select_db(stream, -1);
+        select_next(stream);
     return identity_set(stream, &identity);
 }
 

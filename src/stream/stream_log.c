@@ -107,7 +107,7 @@ static bool log_take(struct stream *stream, struct frame *frame)
         frame->offset = stream->pending_first;
         frame->db = stream->pending_db;
         stream->pending_first = atomic_load_explicit(&stream->end, memory_order_relaxed);
-        stream->pending_db = stream->db;
+        stream->pending_db = stream_db_locked(stream);
     }
     lock_release(&stream->lock);
     if (ready) {

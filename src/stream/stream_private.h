@@ -93,6 +93,11 @@ uint64_t stream_append_large(struct stream *stream, struct effect_batch *batch);
 struct ready_piece *stream_ready_take(struct stream *stream);
 void stream_ready_free(struct stream *stream);
 
+/* stream.c, under the stream's lock: what is selected at the end, whether or not the next append selects (-1: it is not known);
+ * has the next append select. */
+int32_t stream_db_locked(const struct stream *stream);
+void stream_select_next_locked(struct stream *stream);
+
 /* stream_read.c: mails who waits for bytes that can be read. */
 void stream_notice_give(struct stream *stream);
 
@@ -161,7 +166,8 @@ struct stream {
 
     /* under lock, LOCK_STREAM */
     struct lock lock;
-    int32_t db; /* selected at the end; -1: the next append selects */
+    int32_t db;        /* selected at the end; -1: the next append selects */
+    int32_t db_before; /* while it is -1: selected at the end all the same; -1: it is not known */
     int32_t pending_db;
     uint64_t pending_first;
     struct buffer pending;                  /* room for a frame header, then what was appended and not taken */

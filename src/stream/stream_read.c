@@ -219,9 +219,9 @@ uint64_t stream_feed(struct stream *stream, const int64_t *ring_bytes_max, int32
     lock_acquire(&stream->lock);
     stream->ring_bytes_max = ring_bytes_max;
     if (db)
-        *db = stream->db;
+        *db = stream_db_locked(stream);
     else
-        stream->db = -1;
+        stream_select_next_locked(stream);
     uint64_t end = atomic_load(&stream->end);
     atomic_store(&stream->is_feeding, true);
     lock_release(&stream->lock);

@@ -102,6 +102,20 @@ def test_replicas_of_a_replica_learn_the_new_id_of_a_history(own_server):
     assert_same(second.client(), third.client())
 
 
+def test_who_has_led_and_written_nothing_knows_what_is_selected(own_server):
+    server, other = own_server(), own_server()
+    primary = server.client()
+    follow(other.client(), server.port)
+    primary.pipeline([('SELECT', 3), ('SET', 'before', 1)])
+    wait_caught_up(primary, other.client())
+    other.client().ok('REPLICAOF', 'NO', 'ONE')
+    primary.ok('SET', 'meanwhile', 2)
+    follow(other.client(), server.port)
+    wait_caught_up(primary, other.client())
+    assert_same(primary, other.client())
+    assert resyncs(server) == (1, 1)
+
+
 def test_role_and_info_tell_the_same_offset(own_server):
     server, other = own_server(), own_server()
     server.client().ok('SET', 'k', 'v' * 1000)

@@ -47,6 +47,31 @@ static void the_selected_db_is_known_after_a_restart_with_nothing_to_replay(void
     assert_int_equal(stream_db(story->stream), 5);
 }
 
+static void what_is_selected_is_known_though_the_next_append_selects(void **state)
+{
+    struct story *story = *state;
+    int64_t ring_bytes_max = 1000;
+    int32_t db;
+    story_open(story);
+    append_verbatim(story, "*2\r\n$6\r\nSELECT\r\n$1\r\n5\r\n", 5);
+    assert_int_equal(stream_continue_history(story->stream, NULL), STATUS_OK);
+    stream_feed(story->stream, &ring_bytes_max, NULL);
+    assert_int_equal(stream_db(story->stream), 5);
+    stream_feed(story->stream, &ring_bytes_max, &db);
+    assert_int_equal(db, 5);
+    stream_append_aside(story->stream, BYTES("*1\r\n$4\r\nPING\r\n"));
+    stream_write(story->stream);
+    for (int restarts = 0; restarts < 2; restarts++) {
+        uint64_t end = stream_end(story->stream);
+        stream_close(&story->stream);
+        story_open(story);
+        assert_replay(story, end, "");
+        assert_int_equal(stream_db(story->stream), 5);
+    }
+    assert_int_equal(stream_begin_history(story->stream, THEIR_ID, 7, 0, -1), STATUS_OK);
+    assert_int_equal(stream_db(story->stream), -1);
+}
+
 static void a_history_that_is_taken_over_keeps_our_offsets_growing(void **state)
 {
     struct story *story = *state;
@@ -210,6 +235,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         test(what_a_primary_sends_is_replayed_with_all_that_means_nothing_in_between),
         test(the_selected_db_is_known_after_a_restart_with_nothing_to_replay),
+        test(what_is_selected_is_known_though_the_next_append_selects),
         test(a_history_that_is_taken_over_keeps_our_offsets_growing),
         test(a_copy_that_is_ahead_of_its_offset_is_of_no_history_before_it_is_caught_up_with),
         test(who_crashes_in_a_copy_knows_that_it_has_no_history),
