@@ -186,6 +186,12 @@ void loop_timer_stop(struct loop_timer *timer)
 
 /* The turn. */
 
+/* Who was resumed may be suspended again for the same request, and again: it is read from when that is done. */
+static bool connection_puts_off_reading(const struct connection *connection, uint16_t flags)
+{
+    return flags & CONNECTION_RESUMED && flags & CONNECTION_READABLE && connection->input.length >= NET_READ_MIN;
+}
+
 void loop_take(struct loop *loop, struct connection *connection)
 {
     uint16_t flags = connection->flags;
@@ -194,6 +200,11 @@ void loop_take(struct loop *loop, struct connection *connection)
     if (connection->closing)
         return;
     uint64_t before = connection->bytes_in;
+    if (connection_puts_off_reading(connection, flags)) {
+        connection->flags |= CONNECTION_READABLE;
+        loop_list(&loop->arrivals, connection, CONNECTION_LISTED);
+        flags &= (uint16_t)~CONNECTION_READABLE;
+    }
     bool received = flags & CONNECTION_READABLE && connection_receive(connection);
     if (connection->suspended || connection->closing || !(received || flags & (CONNECTION_RESUMED | CONNECTION_AGAIN)))
         return;

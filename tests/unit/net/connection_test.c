@@ -250,6 +250,39 @@ static void a_suspended_connection_is_read_no_further_than_a_small_buffer(void *
     close(client);
 }
 
+static void suspend_again(struct world *at, struct connection *connection)
+{
+    (void)at;
+    connection_suspend(connection);
+}
+
+static void echo_and_resume_last(struct world *at)
+{
+    at->on_ready = world_echo;
+    connection_resume(at->last);
+}
+
+static void who_is_suspended_again_and_again_is_read_no_further(void **state)
+{
+    (void)state;
+    const size_t length = 150000;
+    char *text = text_make(length);
+    world.on_ready = suspend_again;
+    int client = world_client(&world);
+    client_send(client, text, length);
+    for (int i = 0; i < 20; i++) {
+        world_settle(&world);
+        world_run(&world, resume_last);
+    }
+    world_settle(&world);
+    assert_in_range(world.seen.ready, 20, 30);
+    assert_in_range(world.seen.last.bytes_in, 1, 40000);
+    world_run(&world, echo_and_resume_last);
+    client_expect(client, text, length);
+    free(text);
+    close(client);
+}
+
 static void suspend_after_a_line(struct world *at, struct connection *connection)
 {
     (void)at;
@@ -569,6 +602,7 @@ int main(void)
         STORY(references_are_released_when_the_peer_is_gone),
         STORY(a_suspended_connection_waits_for_resume),
         STORY(a_suspended_connection_is_read_no_further_than_a_small_buffer),
+        STORY(who_is_suspended_again_and_again_is_read_no_further),
         STORY(a_resumed_connection_is_ready_again_without_new_bytes),
         STORY(held_output_leaves_when_released),
         STORY(output_may_be_held_after_a_part_of_it_is_sent),
