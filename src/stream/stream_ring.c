@@ -10,7 +10,8 @@
 #include "base/check.h"
 #include "base/memory.h"
 
-#define RING_BLOCK_BYTES ((size_t)64 << 10)
+/* With its head it fills a size class of the allocator. */
+#define RING_BLOCK_BYTES (((size_t)64 << 10) - sizeof(struct ring_block))
 #define RING_BLOCK_BYTES_MIN ((size_t)1 << 10)
 
 static struct ring_block *ring_block_create(uint64_t first, size_t capacity)
