@@ -15,7 +15,7 @@
 #include "replication/follower.h"
 #include "replication/replication_private.h"
 
-#define RING_PART_OF_MEMORY 8
+#define RING_PART_OF_MEMORY 16
 #define TICK_MS 100
 #define TURN_ACTS_MAX 4
 
@@ -236,8 +236,7 @@ const struct option replication_options[] = {
      .minimum = 1,
      .maximum = INT64_MAX,
      .help = "bytes of the stream kept in memory for replicas that come back; with a log, that has older ones, and an "
-             "eighth of "
-             "maxmemory is the most"},
+             "sixteenth of maxmemory is the most"},
     {.name = "repl-ping-replica-period",
      .type = OPTION_INTEGER,
      .value = &replication_settings.ping_period_seconds,

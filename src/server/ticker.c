@@ -26,9 +26,9 @@
 #define HELD_DECAY 0.02
 /* Never below this part of maxmemory, whatever was measured. */
 #define ALLOCATION_PART_MIN 0.5
-/* What a small node needs to get on at all, for buffers, RocksDB and a few entries, and the part of maxmemory that it may
- * have for that: the pages of program and libraries alone, which are resident too, can be most of maxmemory. */
-#define ALLOCATION_BYTES_MIN (12 << 20)
+/* What a small node needs to get on at all, for buffers, RocksDB, replicas and a few entries, and the part of maxmemory
+ * that it may have for that: the pages of program and libraries alone, which are resident too, can be most of it. */
+#define ALLOCATION_BYTES_MIN (16 << 20)
 #define ALLOCATION_PART_SMALL 0.7
 /* From this part of maxmemory on, in pages that are in use but not full, entries are gathered: for so long in a tick, and
  * again after a pause when a round found little to move. */

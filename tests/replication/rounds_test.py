@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Thirty of the rounds of rounds.py: each fault at least once, in five worlds. tests/soak/replication_rounds.py has more."""
+"""Thirty of the rounds of rounds.py: each fault at least once, in six worlds. tests/soak/replication_rounds.py has more."""
 import random
 
 import pytest
@@ -8,7 +8,7 @@ from tests.replication import rounds
 
 pytestmark = [pytest.mark.forebay_only, pytest.mark.slow]
 
-WORLDS = 5
+WORLDS = 6
 ROUNDS = 30
 
 
