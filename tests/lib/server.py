@@ -89,7 +89,7 @@ class Server:
             argv += ['--' + name, value]
         return argv
 
-    def start(self, wait=True, **directives):
+    def start(self, wait=True, loading_will_do=False, **directives):
         """Starts the process and waits until it answers. A port that somebody took meanwhile is given up."""
         self.directives.update((name.replace('_', '-'), str(value)) for name, value in directives.items())
         for attempt in range(5):
@@ -100,15 +100,17 @@ class Server:
             if not wait:
                 return self
             try:
-                self.wait_ready()
+                self.wait_ready(loading_will_do=loading_will_do)
                 return self
             except ChildProcessError:
                 if attempt == 4 or 'in use' not in self.log_tail():
                     raise
         return self
 
-    def wait_ready(self, seconds=START_SECONDS):
-        """Until PING is answered with +PONG. ChildProcessError, with the log's tail, if the process ends before."""
+    def wait_ready(self, seconds=START_SECONDS, loading_will_do=False):
+        """Until PING is answered with +PONG, or with -LOADING where that will do. ChildProcessError, with the log's tail, if the process ends before."""
+        enough = ('NOAUTH', 'DENIED', 'LOADING') if loading_will_do else ('NOAUTH', 'DENIED')
+
         def answers():
             if self.process.poll() is not None:
                 raise ChildProcessError('%s ended with %s at start:\n%s\n%s' % (
@@ -116,7 +118,7 @@ class Server:
             try:
                 with Client(self.address) as client:
                     reply = client('PING')
-                return reply == 'PONG' or (isinstance(reply, Error) and reply.code in ('NOAUTH', 'DENIED'))
+                return reply == 'PONG' or (isinstance(reply, Error) and reply.code in enough)
             except OSError:
                 return False
         try:

@@ -48,7 +48,7 @@ class Node:
 
     def start(self):
         followed = '127.0.0.1 %d' % self.master.proxy.port if self.master else 'no one'
-        self.server.start(replicaof=followed)
+        self.server.start(loading_will_do=True, replicaof=followed)  # a copy may take as long as somebody writes
         if self.proxy:
             self.proxy.address = self.server.address
         else:
@@ -86,7 +86,8 @@ class World:
         self.has_field_times = topology != 'redis'
         self.states = [{} for _ in range(STEADY)]
         self.writers, self.told, self.fillers = [], [], []
-        self.totals = {'rounds': 0, 'sent': 0, 'full': 0, 'partial': 0, 'cheap': 0, 'cheap_with_copy': 0}
+        self.totals = dict.fromkeys(('rounds', 'sent', 'full', 'partial', 'cheap', 'cheap_with_copy', 'cut_full', 'cut_partial',
+                                     'restart_full', 'restart_partial'), 0)
         self.nodes = []
         try:
             self.primary = self.node('primary', None, 0)
@@ -218,13 +219,17 @@ class World:
         self.caught_up()
         self.check_steady()
         self.compare()
-        self.count(before, is_cheap)
+        self.count(fault, before, is_cheap)
 
-    def count(self, before, is_cheap):
+    def count(self, fault, before, is_cheap):
         full, partial = (after - earlier for after, earlier in zip(self.copies(), before))
         self.totals['rounds'] += 1
         self.totals['full'] += full
         self.totals['partial'] += partial
+        if is_cheap and fault in CUTS + REPLICA_RESTARTS:
+            kind = 'cut' if fault in CUTS else 'restart'
+            self.totals[kind + '_full'] += full
+            self.totals[kind + '_partial'] += partial
         if is_cheap:
             self.totals['cheap'] += 1
             self.totals['cheap_with_copy'] += full > 0
@@ -464,9 +469,11 @@ def change_roles(world):
     return True
 
 
-FAULTS = (cut, cut_for_a_while, cut_in_a_frame, one_way_end, one_way_silence, delay, slow_link, kill_replica, restart_replica,
-          kill_replica_again_and_again, kill_primary, restart_primary, pause, lead_and_back, follow_anew_at_once, copy_cut,
-          copy_and_kill_replica, copy_and_kill_primary, copy_and_lead, copy_under_whole_databases, flush_everything, change_roles)
+CUTS = (cut, cut_for_a_while, cut_in_a_frame, one_way_end, one_way_silence, delay, slow_link)
+REPLICA_RESTARTS = (kill_replica, restart_replica, kill_replica_again_and_again)
+FAULTS = CUTS + REPLICA_RESTARTS + (
+    kill_primary, restart_primary, pause, lead_and_back, follow_anew_at_once, copy_cut, copy_and_kill_replica,
+    copy_and_kill_primary, copy_and_lead, copy_under_whole_databases, flush_everything, change_roles)
 
 WORLDS = (
     ('pair', ('behind', 'behind'), None),

@@ -3,7 +3,8 @@
 
     python3 -m tests.soak.replication_rounds --rounds 1000 --seed 3 [--world 4] [--fault kill_primary]
 
-Five rounds a world. At most one of twenty cuts and restarts may have cost a copy.
+Five rounds a world. Of the resyncs after cuts, and of those after restarts of a replica, at least nineteen of twenty
+have to be partial ones, and at most one of twenty faults that are shorter than the backlog may have cost a copy.
 """
 import argparse
 import collections
@@ -14,6 +15,18 @@ from tests.replication import rounds
 
 ROUNDS_A_WORLD = 5
 COPIES_MAX = 0.05
+KINDS = {'cut': 'cuts', 'restart': 'restarts of a replica'}
+
+
+def share_is_enough(totals, kind):
+    """Prints how many of the resyncs were partial ones."""
+    partial, full = totals[kind + '_partial'], totals[kind + '_full']
+    if partial + full == 0:
+        print('no resyncs after %s' % KINDS[kind])
+        return True
+    share = partial / (partial + full)
+    print('%d of %d resyncs after %s were partial: %.1f %%' % (partial, partial + full, KINDS[kind], share * 100))
+    return share >= 1 - COPIES_MAX
 
 
 def main():
@@ -31,16 +44,20 @@ def main():
         chosen = [rng.choice(faults) for _ in range(min(ROUNDS_A_WORLD, options.rounds - number * ROUNDS_A_WORLD))]
         try:
             with rounds.world_of(number if options.world is None else options.world, options.seed * 1000 + number) as world:
-                totals.update(rounds.run(world, chosen))
+                try:
+                    rounds.run(world, chosen)
+                finally:
+                    totals.update(world.totals)
                 if 'copies)' in world.describe():
                     print(world.describe(), flush=True)
-        except rounds.Failure as failure:
+        except (AssertionError, OSError) as failure:  # a rounds.Failure, or a world that did not come to be
             print('FAILED after %s\n%s' % (dict(totals), failure), flush=True)
             failures += 1
             if not options.keep_going:
                 return 1
     print('%s, %d failures' % (dict(totals), failures))
-    return 1 if failures or totals['cheap_with_copy'] > COPIES_MAX * totals['cheap'] else 0
+    shares = [share_is_enough(totals, kind) for kind in KINDS]
+    return 1 if failures or not all(shares) or totals['cheap_with_copy'] > COPIES_MAX * totals['cheap'] else 0
 
 
 if __name__ == '__main__':
