@@ -26,6 +26,7 @@ struct metric {
     row(total_net_repl_input_bytes, "bytes read from replicas and from the primary")                                 \
     row(total_net_repl_output_bytes, "bytes written to them")                                                        \
     row(sync_full, "full syncs that replicas were given")                                                            \
+    row(sync_full_passes, "walks over all keys that were made for full syncs; replicas may share one")               \
     row(sync_partial_ok, "partial syncs that replicas were given")                                                   \
     row(sync_partial_err, "partial syncs that replicas asked for in vain")                                           \
     row(rejected_connections, "connections refused because of maxclients")                                           \

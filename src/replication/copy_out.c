@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The whole data set for one replica, as an RDB file of Redis that is made while it is sent: a walk over all keys in their
- * order, a range at a time, each at an offset of its own (keyspace_copy_range). It runs on a thread of its own, which has the
- * socket while it lasts and waits for it, so that what is held in memory is one range and what the socket has not taken.
+/* The whole data set for replicas, as an RDB file of Redis that is made while it is sent: a walk over all keys in their order,
+ * a range at a time, each at an offset of its own (keyspace_copy_range). It runs on a thread of its own, which has the sockets
+ * while it lasts and waits for them, so that what is held in memory is one range and what the sockets have not taken.
  *
- * A replica that does not know how to find the end of what it gets (capa eof) is told its length first: the file is then
- * made in the data directory, without a name, and sent when it is complete. */
-#define _GNU_SOURCE
+ * Replicas that ask at about the same time share one walk and one encoding (copy_send.c): those that come before it has begun
+ * (repl-diskless-sync-delay), and those that come while what was sent is still held ('head').
+ *
+ * A replica that does not know how to find the end of what it gets (capa eof) is told its length first (copy_file.c), and has
+ * a copy of its own. */
 #include "replication/copy_out.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
-#include <sys/sendfile.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -22,178 +19,122 @@
 #include "base/metric.h"
 #include "base/random.h"
 #include "command/function_durable.h"
-#include "command/settings.h"
 #include "object/codec.h"
-#include "net/tls.h"
-#include "replication/rdb_file.h"
 #include "replication/replication_private.h"
 
 #define WRITE_BYTES ((size_t)256 << 10)
-#define WAIT_MS 100
-#define FILE_PIECE_BYTES ((size_t)1 << 20)
+/* Of the head; a part of memory, or so many bytes. */
+#define HEAD_BYTES_MAX ((size_t)16 << 20)
+#define HEAD_MEMORY_SHARE 32
+#define DELAY_STEP_US 10000
 #define KEEPALIVE_MS 1000
-/* With repl-copy-rate. */
-#define PIECES_A_SECOND 10
-#define PIECE_BYTES_MIN 1024
 /* The last type of value that Redis 7.0 reads. */
 #define TYPE_MAX_REDIS 19
 
-/* ---- the socket ---- */
-
 static bool fail(struct copy_out *copy, const char *reason)
 {
-    const char *none = NULL;
-    atomic_compare_exchange_strong(&copy->failure, &none, reason);
+    if (!copy->failure)
+        copy->failure = reason;
     return false;
 }
 
-/* Until it takes bytes. */
-static bool wait_writable(struct copy_out *copy, int64_t since_ms)
+/* ---- who gets it ---- */
+
+/* The line before the file, and what of the file is out already. */
+static void greet(const struct copy_out *copy, struct copy_receiver *receiver)
 {
-    struct pollfd wanted = {.fd = copy->fd, .events = POLLOUT};
-    if (atomic_load(&copy->failure))
-        return false;
-    if (clock_now_ms() - since_ms > replication_settings.timeout_seconds * 1000)
-        return fail(copy, "it takes no bytes");
-    return poll(&wanted, 1, WAIT_MS) >= 0 || errno == EINTR || fail(copy, "the socket failed");
+    buffer_append_format(&receiver->first, "$EOF:%s\r\n", copy->mark);
+    buffer_append_bytes(&receiver->first, buffer_bytes(&copy->head));
 }
 
-/* Of what this thread alone changes. */
-static void add_to(_Atomic uint64_t *number, uint64_t amount)
+static void greet_all(struct copy_out *copy)
 {
-    atomic_store_explicit(number, atomic_load_explicit(number, memory_order_relaxed) + amount, memory_order_relaxed);
+    for (struct list *node = copy->receivers.all.next; node != &copy->receivers.all; node = node->next)
+        greet(copy, list_entry(node, struct copy_receiver, node));
 }
 
-static int64_t rate_now(void)
+static struct copy_receiver *next_joining(struct copy_out *copy)
 {
-    return __atomic_load_n(&replication_settings.copy_rate, __ATOMIC_RELAXED);
-}
-
-/* How much of so many bytes may go at once. */
-static size_t piece_of(size_t length)
-{
-    int64_t rate = rate_now(), piece = rate / PIECES_A_SECOND;
-    if (rate <= 0)
-        return length;
-    if (piece < PIECE_BYTES_MIN)
-        piece = PIECE_BYTES_MIN;
-    return length < (size_t)piece ? length : (size_t)piece;
-}
-
-/* After so many bytes: waits until the rate has made up for them. */
-static bool keep_rate(struct copy_out *copy, size_t sent)
-{
-    int64_t rate, ahead = (int64_t)sent, before_us = clock_monotonic_us();
-    while ((rate = rate_now()) > 0 && ahead > 0 && !atomic_load(&copy->failure)) {
-        int64_t wait_us = 1 + (int64_t)((double)ahead / (double)rate * 1e6);
-        usleep((useconds_t)(wait_us < WAIT_MS * 1000 ? wait_us : WAIT_MS * 1000));
-        int64_t now_us = clock_monotonic_us();
-        ahead -= (int64_t)((double)rate * (double)(now_us - before_us) / 1e6);
-        before_us = now_us;
+    struct copy_receiver *receiver = NULL;
+    lock_acquire(&copy->lock);
+    if (!list_is_empty(&copy->joining)) {
+        receiver = list_entry(copy->joining.next, struct copy_receiver, node);
+        list_remove(&receiver->node);
     }
-    return !atomic_load(&copy->failure);
+    lock_release(&copy->lock);
+    return receiver;
 }
 
-static void count_sent(struct copy_out *copy, size_t bytes)
+static void take_joining(struct copy_out *copy)
 {
-    add_to(&copy->bytes, bytes);
-    metric_add(METRIC_total_net_output_bytes, bytes);
-    metric_add(METRIC_total_net_repl_output_bytes, bytes);
-}
-
-static bool send_bytes(struct copy_out *copy, struct bytes bytes)
-{
-    int64_t since_ms = clock_now_ms();
-    size_t piece = piece_of(bytes.length); /* the same until some is taken: TLS wants that */
-    while (bytes.length > 0) {
-        ssize_t sent = wire_send(copy->fd, copy->tls, bytes.data, piece);
-        if (sent < 0 && errno != EAGAIN && errno != EINTR)
-            return fail(copy, "it closed the connection");
-        if (sent > 0) {
-            bytes = bytes_of(bytes.data + sent, bytes.length - (size_t)sent);
-            since_ms = clock_now_ms();
-            count_sent(copy, (size_t)sent);
-            keep_rate(copy, (size_t)sent);
-            piece = piece_of(bytes.length);
-        } else if (!wait_writable(copy, since_ms))
-            return false;
+    struct copy_receiver *receiver;
+    while ((receiver = next_joining(copy))) {
+        copy_receivers_add(&copy->receivers, receiver);
+        if (atomic_load(&copy->is_walking) && copy->knows_eof)
+            greet(copy, receiver);
     }
-    return !atomic_load(&copy->failure);
 }
 
-/* ---- the file ---- */
-
-static bool file_open(struct copy_out *copy)
+static void close_door(struct copy_out *copy)
 {
-    const struct option *option = settings_find(BYTES("dir"));
-    const char *directory = option ? *(char **)option->value : ".";
-    copy->file = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    return copy->file >= 0 || fail(copy, "no file can be made in the data directory");
+    lock_acquire(&copy->lock);
+    copy->is_open = false;
+    lock_release(&copy->lock);
+    take_joining(copy);
+    buffer_deinit(&copy->head);
 }
 
-static bool file_write(struct copy_out *copy, struct bytes bytes)
+static size_t head_bytes_max(const struct copy_out *copy)
 {
-    while (bytes.length > 0) {
-        ssize_t written = write(copy->file, bytes.data, bytes.length);
-        if (written < 0 && errno != EINTR)
-            return fail(copy, "the file in the data directory cannot be written");
-        if (written > 0)
-            bytes = bytes_of(bytes.data + written, bytes.length - (size_t)written);
+    int64_t maxmemory = __atomic_load_n(&copy->engine->maxmemory, __ATOMIC_RELAXED);
+    size_t share = (size_t)maxmemory / HEAD_MEMORY_SHARE;
+    return maxmemory > 0 && share < HEAD_BYTES_MAX ? share : HEAD_BYTES_MAX;
+}
+
+/* Those who wait are told now and then that there is still somebody. */
+static bool wait_for_others(struct copy_out *copy)
+{
+    int64_t told_ms = copy->started_ms, now_ms;
+    bool any = copy->receivers.count > 0;
+    while (any && (now_ms = clock_now_ms()) - copy->started_ms < copy->delay_ms) {
+        usleep(DELAY_STEP_US);
+        take_joining(copy);
+        bool is_due = now_ms - told_ms >= KEEPALIVE_MS;
+        any = copy_receivers_send(&copy->receivers, is_due ? BYTES("\n") : (struct bytes){NULL, 0});
+        told_ms = is_due ? now_ms : told_ms;
     }
-    int64_t now_ms = clock_now_ms();
-    if (now_ms - copy->kept_alive_ms < KEEPALIVE_MS)
-        return !atomic_load(&copy->failure);
-    copy->kept_alive_ms = now_ms;
-    return send_bytes(copy, BYTES("\n"));
-}
-
-/* What sendfile does, through TLS. */
-static ssize_t file_send_piece(struct copy_out *copy, off_t *position)
-{
-    if (!copy->tls)
-        return sendfile(copy->fd, copy->file, position, piece_of(FILE_PIECE_BYTES));
-    char piece[16 * 1024];
-    ssize_t length = pread(copy->file, piece, sizeof(piece), *position);
-    ssize_t sent = length > 0 ? wire_send(copy->fd, copy->tls, piece, (size_t)length) : length;
-    if (sent > 0)
-        *position += sent;
-    return sent;
-}
-
-static bool file_send(struct copy_out *copy)
-{
-    off_t position = 0, length = lseek(copy->file, 0, SEEK_END);
-    struct buffer head = {0};
-    buffer_append_format(&head, "$%lld\r\n", (long long)length);
-    bool sent = send_bytes(copy, buffer_bytes(&head));
-    buffer_deinit(&head);
-    int64_t since_ms = clock_now_ms();
-    while (sent && position < length) {
-        off_t before = position;
-        ssize_t count = file_send_piece(copy, &position);
-        if (count < 0 && errno != EAGAIN && errno != EINTR)
-            return fail(copy, "it closed the connection");
-        if (position > before) {
-            count_sent(copy, (size_t)(position - before));
-            sent = keep_rate(copy, (size_t)(position - before));
-            since_ms = clock_now_ms();
-        } else
-            sent = wait_writable(copy, since_ms);
-    }
-    return sent;
+    return any;
 }
 
 /* ---- what is written ---- */
+
+static bool send_file_bytes(struct copy_out *copy, struct bytes bytes)
+{
+    if (!copy->knows_eof)
+        return copy_file_write(&copy->file, &copy->receivers, bytes);
+    if (copy->is_open) { /* this thread alone closes it */
+        take_joining(copy);
+        if (copy->head.length + bytes.length > head_bytes_max(copy) || copy_rate_piece(SIZE_MAX) < SIZE_MAX)
+            close_door(copy);
+        else
+            buffer_append_bytes(&copy->head, bytes);
+    }
+    return copy_receivers_send(&copy->receivers, bytes);
+}
 
 static bool flush(struct copy_out *copy, size_t unless_below)
 {
     struct rdb_file_writer *writer = &copy->writer;
     if (writer->out.length < unless_below)
         return true;
-    bool written =
-        copy->file >= 0 ? file_write(copy, buffer_bytes(&writer->out)) : send_bytes(copy, buffer_bytes(&writer->out));
+    bool written = send_file_bytes(copy, buffer_bytes(&writer->out));
     rdb_file_taken(writer, writer->out.length);
     return written;
+}
+
+static void add_to(_Atomic uint64_t *number, uint64_t amount)
+{
+    atomic_store_explicit(number, atomic_load_explicit(number, memory_order_relaxed) + amount, memory_order_relaxed);
 }
 
 static void write_about(struct copy_out *copy)
@@ -239,21 +180,20 @@ static void visit_key(void *context, const struct copied_key *key)
 static void visit_again(void *context)
 {
     struct copy_out *copy = context;
-    copy->writer.out.length = copy->mark;
-    copy->writer.db = copy->mark_db;
-    atomic_store_explicit(&copy->keys, copy->mark_keys, memory_order_relaxed);
-    copy->left_out = copy->mark_left_out;
+    copy->writer.out.length = copy->range_begin;
+    copy->writer.db = copy->range_db;
+    atomic_store_explicit(&copy->keys, copy->range_keys, memory_order_relaxed);
+    copy->left_out = copy->range_left_out;
 }
 
 static void tell_progress(struct copy_out *copy)
 {
     int64_t now_ms = clock_now_ms();
-    struct copy_progress progress = copy_out_progress(copy);
+    struct copy_progress progress = copy_out_progress(copy, NULL);
     if (copy_telling_is_due(&copy->telling, &progress, copy->started_ms, now_ms))
-        log_notice("full resync under way", "offset=%llu db=%d slot=%u percent=%.0f keys=%llu bytes=%llu ms=%lld",
+        log_notice("full resync under way", "offset=%llu db=%d slot=%u percent=%.0f keys=%llu replicas=%u ms=%lld",
                    (unsigned long long)copy->from, copy->place.db, copy->place.slot, copy_progress_percent(&progress),
-                   (unsigned long long)progress.keys, (unsigned long long)progress.bytes,
-                   (long long)(now_ms - copy->started_ms));
+                   (unsigned long long)progress.keys, copy->receivers.count, (long long)(now_ms - copy->started_ms));
 }
 
 /* How often whole databases were emptied or exchanged: a copy that has ranges of before and of after is worth nothing
@@ -269,10 +209,10 @@ static bool write_range(struct copy_out *copy)
     struct copy_visitor visitor = {copy, visit_offset, visit_key, visit_again};
     struct copied_range range;
     uint16_t slot = copy->place.slot;
-    copy->mark = copy->writer.out.length;
-    copy->mark_db = copy->writer.db;
-    copy->mark_keys = atomic_load_explicit(&copy->keys, memory_order_relaxed);
-    copy->mark_left_out = copy->left_out;
+    copy->range_begin = copy->writer.out.length;
+    copy->range_db = copy->writer.db;
+    copy->range_keys = atomic_load_explicit(&copy->keys, memory_order_relaxed);
+    copy->range_left_out = copy->left_out;
     if (keyspace_copy_range(copy->engine->keyspace, &copy->place, &visitor, &range) != STATUS_OK)
         return fail(copy, "a row cannot be read");
     copy_map_add(&copy->map, copy_position(copy->place.db, slot, range.last_hash), range.offset);
@@ -326,26 +266,35 @@ static bool write_all(struct copy_out *copy)
 
 static bool send_delimited(struct copy_out *copy)
 {
-    char head[64], mark[41];
-    random_hex(mark, 40);
-    int length = snprintf(head, sizeof(head), "$EOF:%s\r\n", mark);
-    return send_bytes(copy, bytes_of(head, (size_t)length)) && write_all(copy) && send_bytes(copy, bytes_of(mark, 40));
+    random_hex(copy->mark, 40);
+    greet_all(copy);
+    if (!write_all(copy))
+        return false;
+    close_door(copy);
+    return copy_receivers_send(&copy->receivers, bytes_of(copy->mark, 40));
 }
 
 static bool send_counted(struct copy_out *copy)
 {
-    return file_open(copy) && write_all(copy) && file_send(copy);
+    struct copy_receiver *receiver = list_entry(copy->receivers.all.next, struct copy_receiver, node);
+    return copy_file_open(&copy->file, receiver) && write_all(copy) && copy_file_send(&copy->file, &copy->receivers);
 }
 
 static void run(void *argument)
 {
     struct copy_out *copy = argument;
-    bool sent = copy->reply.length == 0 || send_bytes(copy, buffer_bytes(&copy->reply));
-    copy->is_complete = sent && (copy->knows_eof ? send_delimited(copy) : send_counted(copy));
-    if (copy->file >= 0)
-        close(copy->file);
+    take_joining(copy);
+    if (wait_for_others(copy)) {
+        atomic_store(&copy->is_walking, true);
+        metric_add(METRIC_sync_full_passes, 1);
+        bool sent = copy->knows_eof ? send_delimited(copy) : send_counted(copy);
+        if (!sent)
+            fail(copy, "the copy was not sent");
+    }
+    close_door(copy);
+    copy_file_close(&copy->file);
     rdb_file_writer_deinit(&copy->writer);
-    mailbox_post(copy->home, &copy->done);
+    copy_receivers_end(&copy->receivers, copy->failure);
 }
 
 static uint64_t count_keys(const struct keyspace *keyspace)
@@ -356,24 +305,44 @@ static uint64_t count_keys(const struct keyspace *keyspace)
     return keys;
 }
 
-void copy_out_start(struct copy_out *copy)
+/* ---- for its owner ---- */
+
+void copy_out_start(struct copy_out *copy, struct copy_receiver *receiver)
 {
     copy->keys_total = copy->functions_only ? 0 : count_keys(copy->engine->keyspace);
-    copy->file = -1;
+    copy->file.fd = -1;
     copy->started_ms = clock_now_ms();
+    lock_init(&copy->lock, LOCK_LEAF, 0);
+    list_init(&copy->joining);
+    copy_receivers_init(&copy->receivers);
+    copy->is_open = copy->knows_eof;
+    list_append(&copy->joining, &receiver->node);
+    copy->joined = 1;
     thread_start(&copy->thread, "copy", run, copy);
 }
 
-struct copy_progress copy_out_progress(const struct copy_out *copy)
+bool copy_out_join(struct copy_out *copy, struct copy_receiver *receiver)
 {
-    return (struct copy_progress){.bytes = atomic_load_explicit(&copy->bytes, memory_order_relaxed),
+    lock_acquire(&copy->lock);
+    bool is_taken = copy->is_open && copy->joined < COPY_RECEIVERS_MAX;
+    if (is_taken) {
+        list_append(&copy->joining, &receiver->node);
+        copy->joined++;
+    }
+    lock_release(&copy->lock);
+    return is_taken;
+}
+
+struct copy_progress copy_out_progress(const struct copy_out *copy, const struct copy_receiver *receiver)
+{
+    return (struct copy_progress){.bytes = receiver ? atomic_load_explicit(&receiver->bytes, memory_order_relaxed) : 0,
                                   .keys = atomic_load_explicit(&copy->keys, memory_order_relaxed),
                                   .keys_total = copy->keys_total};
 }
 
-void copy_out_stop(struct copy_out *copy, const char *reason)
+void copy_out_finish(struct copy_out *copy)
 {
-    fail(copy, reason);
+    thread_stop(&copy->thread);
 }
 
 void copy_out_destroy(struct copy_out **taken)
@@ -383,6 +352,5 @@ void copy_out_destroy(struct copy_out **taken)
     if (!copy)
         return;
     copy_map_deinit(&copy->map);
-    buffer_deinit(&copy->reply);
     memory_free(copy);
 }

@@ -48,12 +48,23 @@ void replica_destroy(struct replica *replica)
     atomic_fetch_sub(&leader.count, 1);
     quorum_leave(&replica->in_sync);
     stream_reader_destroy(&replica->reader);
-    copy_out_destroy(&replica->copy);
+    replica_leave_copy(replica);
     buffer_deinit(&replica->filter.waiting);
     buffer_deinit(&replica->raw);
     resp_parser_reset(&replica->parser);
     memory_free(replica);
     leader_count_in_time(leader.now_ms);
+}
+
+void replica_leave_copy(struct replica *replica)
+{
+    struct copy_out *copy = replica->copy;
+    replica->copy = NULL;
+    if (!copy || --copy->users > 0)
+        return;
+    if (leader.copy == copy)
+        leader.copy = NULL;
+    copy_out_destroy(&copy);
 }
 
 uint64_t replica_needed_from(const struct replica *replica)
@@ -80,8 +91,8 @@ void replica_fail(struct replica *replica, const char *reason)
                 replica_state_names[state_of(replica)], reason);
     if (replica->link.connection)
         connection_close(replica->link.connection);
-    else if (replica->has_thread)
-        copy_out_stop(replica->copy, reason);
+    else if (replica->is_receiving)
+        copy_receiver_stop(&replica->receiver, reason);
 }
 
 /* ---- what comes with time ---- */
@@ -115,6 +126,7 @@ static void replica_tick(struct replica *replica, int64_t now_ms)
 
 void leader_drop_all(const char *reason)
 {
+    leader.copy = NULL;
     for (struct list *next, *node = leader.replicas.next; node && node != &leader.replicas; node = next) {
         next = node->next;
         replica_fail(replica_of(node), reason);
@@ -162,9 +174,9 @@ static bool has_copies(void)
     bool any = false;
     for (struct list *node = leader.replicas.next; node != &leader.replicas; node = node->next) {
         struct replica *replica = replica_of(node);
-        any |= replica->has_thread;
-        if (replica->has_thread)
-            copy_out_stop(replica->copy, "the server stops");
+        any |= replica->is_receiving;
+        if (replica->is_receiving)
+            copy_receiver_stop(&replica->receiver, "the server stops");
     }
     return any;
 }

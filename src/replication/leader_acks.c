@@ -71,7 +71,9 @@ void leader_each(void (*visit)(void *context, const struct replica_view *view), 
                                     .lag_seconds = state == REPLICA_ONLINE && silent_ms > 0 ? silent_ms / 1000 : 0};
         view.is_copying = state == REPLICA_COPYING && replica->copy;
         if (view.is_copying)
-            view.copy = copy_out_progress(replica->copy);
+            view.copy = copy_out_progress(replica->copy, &replica->receiver);
+        if (view.is_copying && !atomic_load(&replica->copy->is_walking))
+            view.state = "wait_bgsave";
         memcpy(view.address, replica->about.address, sizeof(view.address));
         visit(context, &view);
     }

@@ -65,35 +65,87 @@ static void begin_partial(struct replica *replica, struct arrival *arrival)
 
 static void copy_done(struct mail *mail);
 
-static void begin_full(struct replica *replica, struct arrival *arrival)
+/* What it needs of a copy is what the one under way has. */
+static bool can_share(const struct copy_out *copy, const struct introduction *about)
 {
-    struct stream_info info;
+    return copy && copy->knows_eof && about->knows_eof && about->has_asked &&
+           copy->knows_all_types == about->knows_all_types && !copy->functions_only && !about->wants_functions_only;
+}
+
+static struct copy_out *copy_create(const struct introduction *about)
+{
     struct copy_out *copy = memory_allocate_zeroed(sizeof(*copy));
     copy->engine = leader.engine;
-    copy->fd = arrival->loose.fd;
-    copy->tls = arrival->loose.tls;
-    copy->reply = arrival->loose.output;
-    copy->knows_eof = replica->about.knows_eof;
-    copy->knows_all_types = replica->about.knows_all_types;
-    copy->functions_only = replica->about.wants_functions_only;
-    copy->home = loop_mailbox(leader.loop);
-    copy->done.deliver = copy_done;
-    copy->owner = replica;
+    copy->knows_eof = about->knows_eof;
+    copy->knows_all_types = about->knows_all_types;
+    copy->functions_only = about->wants_functions_only;
+    copy->delay_ms =
+        about->knows_eof ? __atomic_load_n(&replication_settings.copy_delay_seconds, __ATOMIC_RELAXED) * 1000 : 0;
     copy->from = feed_from_here(&copy->db);
+    return copy;
+}
+
+static void receiver_init(struct replica *replica, struct arrival *arrival)
+{
+    replica->receiver = (struct copy_receiver){.fd = arrival->loose.fd,
+                                               .tls = arrival->loose.tls,
+                                               .first = arrival->loose.output,
+                                               .home = loop_mailbox(leader.loop),
+                                               .done.deliver = copy_done,
+                                               .owner = replica};
+    buffer_deinit(&arrival->loose.input);
+}
+
+static void say_full(struct replica *replica, uint64_t from)
+{
+    struct stream_info info;
     stream_read_info(leader.engine->stream, &info);
     if (replica->about.has_asked)
-        buffer_append_format(&copy->reply, "+FULLRESYNC %s %llu\r\n", info.replication_id,
-                             (unsigned long long)(copy->from + (uint64_t)info.bias));
-    buffer_deinit(&arrival->loose.input);
-    metric_add(METRIC_sync_full, 1);
-    metric_add(METRIC_sync_partial_err, replica->about.has_asked && replica->about.id[0] != '?');
-    log_notice("full resync", "replica=%s:%u offset=%llu asked=%s:%lld", replica->about.address, replica->about.port,
-               (unsigned long long)copy->from, replica->about.id, (long long)replica->about.offset);
-    replica->has_thread = true;
-    copy_out_start(copy);
+        buffer_append_format(&replica->receiver.first, "+FULLRESYNC %s %llu\r\n", info.replication_id,
+                             (unsigned long long)(from + (uint64_t)info.bias));
+}
+
+/* NULL: there is none, or it comes too late for it. */
+static struct copy_out *join_copy(struct replica *replica)
+{
+    struct copy_out *copy = leader.copy;
+    if (!can_share(copy, &replica->about))
+        return NULL;
+    size_t length = replica->receiver.first.length;
+    say_full(replica, copy->from);
+    if (copy_out_join(copy, &replica->receiver))
+        return copy;
+    replica->receiver.first.length = length;
+    return NULL;
+}
+
+static struct copy_out *start_copy(struct replica *replica)
+{
+    struct copy_out *copy = copy_create(&replica->about);
+    say_full(replica, copy->from);
+    copy_out_start(copy, &replica->receiver);
+    leader.copy = copy;
+    return copy;
+}
+
+static void begin_full(struct replica *replica, struct arrival *arrival)
+{
+    receiver_init(replica, arrival);
+    struct copy_out *copy = join_copy(replica);
+    bool is_shared = copy != NULL;
+    if (!copy)
+        copy = start_copy(replica);
+    copy->users++;
+    copy->receiving++;
+    replica->is_receiving = true;
     lock_acquire(&leader.lock);
     replica->copy = copy;
     lock_release(&leader.lock);
+    metric_add(METRIC_sync_full, 1);
+    metric_add(METRIC_sync_partial_err, replica->about.has_asked && replica->about.id[0] != '?');
+    log_notice("full resync", "replica=%s:%u offset=%llu asked=%s:%lld shared=%d", replica->about.address,
+               replica->about.port, (unsigned long long)copy->from, replica->about.id, (long long)replica->about.offset,
+               is_shared);
 }
 
 static struct replica *replica_create(const struct arrival *arrival)
@@ -167,30 +219,43 @@ void leader_take(void *introduction, struct loose_connection *loose)
 
 /* ---- the end of a copy ---- */
 
-static void tell_copy(const struct replica *replica, const struct copy_out *copy)
+static void tell_copy(const struct replica *replica)
 {
-    int64_t ms = clock_now_ms() - copy->started_ms;
-    if (copy->is_complete)
+    const struct copy_out *copy = replica->copy;
+    const struct copy_receiver *receiver = &replica->receiver;
+    unsigned long long keys = atomic_load(&copy->keys), bytes = atomic_load(&receiver->bytes);
+    long long ms = clock_now_ms() - copy->started_ms;
+    if (receiver->is_complete)
         log_notice("full resync sent", "replica=%s:%u keys=%llu bytes=%llu ms=%lld ranges=%zu", replica->about.address,
-                   replica->about.port, (unsigned long long)copy->keys, (unsigned long long)copy->bytes, (long long)ms,
-                   copy->map.count);
+                   replica->about.port, keys, bytes, ms, copy->map.count);
     else
         log_warning("full resync failed", "replica=%s:%u keys=%llu ms=%lld reason=\"%s\"", replica->about.address,
-                    replica->about.port, (unsigned long long)copy->keys, (long long)ms, atomic_load(&copy->failure));
-    if (copy->left_out > 0)
+                    replica->about.port, keys, ms, atomic_load(&receiver->failure));
+    if (receiver->is_complete && copy->left_out > 0)
         log_warning("keys left out", "replica=%s:%u keys=%llu reason=\"their types are not known to Redis 7.0\"",
                     replica->about.address, replica->about.port, (unsigned long long)copy->left_out);
 }
 
+static void end_receiving(struct replica *replica)
+{
+    struct copy_out *copy = replica->copy;
+    replica->is_receiving = false;
+    if (--copy->receiving > 0)
+        return;
+    copy_out_finish(copy);
+    if (leader.copy == copy)
+        leader.copy = NULL;
+}
+
 static void copy_done(struct mail *mail)
 {
-    struct copy_out *copy = list_entry(mail, struct copy_out, done);
-    struct replica *replica = copy->owner;
-    thread_stop(&copy->thread);
-    replica->has_thread = false;
-    tell_copy(replica, copy);
-    if (!copy->is_complete || atomic_load(&leader.stopping)) {
-        wire_close(copy->fd, &copy->tls);
+    struct copy_receiver *receiver = list_entry(mail, struct copy_receiver, done);
+    struct replica *replica = receiver->owner;
+    const struct copy_out *copy = replica->copy;
+    end_receiving(replica);
+    tell_copy(replica);
+    if (!receiver->is_complete || atomic_load(&leader.stopping)) {
+        wire_close(receiver->fd, &receiver->tls);
         replica_destroy(replica);
         leader_hold_needed();
         return;
@@ -203,6 +268,6 @@ static void copy_done(struct mail *mail)
                                            .offset = copy->from,
                                            .db = copy->db};
     struct loose_connection loose = {
-        .fd = copy->fd, .tls = copy->tls, .local = replica->is_local, .unix_socket = replica->is_unix};
+        .fd = receiver->fd, .tls = receiver->tls, .local = replica->is_local, .unix_socket = replica->is_unix};
     connection_join(leader.loop, &loose, &replica->link);
 }

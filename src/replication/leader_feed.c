@@ -32,7 +32,7 @@ static bool replica_read(struct replica *replica)
     }
     if (replica->filter.offset >= replica->copy->end) {
         copy_filter_end(&replica->filter, out);
-        copy_out_destroy(&replica->copy);
+        replica_leave_copy(replica);
         buffer_deinit(&replica->raw);
     }
     return true;

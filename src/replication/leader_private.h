@@ -17,9 +17,10 @@ struct replica {
     struct link link;
     struct list node; /* in leader.replicas; changed under the lock */
     struct introduction about;
-    struct copy_out *copy; /* set under the lock */
-    bool has_thread;       /* the copy's is not waited for yet */
-    bool is_failed;        /* it is about to go */
+    struct copy_out *copy; /* set under the lock; others may have the same */
+    struct copy_receiver receiver;
+    bool is_receiving; /* the copy, whose thread has the socket meanwhile */
+    bool is_failed;    /* it is about to go */
     bool is_local, is_unix;
     struct copy_filter filter;
     struct buffer raw; /* read for the filter */
@@ -52,6 +53,7 @@ struct leader {
 
     struct lock lock; /* a leaf: of the list, for those who look at it from other threads */
     struct list replicas;
+    struct copy_out *copy; /* the latest one, while others may join; loop thread only */
 
     struct mail acks_wanted;
     _Atomic bool acks_are_wanted;
@@ -77,6 +79,8 @@ void replica_add(struct replica *replica);
 void replica_destroy(struct replica *replica);
 /* Its link, or copy, is ended soon. Once. */
 void replica_fail(struct replica *replica, const char *reason);
+/* It needs the copy no more. */
+void replica_leave_copy(struct replica *replica);
 /* The first byte of the stream that it may still need. */
 uint64_t replica_needed_from(const struct replica *replica);
 /* The stream is kept from the first byte on that any of them may still need. */

@@ -251,6 +251,23 @@ const struct option replication_options[] = {
      .minimum = 0,
      .maximum = INT64_MAX,
      .help = "bytes a second that each full sync of a replica may send; 0: any number"},
+    {.name = "repl-diskless-sync-delay",
+     .type = OPTION_INTEGER,
+     .value = &replication_settings.copy_delay_seconds,
+     .initial = "0",
+     .minimum = 0,
+     .maximum = INT32_MAX,
+     .help = "seconds that a full sync waits for other replicas that may share it; those that come while it has just "
+             "begun share it anyway"},
+    {.name = "repl-copy-wait",
+     .type = OPTION_INTEGER,
+     .value = &replication_settings.copy_wait_seconds,
+     .initial = "10",
+     .minimum = 0,
+     .maximum = INT32_MAX,
+     .help =
+         "seconds, in all, that replicas which share a full sync wait for a slower one, before it has to begin again "
+         "by itself"},
     {.name = "repl-timeout",
      .type = OPTION_INTEGER,
      .value = &replication_settings.timeout_seconds,

@@ -133,7 +133,6 @@ static const struct option all[] = {
     SWITCH("repl-disable-tcp-nodelay", "no"),
     TEXT("repl-diskless-load", "disabled"),
     SWITCH("repl-diskless-sync", "yes"),
-    NUMBER("repl-diskless-sync-delay", "5"),
     NUMBER("repl-diskless-sync-max-replicas", "0"),
     SWITCH("replica-serve-stale-data", "yes"),
     SWITCH("replica-read-only", "yes"),
