@@ -40,17 +40,10 @@ static bool fail(struct copy_out *copy, const char *reason)
 
 /* ---- who gets it ---- */
 
-/* The line before the file, and what of the file is out already. */
-static void greet(const struct copy_out *copy, struct copy_receiver *receiver)
-{
-    buffer_append_format(&receiver->first, "$EOF:%s\r\n", copy->mark);
-    buffer_append_bytes(&receiver->first, buffer_bytes(&copy->head));
-}
-
 static void greet_all(struct copy_out *copy)
 {
     for (struct list *node = copy->receivers.all.next; node != &copy->receivers.all; node = node->next)
-        greet(copy, list_entry(node, struct copy_receiver, node));
+        copy_receiver_greet(list_entry(node, struct copy_receiver, node), copy->mark, buffer_bytes(&copy->head));
 }
 
 static struct copy_receiver *next_joining(struct copy_out *copy)
@@ -71,7 +64,7 @@ static void take_joining(struct copy_out *copy)
     while ((receiver = next_joining(copy))) {
         copy_receivers_add(&copy->receivers, receiver);
         if (atomic_load(&copy->is_walking) && copy->knows_eof)
-            greet(copy, receiver);
+            copy_receiver_greet(receiver, copy->mark, buffer_bytes(&copy->head));
     }
 }
 
@@ -271,7 +264,7 @@ static bool send_delimited(struct copy_out *copy)
     if (!write_all(copy))
         return false;
     close_door(copy);
-    return copy_receivers_send(&copy->receivers, bytes_of(copy->mark, 40));
+    return copy_receivers_send_mark(&copy->receivers, bytes_of(copy->mark, 40));
 }
 
 static bool send_counted(struct copy_out *copy)

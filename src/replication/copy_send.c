@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/metric.h"
 #include "net/tls.h"
+#include "replication/link_frame.h"
 #include "replication/replication.h"
 
 #define WAIT_MS 100
@@ -104,6 +105,29 @@ static void push(struct copy_receiver *receiver)
     }
 }
 
+/* ---- its form ---- */
+
+static void pack(struct buffer *out, struct bytes bytes)
+{
+    while (bytes.length > 0) {
+        size_t length = bytes.length < LINK_FRAME_RAW_MAX ? bytes.length : LINK_FRAME_RAW_MAX;
+        link_frame_append(out, bytes_of(bytes.data, length));
+        bytes = bytes_of(bytes.data + length, bytes.length - length);
+    }
+}
+
+void copy_receiver_greet(struct copy_receiver *receiver, const char *mark, struct bytes head)
+{
+    receiver->gets_frames = receiver->wants_frames;
+    if (receiver->gets_frames) {
+        buffer_append_text(&receiver->first, "$LZ4:1\r\n");
+        pack(&receiver->first, head);
+    } else {
+        buffer_append_format(&receiver->first, "$EOF:%s\r\n", mark);
+        buffer_append_bytes(&receiver->first, head);
+    }
+}
+
 /* ---- all ---- */
 
 void copy_receivers_init(struct copy_receivers *receivers)
@@ -173,25 +197,55 @@ static void deliver(struct copy_receivers *receivers)
     }
 }
 
-static void give(struct copy_receivers *receivers, struct bytes piece)
+/* Everybody is to get these bytes, plain or in frames. How many that are for whom they are most. */
+static size_t give(struct copy_receivers *receivers, struct bytes plain, struct bytes frames)
 {
     int64_t now_ms = clock_now_ms();
+    size_t most = 0;
     for (struct list *node = receivers->all.next; node != &receivers->all; node = node->next) {
-        receiver_of(node)->left = piece;
-        receiver_of(node)->moved_ms = now_ms;
+        struct copy_receiver *receiver = receiver_of(node);
+        receiver->left = receiver->gets_frames ? frames : plain;
+        receiver->moved_ms = now_ms;
+        most = receiver->left.length > most ? receiver->left.length : most;
     }
+    return most;
+}
+
+static bool any_gets_frames(const struct copy_receivers *receivers)
+{
+    for (const struct list *node = receivers->all.next; node != &receivers->all; node = node->next)
+        if (receiver_of((struct list *)node)->gets_frames)
+            return true;
+    return false;
+}
+
+static void give_piece(struct copy_receivers *receivers, struct bytes piece)
+{
+    receivers->frames.length = 0;
+    if (any_gets_frames(receivers))
+        pack(&receivers->frames, piece);
+    size_t sent = give(receivers, piece, buffer_bytes(&receivers->frames));
+    deliver(receivers);
+    copy_rate_keep(receivers, sent);
 }
 
 bool copy_receivers_send(struct copy_receivers *receivers, struct bytes bytes)
 {
     do {
         size_t piece = copy_rate_piece(bytes.length);
-        give(receivers, bytes_of(bytes.data, piece));
-        deliver(receivers);
-        copy_rate_keep(receivers, piece);
+        give_piece(receivers, bytes_of(bytes.data, piece));
         bytes = bytes_of(bytes.data + piece, bytes.length - piece);
     } while (bytes.length > 0 && receivers->count > 0);
     drop_failed(receivers);
+    return receivers->count > 0;
+}
+
+bool copy_receivers_send_mark(struct copy_receivers *receivers, struct bytes mark)
+{
+    receivers->frames.length = 0;
+    link_frame_append_end(&receivers->frames);
+    give(receivers, mark, buffer_bytes(&receivers->frames));
+    deliver(receivers);
     return receivers->count > 0;
 }
 
@@ -204,6 +258,7 @@ void copy_receivers_end(struct copy_receivers *receivers, const char *failure)
         receiver->is_complete = !has_failed(receiver);
         copy_receiver_end(receivers, receiver);
     }
+    buffer_deinit(&receivers->frames);
 }
 
 /* ---- the rate ---- */

@@ -20,6 +20,7 @@ struct copy_receiver {
     int fd;
     struct tls *tls;     /* NULL: none */
     struct buffer first; /* sent before anything else; freed at the end */
+    bool wants_frames;   /* it understands link_frame.h's */
     struct mailbox *home;
     struct mail done; /* posted when it is over, whatever comes */
     void *owner;
@@ -32,6 +33,7 @@ struct copy_receiver {
     /* private */
     struct list node;
     size_t first_sent;
+    bool gets_frames;  /* from here on */
     struct bytes left; /* of the present piece, in this one's form */
     int64_t moved_ms, kept_others_ms;
 };
@@ -39,12 +41,17 @@ struct copy_receiver {
 struct copy_receivers {
     struct list all;
     unsigned count;
+    struct buffer frames; /* the present piece, for those who want it so */
 };
 
 void copy_receivers_init(struct copy_receivers *receivers);
 void copy_receivers_add(struct copy_receivers *receivers, struct copy_receiver *receiver);
 /* Sends 'bytes', if any, to all, in pieces and pauses by repl-copy-rate. False: nobody is left. */
 bool copy_receivers_send(struct copy_receivers *receivers, struct bytes bytes) MUST_USE;
+/* What ends the file: these bytes, or the last frame. */
+bool copy_receivers_send_mark(struct copy_receivers *receivers, struct bytes mark) MUST_USE;
+/* 'first' gets what comes before the file and, as it is sent to this one, what of the file the others have already. */
+void copy_receiver_greet(struct copy_receiver *receiver, const char *mark, struct bytes head);
 /* The end, for all that are left: they are complete, or ('failure') not. */
 void copy_receivers_end(struct copy_receivers *receivers, const char *failure);
 

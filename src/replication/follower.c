@@ -146,8 +146,11 @@ static bool talk(struct attempt *attempt)
     struct bytes line = bytes_of(from->input.data, length - 1);
     if (line.length > 0 && line.data[line.length - 1] == '\r')
         line.length--;
-    struct sync_settings settings = {
-        .user = follower_settings.user, .password = follower_settings.password, .port = follower.own_port};
+    struct sync_settings settings = {.user = follower_settings.user,
+                                     .password = follower_settings.password,
+                                     .port = follower.own_port,
+                                     .takes_frames =
+                                         __atomic_load_n(&replication_settings.compresses_links, __ATOMIC_RELAXED)};
     enum sync_action action = sync_line(&attempt->sync, &settings, line, &from->output.bytes);
     connection_consume(from, length);
     connection_wants_send(from);

@@ -6,10 +6,16 @@
 #include "base/log.h"
 #include "net/connection.h"
 #include "replication/follower_private.h"
+#include "replication/link_frame.h"
 #include "replication/replication_private.h"
 
 /* So much of a copy is turned into requests at a time. */
 #define COPY_STEP_BYTES ((size_t)128 * 1024)
+
+static bool has_length(const struct attempt *attempt)
+{
+    return !attempt->sync.has_mark && !attempt->sync.in_frames;
+}
 
 void follower_begin_copy(struct attempt *attempt)
 {
@@ -21,11 +27,12 @@ void follower_begin_copy(struct attempt *attempt)
         return;
     }
     log_notice("copying the primary's data", "primary=%s:%d bytes=%lld", follower.host, follower.port,
-               attempt->sync.has_mark ? -1LL : (long long)attempt->sync.copy_bytes);
+               has_length(attempt) ? (long long)attempt->sync.copy_bytes : -1LL);
     copy_in_begin(&follower.copy, follower.engine);
     follower.copy_is_read = false;
     follower.copy_began_ms = loop_now_ms(follower.loop);
-    follower.copy_bytes_total = attempt->sync.has_mark ? 0 : attempt->sync.copy_bytes;
+    follower.frames_are_over = false;
+    follower.copy_bytes_total = has_length(attempt) ? attempt->sync.copy_bytes : 0;
     follower.copy_telling = (struct copy_telling){0};
     follower.is_copying = true;
     follower_feed_open(0, 0);
@@ -76,14 +83,40 @@ static void tell_progress(void)
                    (unsigned long long)progress.bytes, (long long)(now_ms - began_ms));
 }
 
-/* What of the input is the file's; *ends: nothing of it comes after that. Of what may be the beginning of the mark it cannot
- * be said yet. */
+/* Takes the next frame of the input, unless one is under way. False: it is damaged, and the link given up. */
+static bool take_frame(struct attempt *attempt)
+{
+    struct connection *from = attempt->link.connection;
+    const char *error;
+    size_t taken;
+    if (follower.copy_unpacked.length > 0 || follower.frames_are_over)
+        return true;
+    enum link_frame_result result =
+        link_frame_take(buffer_bytes(&from->input), &follower.copy_unpacked, &taken, &error);
+    if (result == LINK_FRAME_BAD) {
+        follower_give_up(error);
+        return false;
+    }
+    if (result == LINK_FRAME_MORE)
+        connection_expect(from, taken);
+    else
+        connection_consume(from, taken);
+    follower.frames_are_over = result == LINK_FRAME_END;
+    return true;
+}
+
+/* What of the input, or of the present frame, is the file's; *ends: nothing of it comes after that. Of what may be the beginning
+ * of the mark it cannot be said yet. */
 static struct bytes next_of_copy(const struct attempt *attempt, bool *ends)
 {
     const struct sync_state *sync = &attempt->sync;
-    struct bytes next = buffer_bytes(&attempt->link.connection->input);
+    struct bytes next = buffer_bytes(sync->in_frames ? &follower.copy_unpacked : &attempt->link.connection->input);
     if (next.length > COPY_STEP_BYTES)
         next.length = COPY_STEP_BYTES;
+    if (sync->in_frames) {
+        *ends = follower.frames_are_over;
+        return next;
+    }
     if (!sync->has_mark) {
         if (next.length > sync->copy_bytes)
             next.length = sync->copy_bytes;
@@ -113,18 +146,23 @@ static bool read_copy(struct attempt *attempt)
     struct copy_in *copy = &follower.copy;
     bool ends;
     size_t taken;
+    if (attempt->sync.in_frames && !take_frame(attempt))
+        return false;
     struct bytes next = next_of_copy(attempt, &ends);
     prepare_room();
     enum status status = copy_in_read(copy, next, &taken);
     stream_write(follower.engine->stream);
     if (status == STATUS_OK && ends)
         status = copy_in_finish(copy);
-    attempt->sync.copy_bytes -= attempt->sync.has_mark ? 0 : taken;
+    attempt->sync.copy_bytes -= has_length(attempt) ? taken : 0;
     if (status != STATUS_OK || taken < next.length) {
         follower_give_up(status != STATUS_OK ? copy->reader.error : "bytes behind the end of the copy");
         return false;
     }
-    connection_consume(attempt->link.connection, taken + (ends && attempt->sync.has_mark ? SYNC_MARK_LENGTH : 0));
+    if (attempt->sync.in_frames)
+        buffer_consume(&follower.copy_unpacked, taken);
+    else
+        connection_consume(attempt->link.connection, taken + (ends && attempt->sync.has_mark ? SYNC_MARK_LENGTH : 0));
     follower.copy_is_read = ends;
     tell_progress();
     return taken > 0 || ends;

@@ -97,6 +97,7 @@ void follower_feed_end(void)
 {
     if (follower.is_copying)
         copy_in_end(&follower.copy);
+    buffer_deinit(&follower.copy_unpacked);
     feed_close(&follower.feed);
     follower.is_copying = follower.is_streaming = false;
 }

@@ -49,6 +49,8 @@ struct follower {
     unsigned take_over_tries; /* how often it was asked */
     bool primary_has_lost;    /* in a crash, what we have of its history; so it has said at the last attempt */
     bool is_copying, is_streaming;
+    struct buffer copy_unpacked; /* of the present frame, what is not read yet */
+    bool frames_are_over;
     int64_t copy_began_ms;
     uint64_t copy_bytes_total; /* 0: not known */
     struct copy_telling copy_telling;

@@ -85,11 +85,17 @@ static struct copy_out *copy_create(const struct introduction *about)
     return copy;
 }
 
+static bool wants_frames(const struct arrival *arrival)
+{
+    return arrival->about->knows_frames && __atomic_load_n(&replication_settings.compresses_links, __ATOMIC_RELAXED);
+}
+
 static void receiver_init(struct replica *replica, struct arrival *arrival)
 {
     replica->receiver = (struct copy_receiver){.fd = arrival->loose.fd,
                                                .tls = arrival->loose.tls,
                                                .first = arrival->loose.output,
+                                               .wants_frames = wants_frames(arrival),
                                                .home = loop_mailbox(leader.loop),
                                                .done.deliver = copy_done,
                                                .owner = replica};

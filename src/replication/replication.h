@@ -21,6 +21,7 @@ struct replication_settings {
     int64_t ping_period_seconds;  /* repl-ping-replica-period */
     int64_t timeout_seconds;      /* repl-timeout */
     int64_t copy_rate;            /* repl-copy-rate, bytes a second; 0: as fast as it goes */
+    bool compresses_links;        /* repl-link-compression */
     int64_t copy_delay_seconds;   /* repl-diskless-sync-delay */
     int64_t copy_wait_seconds;    /* repl-copy-wait */
     int64_t min_replicas;         /* min-replicas-to-write */

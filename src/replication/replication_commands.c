@@ -31,6 +31,8 @@ static void learn_capability(struct introduction *about, struct bytes word)
         about->knows_eof = true;
     else if (arg_is(word, "psync2"))
         about->knows_psync2 = true;
+    else if (arg_is(word, "forebay-lz4"))
+        about->knows_frames = true;
     else if (arg_is(word, "forebay"))
         about->knows_all_types = true;
 }

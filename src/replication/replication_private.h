@@ -10,7 +10,7 @@
 
 /* What a client has told by REPLCONF and PSYNC; one block. */
 struct introduction {
-    bool knows_eof, knows_psync2, knows_all_types, wants_rdb_only, wants_functions_only;
+    bool knows_eof, knows_psync2, knows_all_types, knows_frames, wants_rdb_only, wants_functions_only;
     bool has_asked; /* by PSYNC, and not by SYNC: it understands more replies than the file */
     uint16_t port;
     char address[46]; /* of ip-address, or empty; then the peer's */

@@ -119,13 +119,15 @@ static enum sync_action hear_psync(struct sync_state *state, struct bytes line)
 
 static enum sync_action hear_frame(struct sync_state *state, struct bytes line)
 {
-    static const char mark_head[] = "$EOF:";
+    static const char mark_head[] = "$EOF:", frames[] = "$LZ4:1";
     int64_t length;
     if (line.length == 0)
         return SYNC_WAIT;
     state->has_mark = begins(line, mark_head);
     if (state->has_mark && line.length == sizeof(mark_head) - 1 + SYNC_MARK_LENGTH)
         memcpy(state->mark, line.data + sizeof(mark_head) - 1, SYNC_MARK_LENGTH);
+    else if (state->offers_frames && bytes_equal(line, bytes_of_text(frames)))
+        state->in_frames = true;
     else if (!state->has_mark && line.data[0] == '$' &&
              bytes_to_int64(bytes_of(line.data + 1, line.length - 1), &length) && length >= 0)
         state->copy_bytes = (uint64_t)length;
@@ -164,7 +166,11 @@ enum sync_action sync_line(struct sync_state *state, const struct sync_settings 
         return SYNC_WAIT;
     case SYNC_PORT: /* whether it understands what it is told does not matter */
         state->phase = SYNC_CAPA;
-        say(send, 7, "REPLCONF", "capa", "eof", "capa", "psync2", "capa", "forebay");
+        state->offers_frames = settings->takes_frames;
+        if (state->offers_frames)
+            say(send, 9, "REPLCONF", "capa", "eof", "capa", "psync2", "capa", "forebay-lz4", "capa", "forebay");
+        else
+            say(send, 7, "REPLCONF", "capa", "eof", "capa", "psync2", "capa", "forebay");
         return SYNC_WAIT;
     case SYNC_CAPA:
         state->is_forebay = begins(line, "+OK forebay");

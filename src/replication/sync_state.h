@@ -19,6 +19,7 @@ enum sync_phase {
 struct sync_settings {
     const char *user, *password; /* empty: none */
     int port;                    /* where others reach us */
+    bool takes_frames;           /* a copy may come in frames (link_frame.h) */
 };
 
 #define SYNC_MARK_LENGTH 40
@@ -26,11 +27,12 @@ struct sync_state {
     enum sync_phase phase;
     char asked_id[41]; /* "?": whatever there is */
     int64_t asked_offset;
-    bool takes_over; /* set after sync_begin: the other node is to lead before it answers PSYNC */
-    bool is_forebay; /* the primary says that it is one */
-    char id[41];     /* the history that we are given; empty: the one that we asked for */
-    uint64_t offset; /* of a whole copy */
-    bool has_mark;   /* the copy ends with the mark, else it is of copy_bytes */
+    bool takes_over;               /* set after sync_begin: the other node is to lead before it answers PSYNC */
+    bool is_forebay;               /* the primary says that it is one */
+    char id[41];                   /* the history that we are given; empty: the one that we asked for */
+    uint64_t offset;               /* of a whole copy */
+    bool offers_frames, in_frames; /* in_frames: the copy comes so, up to the last frame */
+    bool has_mark;                 /* the copy ends with the mark, else it is of copy_bytes */
     char mark[SYNC_MARK_LENGTH];
     uint64_t copy_bytes;
     char error[192];

@@ -12,7 +12,8 @@
 #define ID "1111111111111111111111111111111111111111"
 #define MARK "abcdefghijabcdefghijabcdefghijabcdefghij"
 
-static const struct sync_settings open_primary = {"", "", 7000}, closed_primary = {"me", "secret", 7000};
+static const struct sync_settings open_primary = {"", "", 7000, false}, closed_primary = {"me", "secret", 7000, false},
+                                  near_primary = {"", "", 7000, true};
 
 struct talk {
     struct sync_state state;
@@ -96,6 +97,23 @@ static void a_copy_of_unknown_length_ends_with_a_mark(void **unused)
     talk_end(&talk);
 }
 
+static void frames_come_only_to_whom_has_offered_to_take_them(void **unused)
+{
+    (void)unused;
+    struct talk talk = {.settings = &near_primary};
+    sync_begin(&talk.state, NULL, 0, &talk.send);
+    hear(&talk, "+PONG");
+    hear(&talk, "+OK");
+    assert_said(&talk, "*9\r\n$8\r\nREPLCONF\r\n$4\r\ncapa\r\n$3\r\neof\r\n$4\r\ncapa\r\n$6\r\npsync2\r\n"
+                       "$4\r\ncapa\r\n$11\r\nforebay-lz4\r\n$4\r\ncapa\r\n$7\r\nforebay\r\n");
+    hear(&talk, "+OK forebay");
+    assert_int_equal(hear(&talk, "+FULLRESYNC " ID " 0"), SYNC_EMPTY);
+    assert_int_equal(hear(&talk, "$LZ4:1"), SYNC_RECEIVE);
+    assert_true(talk.state.in_frames);
+    assert_false(talk.state.has_mark);
+    talk_end(&talk);
+}
+
 static void who_has_a_part_asks_for_the_byte_after_it(void **unused)
 {
     (void)unused;
@@ -135,7 +153,7 @@ static void refusals_say_why(void **unused)
 static void a_frame_that_is_none_is_refused(void **unused)
 {
     (void)unused;
-    static const char *const frames[] = {"-ERR no", "$", "$-1", "$12x", "$EOF:short", "99"};
+    static const char *const frames[] = {"-ERR no", "$", "$-1", "$12x", "$EOF:short", "99", "$LZ4:1"};
     for (size_t i = 0; i < sizeof(frames) / sizeof(frames[0]); i++) {
         struct talk talk = talk_to(&open_primary, NULL, 0);
         hear(&talk, "+FULLRESYNC " ID " 0");
@@ -150,6 +168,7 @@ int main(void)
         cmocka_unit_test(who_has_nothing_asks_for_everything),
         cmocka_unit_test(a_forebay_says_that_it_is_one_and_is_asked_to_take_over_once_told_so),
         cmocka_unit_test(a_copy_of_unknown_length_ends_with_a_mark),
+        cmocka_unit_test(frames_come_only_to_whom_has_offered_to_take_them),
         cmocka_unit_test(who_has_a_part_asks_for_the_byte_after_it),
         cmocka_unit_test(refusals_say_why),
         cmocka_unit_test(a_frame_that_is_none_is_refused),
