@@ -17,6 +17,9 @@ static const char usage[] =
     "  -s, --socket PATH    its Unix socket, instead of both\n"
     "      --user NAME      who asks\n"
     "  -a, --password TEXT  the password; better given by the variable REDISCLI_AUTH, which others do not see\n"
+    "      --tls            by TLS; with it:\n"
+    "      --cacert FILE    certificates that are trusted (or --cacertdir PATH)\n"
+    "      --cert FILE      the own certificate, and --key FILE its key, if the node wants one\n"
     "      --replace        import: keys and functions of the file take the place of those that are there\n"
     "      --keep           import: those that are there stay\n"
     "      --skip-modules   import: values of modules are left out; else a file with any is refused\n"
@@ -48,8 +51,13 @@ static int read_option(struct tool_options *options, char **arguments, int count
                                         {"-p", "--port", &options->address.port},
                                         {"-s", "--socket", &options->address.socket},
                                         {NULL, "--user", &options->address.user},
-                                        {"-a", "--password", &options->address.password}};
-    const struct flag_option flags[] = {{NULL, "--replace", &options->replaces},
+                                        {"-a", "--password", &options->address.password},
+                                        {NULL, "--cacert", &options->address.ca_file},
+                                        {NULL, "--cacertdir", &options->address.ca_directory},
+                                        {NULL, "--cert", &options->address.cert_file},
+                                        {NULL, "--key", &options->address.key_file}};
+    const struct flag_option flags[] = {{NULL, "--tls", &options->address.has_tls},
+                                        {NULL, "--replace", &options->replaces},
                                         {NULL, "--keep", &options->keeps},
                                         {NULL, "--skip-modules", &options->skips_modules},
                                         {NULL, "--no-check", &options->is_unchecked},

@@ -7,11 +7,13 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "net/tls.h"
 #include "replication/rdb_request.h"
 
 #define READ_BYTES ((size_t)64 << 10)
@@ -62,6 +64,29 @@ static bool open_host(struct peer *peer, const struct peer_address *address)
     return true;
 }
 
+static bool set_tls(struct peer *peer, const char *name, const char *value)
+{
+    for (const struct option *option = tls_options; value && option->name; option++)
+        if (strcmp(option->name, name) == 0)
+            return option_set(option, bytes_of_text(value), peer->error, sizeof(peer->error));
+    return true;
+}
+
+static bool open_tls(struct peer *peer, const struct peer_address *address)
+{
+    if (!address->ca_file && !address->ca_directory)
+        return fail(peer, "TLS needs --cacert or --cacertdir: whose certificates are to be trusted", NULL);
+    signal(SIGPIPE, SIG_IGN);
+    option_reset(tls_options);
+    if (!set_tls(peer, "tls-ca-cert-file", address->ca_file) ||
+        !set_tls(peer, "tls-ca-cert-dir", address->ca_directory) ||
+        !set_tls(peer, "tls-cert-file", address->cert_file) || !set_tls(peer, "tls-key-file", address->key_file) ||
+        !set_tls(peer, "tls-replication", "yes") || !tls_start(false, peer->error, sizeof(peer->error)))
+        return false;
+    peer->tls = tls_connect(peer->fd);
+    return peer->tls || fail(peer, "TLS cannot be begun", NULL);
+}
+
 static bool authenticate(struct peer *peer, const struct peer_address *address)
 {
     struct bytes words[3] = {BYTES("AUTH")};
@@ -81,13 +106,15 @@ bool peer_open(struct peer *peer, const struct peer_address *address)
     if (!(address->socket ? open_socket(peer, address->socket) : open_host(peer, address)))
         return false;
     fcntl(peer->fd, F_SETFL, fcntl(peer->fd, F_GETFL) | O_NONBLOCK);
+    if (address->has_tls && !open_tls(peer, address))
+        return false;
     return !address->password || authenticate(peer, address);
 }
 
 void peer_close(struct peer *peer)
 {
     if (peer->fd >= 0)
-        close(peer->fd);
+        wire_close(peer->fd, &peer->tls);
     peer->fd = -1;
     buffer_deinit(&peer->out);
     buffer_deinit(&peer->in);
@@ -95,12 +122,18 @@ void peer_close(struct peer *peer)
 
 /* ---- bytes ---- */
 
+static bool lose(struct peer *peer)
+{
+    return fail(peer, "the connection to the node is lost",
+                peer->tls && errno == EPROTO ? tls_failure(peer->tls) : strerror(errno));
+}
+
 static bool send_some(struct peer *peer)
 {
     struct buffer *out = &peer->out;
-    ssize_t sent = send(peer->fd, out->data + peer->out_at, out->length - peer->out_at, MSG_NOSIGNAL | MSG_DONTWAIT);
+    ssize_t sent = wire_send(peer->fd, peer->tls, out->data + peer->out_at, out->length - peer->out_at);
     if (sent < 0 && errno != EAGAIN && errno != EINTR)
-        return fail(peer, "the connection to the node is lost", strerror(errno));
+        return lose(peer);
     peer->out_at += sent > 0 ? (size_t)sent : 0;
     if (peer->out_at == out->length)
         peer->out_at = out->length = 0;
@@ -111,27 +144,37 @@ static bool receive_some(struct peer *peer)
 {
     buffer_consume(&peer->in, peer->in_at);
     peer->in_at = 0;
-    ssize_t got = recv(peer->fd, buffer_reserve(&peer->in, READ_BYTES), READ_BYTES, MSG_DONTWAIT);
+    ssize_t got = wire_receive(peer->fd, peer->tls, buffer_reserve(&peer->in, READ_BYTES), READ_BYTES);
     if (got == 0)
         return fail(peer, "the node closed the connection", NULL);
     if (got < 0 && errno != EAGAIN && errno != EINTR)
-        return fail(peer, "the connection to the node is lost", strerror(errno));
+        return lose(peer);
     peer->in.length += got > 0 ? (size_t)got : 0;
     return true;
 }
 
+/* What the socket has to become for bytes to move. */
+static short events_wanted(const struct peer *peer)
+{
+    const struct tls *tls = peer->tls;
+    bool sends = peer->out.length > peer->out_at && !(tls && tls_write_wants_read(tls));
+    return sends || (tls && tls_read_wants_write(tls)) ? POLLIN | POLLOUT : POLLIN;
+}
+
+/* TLS does with any readiness what it needs, and has bytes that the socket does not tell of. */
 bool peer_exchange(struct peer *peer)
 {
-    bool sends = peer->out.length > peer->out_at;
-    struct pollfd wanted = {.fd = peer->fd, .events = (short)(POLLIN | (sends ? POLLOUT : 0))};
-    int ready = poll(&wanted, 1, SILENCE_MS_MAX);
+    bool has_more = peer->tls && tls_has_more(peer->tls);
+    struct pollfd wanted = {.fd = peer->fd, .events = events_wanted(peer)};
+    int ready = poll(&wanted, 1, has_more ? 0 : SILENCE_MS_MAX);
     if (ready < 0 && errno != EINTR)
         return fail(peer, "the connection cannot be waited for", strerror(errno));
-    if (ready == 0)
+    if (ready == 0 && !has_more)
         return fail(peer, "the node is silent", NULL);
-    if ((wanted.revents & POLLOUT) && !send_some(peer))
+    bool sends = peer->out.length > peer->out_at && (peer->tls || (wanted.revents & POLLOUT));
+    if (sends && !send_some(peer))
         return false;
-    return !(wanted.revents & (POLLIN | POLLHUP | POLLERR)) || receive_some(peer);
+    return !(peer->tls || (wanted.revents & (POLLIN | POLLHUP | POLLERR))) || receive_some(peer);
 }
 
 /* ---- replies ---- */

@@ -10,11 +10,16 @@ struct peer_address {
     const char *host, *port;
     const char *socket; /* a Unix socket's path instead; NULL: none */
     const char *user, *password;
+    bool has_tls;
+    const char *ca_file, *ca_directory; /* whom to trust; one of them with TLS */
+    const char *cert_file, *key_file;   /* our own; NULL: none */
 };
 
+struct tls;
 /* A connection to a node: requests go out while replies come in, however much there is of both. One thread. */
 struct peer {
     int fd;
+    struct tls *tls;       /* NULL: none */
     struct buffer out, in; /* requests that wait to be sent; bytes that came, used up to in_at */
     size_t out_at, in_at;
     char error[256]; /* why it is of no use any more */

@@ -9,8 +9,9 @@ import threading
 import pytest
 
 from tests.lib import server as servers
+from tests.lib.certificates import Certificates
 from tests.lib.rdb import File, string
-from tests.replication.story import assert_same, fill
+from tests.replication.story import assert_same, contents, fill
 from tests.tool.story import load, run
 
 pytestmark = pytest.mark.forebay_only
@@ -79,3 +80,28 @@ def test_the_file_that_is_there_stays_when_there_is_no_node(tmp_path):
     path.write_bytes(b'old')
     assert run('export', path, port=servers.free_port())[0] == 1
     assert path.read_bytes() == b'old'
+
+
+def test_files_go_out_and_in_by_tls(tmp_path):
+    (tmp_path / 'certificates').mkdir()
+    certificates, path = Certificates(tmp_path / 'certificates'), str(tmp_path / 'out.rdb')
+    trust = ['--tls', '--cacert', certificates.path('ca.crt')]
+    own = ['--cert', certificates.path('client.crt'), '--key', certificates.path('client.key')]
+    with servers.start(tls_port=servers.free_port(), requirepass='secret', **certificates.directives()) as node:
+        port, client, secret = node.directives['tls-port'], node.client(), {'REDISCLI_AUTH': 'secret'}
+        client.ok('AUTH', 'secret')
+        fill(client, random.Random(3))
+        client.ok('SET', 'large', 'v' * 3000000)
+        before = contents(client)
+        status, _, wrong = run('export', path, *trust, *own, port=port, environment=secret)
+        assert status == 0, wrong
+        client.ok('FLUSHALL')
+        status, _, wrong = run('import', path, '--replace', *trust, *own, port=port, environment=secret)
+        assert status == 0, wrong
+        assert contents(client) == before
+        for words, why in [(['--tls', *own], '--cacert or --cacertdir'), (trust, 'certificate required'),
+                           (['--tls', '--cacert', certificates.path('client.crt'), *own], 'certificate verify failed'),
+                           (['--tls', '--cacert', '/nowhere'], 'cannot load'), (['--tls', *trust, '--cert', '/nowhere'], 'cannot load')]:
+            status, _, wrong = run('export', path, *words, port=port, environment=secret)
+            assert status == 1 and why in wrong and wrong.count('\n') == 1, (words, wrong)
+        assert run('export', path, *trust, *own, port=node.port, environment=secret)[0] == 1
