@@ -30,9 +30,20 @@ static void ask_for_key(struct copy_in *copy, const struct rdb_key *key)
     rdb_request_key(&copy->requests, key, true);
 }
 
+/* Nobody but the module knows what its values mean. */
+static bool take_module(struct copy_in *copy)
+{
+    copy->skipped++;
+    if (!copy->skips_modules)
+        copy->refusal = "it has values of modules; replica-skip-modules yes leaves them out";
+    return copy->skips_modules;
+}
+
 static bool take_key(void *context, const struct rdb_key *key)
 {
     struct copy_in *copy = context;
+    if ((uint8_t)key->payload.data[0] == RDB_TYPE_MODULE)
+        return take_module(copy);
     if (!load_key(copy, key))
         ask_for_key(copy, key);
     copy->keys++;

@@ -12,17 +12,21 @@ struct copy_in {
     struct buffer requests; /* to be executed next; the owner takes them from the front */
     struct bulk_load load;
     bool only_requests;        /* the owner's to set: the log takes no more now */
+    bool skips_modules;        /* the owner's to set: their values are left out, else they are a refusal */
     bool from_forebay;         /* its maker says so */
     int stream_db;             /* selected in the stream that follows */
     uint64_t stream_bytes;     /* of which what is copied has effects already, so that it is whole only after them */
     uint64_t keys, keys_total; /* the latter about, and by a Forebay only; else 0 */
+    uint64_t skipped;          /* values of modules */
+    const char *refusal;       /* why a whole file is not taken; NULL: nothing but the reader's error */
     struct rdb_file_reader reader;
     int db; /* selected in requests */
 };
 
 /* The requests that empty everything stand first. */
 void copy_in_begin(struct copy_in *copy, struct engine *engine);
-/* Takes the next bytes of the file; *taken says how many: all, unless the file is over. No requests are left to execute. */
+/* Takes the next bytes of the file; *taken says how many: all, unless the file is over. No requests are left to execute.
+ * STATUS_CLOSED: see 'refusal'. */
 enum status copy_in_read(struct copy_in *copy, struct bytes bytes, size_t *taken) MUST_USE;
 /* Of what has been read; bytes_total is for the owner to fill in. */
 struct copy_progress copy_in_progress(const struct copy_in *copy);

@@ -29,6 +29,7 @@
 
 #define RETRY_MS_MIN 50
 #define RETRY_MS_MAX 1000
+#define RETRY_MS_REFUSED 20000
 #define TICK_MS 1000
 #define LINE_BYTES_MAX 4096
 
@@ -49,21 +50,30 @@ static void drop_attempt(void)
         connection_close(lost);
 }
 
-static void retry_later(void)
+static int64_t retry_delay_ms(void)
 {
     int64_t delay_ms = (int64_t)RETRY_MS_MIN << (follower.failures < 8 ? follower.failures : 8);
-    follower.failures++;
-    loop_timer_start(follower.loop, &follower.retry, (double)(delay_ms < RETRY_MS_MAX ? delay_ms : RETRY_MS_MAX), 0,
-                     try_connect);
+    return delay_ms < RETRY_MS_MAX ? delay_ms : RETRY_MS_MAX;
 }
 
-void follower_give_up(const char *why)
+static void give_up(const char *why, int64_t delay_ms)
 {
     log_warning("the link to the primary is lost", "primary=%s:%d phase=%s error=\"%s\"", follower.host, follower.port,
                 follower.attempt ? sync_phase_name(follower.attempt->sync.phase) : "connect", why);
     drop_attempt();
-    retry_later();
+    follower.failures++;
+    loop_timer_start(follower.loop, &follower.retry, (double)delay_ms, 0, try_connect);
     follower_show();
+}
+
+void follower_give_up(const char *why)
+{
+    give_up(why, retry_delay_ms());
+}
+
+void follower_refuse_data(const char *why)
+{
+    give_up(why, RETRY_MS_REFUSED);
 }
 
 /* ---- the talk ---- */

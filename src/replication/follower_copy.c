@@ -29,6 +29,7 @@ void follower_begin_copy(struct attempt *attempt)
     log_notice("copying the primary's data", "primary=%s:%d bytes=%lld", follower.host, follower.port,
                has_length(attempt) ? (long long)attempt->sync.copy_bytes : -1LL);
     copy_in_begin(&follower.copy, follower.engine);
+    follower.copy.skips_modules = __atomic_load_n(&follower_settings.skips_modules, __ATOMIC_RELAXED);
     follower.copy_is_read = false;
     follower.copy_began_ms = loop_now_ms(follower.loop);
     follower.frames_are_over = false;
@@ -45,9 +46,10 @@ static void end_copy(struct attempt *attempt)
     bool from_forebay = follower.copy.from_forebay;
     int32_t db = follower.copy.stream_db;
     uint64_t keys = follower.copy.keys, bytes = follower.copy.reader.offset, behind = follower.copy.stream_bytes;
+    uint64_t skipped = follower.copy.skipped;
     uint32_t errors = follower.feed.session->reply.errors;
     if (errors > 0) {
-        follower_give_up("some of the primary's data cannot be taken");
+        follower_refuse_data("some of the primary's data cannot be taken");
         return;
     }
     follower_feed_end();
@@ -59,6 +61,8 @@ static void end_copy(struct attempt *attempt)
     }
     log_notice("copied the primary's data", "keys=%llu bytes=%llu ms=%lld", (unsigned long long)keys,
                (unsigned long long)bytes, (long long)(loop_now_ms(follower.loop) - follower.copy_began_ms));
+    if (skipped > 0)
+        log_warning("values of modules were left out", "count=%llu", (unsigned long long)skipped);
     attempt->sync.phase = SYNC_STREAM;
     follower_follow_as(from_forebay ? FOLLOWS_BYTES : FOLLOWS_COMMANDS);
     if (!from_forebay)
@@ -156,7 +160,10 @@ static bool read_copy(struct attempt *attempt)
         status = copy_in_finish(copy);
     attempt->sync.copy_bytes -= has_length(attempt) ? taken : 0;
     if (status != STATUS_OK || taken < next.length) {
-        follower_give_up(status != STATUS_OK ? copy->reader.error : "bytes behind the end of the copy");
+        if (status == STATUS_CLOSED)
+            follower_refuse_data(copy->refusal);
+        else
+            follower_give_up(status != STATUS_OK ? copy->reader.error : "bytes behind the end of the copy");
         return false;
     }
     if (attempt->sync.in_frames)

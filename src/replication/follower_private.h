@@ -19,7 +19,7 @@ struct follower_settings {
     char host[256]; /* of replicaof, at start */
     int port;
     char *user, *password; /* masteruser, masterauth */
-    bool serves_stale_data, discards_longer_history;
+    bool serves_stale_data, discards_longer_history, skips_modules;
 };
 extern struct follower_settings follower_settings;
 
@@ -68,6 +68,8 @@ extern struct follower follower;
 
 /* The present attempt has failed; the next one follows. */
 void follower_give_up(const char *why);
+/* The same, but not soon: another copy would fail as well, and costs the primary much. */
+void follower_refuse_data(const char *why);
 /* The node's word; while nothing is executed for the feed. */
 void follower_follow_as(enum following following);
 /* Orders. */

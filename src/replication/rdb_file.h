@@ -14,6 +14,8 @@
  * One thread each; nothing here is shared. */
 
 #define RDB_NO_EXPIRE INT64_C(-1)
+/* The first byte of a payload that only a module could read. */
+#define RDB_TYPE_MODULE 7
 
 struct rdb_key {
     int db;

@@ -24,8 +24,8 @@
 #define VERSION_VALKEY 80
 #define DB_MAX INT32_MAX
 #define ROOM_KEPT_BYTES_MAX ((size_t)64 << 10)
-#define TYPE_MODULE 6
-#define TYPE_MODULE_2 7
+/* of old, whose end cannot be found */
+#define TYPE_MODULE_1 6
 
 /* How far an attempt to read an item came. */
 struct attempt {
@@ -185,7 +185,7 @@ static struct bytes take_value(struct attempt *attempt, uint8_t type)
 static void read_module(struct attempt *attempt)
 {
     char *before = (char *)attempt->input.data - 1, kept = *before;
-    take_value(attempt, TYPE_MODULE_2);
+    take_value(attempt, RDB_TYPE_MODULE);
     *before = kept;
 }
 
@@ -293,7 +293,7 @@ static void read_item(struct attempt *attempt)
         read_end(attempt, begin);
         break;
     case OPCODE_FUNCTION_EARLY:
-    case TYPE_MODULE:
+    case TYPE_MODULE_1:
         attempt->state = RDB_EXTENT_BAD;
         break;
     default:

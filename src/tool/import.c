@@ -12,7 +12,6 @@
 #define IN_FLIGHT_MAX 4096
 #define WAITING_BYTES_MAX ((size_t)4 << 20)
 #define NAME_SHOWN_MAX 40
-#define TYPE_MODULE_2 7
 
 /* ---- what a file holds ---- */
 
@@ -26,7 +25,7 @@ static bool count_key(void *context, const struct rdb_key *key)
     struct census *census = context;
     census->keys++;
     census->progress.keys++;
-    census->modules += (uint8_t)key->payload.data[0] == TYPE_MODULE_2;
+    census->modules += (uint8_t)key->payload.data[0] == RDB_TYPE_MODULE;
     return true;
 }
 
@@ -166,7 +165,7 @@ static bool import_key(void *context, const struct rdb_key *key)
     struct import *import = context;
     struct buffer *out = &import->peer.out;
     import->progress.keys++;
-    if ((uint8_t)key->payload.data[0] == TYPE_MODULE_2) {
+    if ((uint8_t)key->payload.data[0] == RDB_TYPE_MODULE) {
         import->skipped++;
         return import->options->skips_modules ||
                fail(import, "it holds values of modules; --skip-modules leaves them out");

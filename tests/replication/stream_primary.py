@@ -27,6 +27,7 @@ class StreamPrimary:
         self.stream = b''                  # what follows 'start'
         self.full, self.partial, self.acked, self.asked = 0, 0, 0, []
         self.copy_bytes_max = None         # a copy ends after so many bytes
+        self.more_keys = b''               # behind the others, as they stand in the file
         self.sockets, self.lock = set(), threading.Lock()
         self.grown = threading.Condition(self.lock)
         self.listener = socket.socket()
@@ -40,7 +41,7 @@ class StreamPrimary:
         file += b'\xfa' + string_of('repl-stream-db') + string_of(self.database) + b'\xfe' + length_of(0)
         for key, value in self.keys.items():
             file += b'\x00' + string_of(key) + string_of(value)
-        return file + b'\xff' + b'\0' * 8
+        return file + self.more_keys + b'\xff' + b'\0' * 8
 
     @property
     def end(self):
@@ -107,6 +108,7 @@ class StreamPrimary:
                 at, answer = offset - 1 - self.start, b'+CONTINUE %s\r\n' % self.id.encode()
             else:
                 self.full += 1
+                self.grown.notify_all()
                 at = 0
                 copy = self.rdb()
                 answer = b'+FULLRESYNC %s %d\r\n\n\n$EOF:%s\r\n' % (self.id.encode(), self.start, MARK)

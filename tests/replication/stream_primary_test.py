@@ -8,7 +8,7 @@ import pytest
 from tests.lib.resp import encode
 from tests.lib.server import memory_of, wait_until
 from tests.replication.story import follow, info, wait_up
-from tests.replication.stream_primary import StreamPrimary, string_of
+from tests.replication.stream_primary import StreamPrimary, length_of, string_of
 
 pytestmark = pytest.mark.forebay_only
 
@@ -253,3 +253,21 @@ def test_a_promoted_node_begins_a_new_history_and_keeps_the_old_ones_end(own_ser
     replica.ok('SET', 'own', 'v')
     server.restart(kill=True)
     assert server.client()('GET', 'own') == b'v' and server.client()('DBSIZE') == len(primary.keys) + 1
+
+
+def test_values_of_modules_are_refused_or_left_out_by_choice(own_server, primary):
+    words = length_of(12345 << 10) + length_of(2) + length_of(7) + length_of(5) + string_of('abc') + length_of(0)
+    primary.more_keys = (b'\x07' + string_of('m') + words) * 3 + b'\x00' + string_of('last') + string_of('v')
+    server = own_server()
+    replica = server.client()
+    follow(replica, primary.port, wait=False)
+    wait_until(lambda: 'replica-skip-modules yes leaves them out' in server.log_tail(), what='a refusal')
+    assert replica('GET', 'last').code == 'LOADING'
+    # Another copy would be refused as well: it is not asked for all the time.
+    with primary.grown:
+        assert not primary.grown.wait_for(lambda: primary.full > 1, timeout=0.3)
+    replica.ok('REPLICAOF', 'NO', 'ONE')
+    replica.ok('CONFIG', 'SET', 'replica-skip-modules', 'yes')
+    follow(replica, primary.port)
+    assert replica('EXISTS', 'm') == 0 and replica('GET', 'last') == b'v' and replica('DBSIZE') == 2001
+    assert 'event="values of modules were left out" count=3' in server.log_tail()
