@@ -199,6 +199,7 @@ void replication_start(struct engine *engine, int port)
     replication.engine = engine;
     replication.port = port;
     bound_ring();
+    stream_keep_recent(engine->stream, &replication_settings.backlog_bytes);
     leader_setup(engine, loop);
     quorum_setup(engine, loop);
     failover_setup(engine, loop);
@@ -235,8 +236,8 @@ const struct option replication_options[] = {
      .initial = "1mb",
      .minimum = 1,
      .maximum = INT64_MAX,
-     .help = "bytes of the stream kept in memory for replicas that come back; with a log, that has older ones, and an "
-             "sixteenth of maxmemory is the most"},
+     .help = "bytes of the stream kept for replicas that come back; with a log, of a node's memory no more than a "
+             "sixteenth"},
     {.name = "repl-ping-replica-period",
      .type = OPTION_INTEGER,
      .value = &replication_settings.ping_period_seconds,

@@ -415,39 +415,7 @@ enum status stream_sync_wait(struct stream *stream, uint64_t offset)
     return atomic_load(&stream->synced) >= offset ? STATUS_OK : status_from_errno(atomic_load(&stream->error));
 }
 
-/* Segments and what is told about them. */
-
-/* The last frame tells what db is selected at the end; so a segment stays until the next one has a frame. */
-static bool log_segment_is_empty(struct log_segment *segment)
-{
-    return atomic_load(&segment->bytes) <= SEGMENT_HEADER_BYTES;
-}
-
-void stream_drop_before(struct stream *stream, uint64_t offset)
-{
-    char name[SEGMENT_NAME_MAX];
-    atomic_store(&stream->needed_from, offset);
-    uint64_t held_from = atomic_load(&stream->held_from);
-    if (held_from < offset)
-        offset = held_from;
-    for (;;) {
-        struct log_segment *segment = NULL;
-        lock_acquire(&stream->log_lock);
-        struct list *first = stream->segments.next, *second = first->next;
-        /* An empty list, or one that holds the current segment alone, ends here. */
-        if (second != &stream->segments && list_entry(second, struct log_segment, node)->first <= offset &&
-            !log_segment_is_empty(list_entry(second, struct log_segment, node))) {
-            segment = list_entry(first, struct log_segment, node);
-            list_remove(first);
-        }
-        lock_release(&stream->log_lock);
-        if (!segment)
-            return;
-        log_segment_name(name, segment->first);
-        unlinkat(stream->directory_fd, name, 0);
-        log_segment_destroy(&segment);
-    }
-}
+/* What is told. */
 
 #define NO_ID "0000000000000000000000000000000000000000"
 

@@ -183,8 +183,9 @@ struct stream {
     struct buffer taken;      /* swaps with pending */
     _Atomic uint64_t written; /* read by all */
 
-    _Atomic uint64_t needed_from; /* what is below it may be dropped; written by whoever drops */
-    _Atomic uint64_t held_from;   /* but not beyond it: readers need that */
+    _Atomic uint64_t needed_from;          /* what is below it may be dropped; written by whoever drops */
+    _Atomic uint64_t held_from;            /* but not beyond it: readers need that */
+    _Atomic(const int64_t *) recent_bytes; /* nor of the last of them; NULL: none */
     struct stream_notice *_Atomic notice;
 
     /* log thread (or, when it does not run, whoever calls stream_log_turn); atomics read by all */

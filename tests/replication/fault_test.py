@@ -10,7 +10,7 @@ import pytest
 
 from tests.lib import server as servers
 from tests.lib.proxy import Proxy
-from tests.lib.server import wait_until
+from tests.lib.server import memory_of, wait_until
 from tests.replication.rounds_compare import assert_same
 from tests.replication.story import LIBRARY, fill, follow, info, wait_caught_up, wait_up
 
@@ -114,6 +114,22 @@ def test_who_has_led_and_written_nothing_knows_what_is_selected(own_server):
     wait_caught_up(primary, other.client())
     assert_same(primary, other.client())
     assert resyncs(server) == (1, 1)
+
+
+def test_a_restarted_primary_has_its_backlog_in_its_log(own_server):
+    """Though all of it is in rows by then, and a small node has most of it nowhere else."""
+    server, other = own_server(maxmemory=memory_of(24), repl_backlog_size='16mb'), own_server()
+    follow(other.client(), server.port)
+    server.client().ok('SET', 'k', 'v')
+    wait_caught_up(server.client(), other.client())
+    other.stop()
+    for start in range(0, 5000, 200):
+        assert server.client().pipeline([('SET', 'k:%d' % i, b'v' * 2000) for i in range(start, start + 200)]) == ['OK'] * 200
+    server.restart()
+    other.start(replicaof='127.0.0.1 %d' % server.port)
+    wait_caught_up(server.client(), other.client())
+    assert resyncs(server) == (1, 1)
+    assert_same(server.client(), other.client())
 
 
 def test_role_and_info_tell_the_same_offset(own_server):

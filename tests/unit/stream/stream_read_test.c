@@ -238,6 +238,31 @@ static void segments_that_are_held_are_not_dropped(void **state)
     assert_false(stream_has_from(story->stream, 100000));
 }
 
+static void what_is_recent_is_not_dropped(void **state)
+{
+    struct story *story = *state;
+    int64_t recent_bytes = 100000;
+    story->options.segment_bytes = 16 << 10;
+    story_open(story);
+    stream_keep_recent(story->stream, &recent_bytes);
+    stream_drop_before(story->stream, 0);
+    for (int i = 0; i < 1000; i++) {
+        append_value(story, i);
+        stream_write(story->stream);
+        stream_log_turn(story->stream, clock_monotonic_us());
+    }
+    uint64_t end = stream_end(story->stream);
+    stream_drop_before(story->stream, end);
+    assert_true(stream_has_from(story->stream, end - 100000));
+    assert_false(stream_has_from(story->stream, end - 100000 - 2 * (16 << 10)));
+    recent_bytes = 1 << 30;
+    stream_drop_before(story->stream, end);
+    assert_true(stream_has_from(story->stream, end - 100000));
+    recent_bytes = 1;
+    stream_drop_before(story->stream, end);
+    assert_false(stream_has_from(story->stream, end - 100000));
+}
+
 static void what_is_no_effect_owns_offsets_and_is_not_replayed(void **state)
 {
     struct story *story = *state;
@@ -303,6 +328,7 @@ int main(void)
         TEST(log_and_ring_give_the_same_bytes),
         TEST(only_what_is_written_is_given),
         TEST(segments_that_are_held_are_not_dropped),
+        TEST(what_is_recent_is_not_dropped),
         TEST(what_is_no_effect_owns_offsets_and_is_not_replayed),
         TEST(a_notice_comes_once_for_all_that_can_be_read),
     };
