@@ -10,6 +10,7 @@ Everything random comes from the world's seed, but for the machine's timing.
 """
 import os
 import random
+import shutil
 import signal
 import time
 
@@ -450,23 +451,26 @@ def flush_everything(world):
 
 
 def change_roles(world):
-    """The replica leads when it has everything, and the old primary follows it, with all that followed it."""
+    """The replica leads when it has everything, and the old primary follows it, with all that followed it. It costs a copy if
+    the old one has said something since, a ping or that a key has expired, which the new one has not."""
     for writer in world.writers:
         writer.stop()
     world.caught_up()
     old, new = world.primary, world.replicas[0]
     new.follow(None)
+    led_from = int(new.info()['second_repl_offset']) - 1
     with new.server.client() as client:
         client.ok('SELECT', 1)
         client.ok('SET', 'n:1', 1)
     others = [node for node in world.replicas if node is not new]
     world.primary, world.replicas = new, [old] + others
+    has_more = int(old.info()['master_repl_offset']) > led_from
     old.follow(new)
     if world.topology == 'chain':
         others[0].follow(old)
     elif others:
         others[0].follow(new)
-    return True
+    return not has_more
 
 
 CUTS = (cut, cut_for_a_while, cut_in_a_frame, one_way_end, one_way_silence, delay, slow_link)
@@ -498,13 +502,22 @@ def world_of(number, seed):
     return World('%d.%d' % (seed, number), topology, durability, little_memory)
 
 
-def run(world, faults, progress=None):
-    """Rounds of a world, one for each fault. Raises Failure, which tells how the world came to be so."""
+def keep_directories(world, kept):
+    """For a look at what every node had: logs, rows, the server's messages."""
+    top = os.path.join(kept, world.seed)
+    for node in world.nodes:
+        node.server.kill()
+        shutil.copytree(node.server.directory, os.path.join(top, node.name), dirs_exist_ok=True)
+
+
+def run(world, faults, kept=None):
+    """Rounds of a world, one for each fault. Raises Failure, which tells how the world came to be so; the nodes' directories
+    are then copied below 'kept'."""
     for fault in faults:
         try:
             world.round(fault)
         except (AssertionError, OSError) as error:
+            if kept:
+                keep_directories(world, kept)
             raise Failure('%s\n%s' % (world.describe(), error)) from error
-        if progress:
-            progress(world)
     return world.totals

@@ -14,6 +14,7 @@ import sys
 from tests.replication import rounds
 
 ROUNDS_A_WORLD = 5
+WORLDS_A_WORD = 10
 COPIES_MAX = 0.05
 KINDS = {'cut': 'cuts', 'restart': 'restarts of a replica'}
 
@@ -36,6 +37,7 @@ def main():
     parser.add_argument('--world', type=int, help='the number of one of rounds.WORLDS; all in turn if it is left out')
     parser.add_argument('--fault', help='one of rounds.FAULTS; any if it is left out')
     parser.add_argument('--keep-going', action='store_true', help='tell of failures and go on')
+    parser.add_argument('--kept', help='a directory for copies of what the nodes of a failed world have')
     options = parser.parse_args()
     rng = random.Random(options.seed)
     faults = [fault for fault in rounds.FAULTS if options.fault in (None, fault.__name__)]
@@ -45,7 +47,7 @@ def main():
         try:
             with rounds.world_of(number if options.world is None else options.world, options.seed * 1000 + number) as world:
                 try:
-                    rounds.run(world, chosen)
+                    rounds.run(world, chosen, options.kept)
                 finally:
                     totals.update(world.totals)
                 if 'copies)' in world.describe():
@@ -55,6 +57,8 @@ def main():
             failures += 1
             if not options.keep_going:
                 return 1
+        if (number + 1) % WORLDS_A_WORD == 0:
+            print('%d rounds, %d failures' % (totals['rounds'], failures), flush=True)
     print('%s, %d failures' % (dict(totals), failures))
     shares = [share_is_enough(totals, kind) for kind in KINDS]
     return 1 if failures or not all(shares) or totals['cheap_with_copy'] > COPIES_MAX * totals['cheap'] else 0
