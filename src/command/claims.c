@@ -84,6 +84,23 @@ void execution_let_go_now(struct execution *x)
     release(x);
 }
 
+static void claim_alone(struct execution *x)
+{
+    if (x->claim_count == 0)
+        claim_keys(x);
+    for (uint32_t i = 0; i < x->claim_count; i++)
+        x->worker->claims[i].is_exclusive = true;
+}
+
+void execution_let_go_changed(struct execution *x)
+{
+    if (x->worker->effects.head > 0 || !may_let_go(x))
+        return;
+    claim_alone(x);
+    append_staged(x);
+    release(x);
+}
+
 void execution_let_go_of_all(struct execution *x, const struct name_claim *names, size_t count)
 {
     struct worker *worker = x->worker;
@@ -156,10 +173,9 @@ void execution_breathe_out(struct execution *x)
     uint64_t since = x->held_since ? x->held_since : x->worker->now_ticks;
     if (ticks_now() - since < (uint64_t)(HOLD_US * ticks_per_us) || !may_let_go(x))
         return;
-    if (x->claim_count == 0)
-        claim_keys(x);
-    for (uint32_t i = 0; i < x->claim_count; i++)
-        x->worker->claims[i].is_exclusive = true;
+    claim_alone(x);
+    if (x->worker->effects.head == 0)
+        append_staged(x);
     bool wanted = is_wanted(x);
     release(x);
     if (wanted)

@@ -21,6 +21,10 @@ static inline void execution_let_go(struct execution *x, size_t elements)
 }
 void execution_hold_again(struct execution *x);
 
+/* The same when the values have been changed, but what comes of it is not staged yet, or not appended: nobody else looks at
+ * the keys, nor writes them to rows. */
+void execution_let_go_changed(struct execution *x);
+
 /* For a command that holds everything, since its keys lead to others: lets go of all, while its keys are claimed and whatever
  * has names of these kinds. Between execution_look_begin and _end, which hold the key's partition, it may look at one of
  * them, but not change it: an expired one is to be passed over. */
@@ -28,7 +32,7 @@ void execution_let_go_of_all(struct execution *x, const struct name_claim *names
 void execution_look_begin(struct execution *x, const struct key *key);
 void execution_look_end(struct execution *x, const struct key *key);
 
-/* Between two steps of a long change of the keys' values: once the partitions have been held for long, others get them for a
+/* Between two steps of a long change of the keys' values, or of a long reply about what was changed: once the partitions have been held for long, others get them for a
  * moment. The values are the claimant's alone from the first time on: who reads their keys waits as well, as do those who
  * would write them to rows, so that nobody sees a half. Nothing is done about the keys but this change. */
 void execution_breathe_out(struct execution *x);

@@ -208,6 +208,17 @@ static const char *lower_name(const char *name, char lower[EFFECT_NAME_MAX])
     return lower;
 }
 
+/* Many words take long to copy. They can only be the first effect, as what is large. */
+static bool stage_apart_begin(struct execution *x, const struct key *key, size_t words)
+{
+    if (words < CLAIMS_WORK_MIN || x->worker->effects.count > 0 || x->has_let_go)
+        return false;
+    execution_let_go_changed(x);
+    if (x->has_let_go)
+        stream_batch_begin_large(&x->worker->effects, key->db, false);
+    return x->has_let_go;
+}
+
 void stage_change_with(struct execution *x, const struct key *key, bool creates, const char *name,
                        const struct bytes *head, size_t head_count, const struct bytes *words, size_t count,
                        size_t step)
@@ -219,6 +230,7 @@ void stage_change_with(struct execution *x, const struct key *key, bool creates,
         return;
     if (creates)
         name = lower_name(name, lower);
+    bool is_apart = stage_apart_begin(x, key, count);
     size_t room = EFFECT_PIECE_WORDS - 2 - head_count, piece_max = step > room ? step : room / step * step;
     do {
         size_t piece = count < piece_max ? count : piece_max;
@@ -231,6 +243,8 @@ void stage_change_with(struct execution *x, const struct key *key, bool creates,
         count -= piece;
         name = upper;
     } while (count > 0);
+    if (is_apart)
+        stage_large_end(x);
 }
 
 void stage_change(struct execution *x, const struct key *key, bool creates, const char *name, const struct bytes *words,

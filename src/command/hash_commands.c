@@ -5,6 +5,7 @@
 #include "command/apply.h"
 #include "command/args.h"
 #include "command/effects.h"
+#include "command/claims.h"
 #include "command/hash_lookup.h"
 #include "command/notify.h"
 #include "command/word_list.h"
@@ -20,8 +21,10 @@ static size_t set_pairs(struct execution *x, struct entry *entry, struct object 
 {
     struct buffer *room = edit_room(x);
     size_t added = 0;
-    for (size_t i = 0; i < count; i += 2)
+    for (size_t i = 0; i < count; i += 2) {
         added += hash_object_set(hash, room, words[i], words[i + 1], false, x->expiry_ms);
+        execution_breathe(x);
+    }
     store_changed(x, x->keys, entry, hash);
     stage_change(x, x->keys, entry == NULL, "HSET", words, count, 2);
     return added;
@@ -69,9 +72,11 @@ static void hdel_command(struct execution *x)
         return;
     struct buffer *room = edit_room(x);
     word_list_init(&removed);
-    for (size_t i = 2; entry && i < x->argc; i++)
+    for (size_t i = 2; entry && i < x->argc; i++) {
         if (hash_object_remove(&hash, room, x->argv[i], x->expiry_ms))
             word_list_add(&removed, x->argv[i]);
+        execution_breathe(x);
+    }
     if (removed.count > 0)
         hash_store_taken(x, x->keys, entry, &hash, removed.words, removed.count, "hdel");
     reply_integer(x->reply, (int64_t)removed.count);

@@ -2,6 +2,7 @@
 #include "command/hash_lookup.h"
 
 #include "base/metric.h"
+#include "command/claims.h"
 #include "command/effects.h"
 #include "command/notify.h"
 #include "command/word_list.h"
@@ -26,6 +27,8 @@ void hash_store_taken(struct execution *x, const struct key *key, struct entry *
 
 /* What a command that names its fields sweeps on the way. */
 #define SWEEP_MAX 64
+/* What is swept before others get the partition. */
+#define SWEEP_PIECE 512
 /* What one effect can name. */
 #define FIELDS_MAX (EFFECT_PIECE_WORDS - 2)
 
@@ -72,6 +75,19 @@ static struct entry *sweep(struct execution *x, const struct key *key, struct en
     return entry;
 }
 
+/* All of them, for what counts or shows every field. Each piece is a change by itself. */
+static struct entry *sweep_all(struct execution *x, const struct key *key, struct entry *entry, struct object *hash)
+{
+    while (entry && hash_object_due_ms(hash) <= x->expiry_ms) {
+        entry = sweep(x, key, entry, hash, SWEEP_PIECE);
+        if (entry && hash_object_due_ms(hash) <= x->expiry_ms) {
+            execution_let_go_now(x);
+            execution_hold_again(x);
+        }
+    }
+    return entry;
+}
+
 static unsigned fields_expired(void *context, const struct key *key, struct object *hash, struct buffer *room,
                                int64_t now_ms, unsigned max)
 {
@@ -102,7 +118,7 @@ static bool view(struct execution *x, const struct key *key, bool exactly, struc
     if (*entry) {
         *hash = entry_object(*entry);
         if (__builtin_expect(hash_object_due_ms(hash) <= x->expiry_ms && engine_decides(x->engine), 0))
-            *entry = sweep(x, key, *entry, hash, exactly ? SIZE_MAX : SWEEP_MAX);
+            *entry = exactly ? sweep_all(x, key, *entry, hash) : sweep(x, key, *entry, hash, SWEEP_MAX);
     }
     if (!*entry)
         *hash = object_empty(OBJECT_HASH);

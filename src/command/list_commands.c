@@ -6,6 +6,7 @@
 
 #include "command/apply.h"
 #include "command/args.h"
+#include "command/claims.h"
 #include "command/effects.h"
 #include "command/notify.h"
 #include "object/list_object.h"
@@ -31,8 +32,10 @@ void push_to(struct execution *x, const struct key *key, struct entry *entry, st
              const struct bytes *elements, size_t count)
 {
     struct buffer *room = edit_room(x);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         list_object_push(list, room, end, elements[i]);
+        execution_breathe(x);
+    }
     stage_change(x, key, entry == NULL, push_effect(end), elements, count, 1);
     store_changed(x, key, entry, list);
     notify(x, NOTIFY_LIST, end == LIST_HEAD ? "lpush" : "rpush", key);
@@ -57,9 +60,11 @@ void reply_from_end(struct execution *x, const struct object *list, enum list_en
     struct list_iterator iterator;
     char digits[BYTES_INTEGER_MAX];
     struct bytes element;
+    execution_let_go(x, count);
     list_iterator_init(&iterator, list, end == LIST_HEAD ? 0 : -1, end == LIST_TAIL);
     for (size_t i = 0; i < count && list_iterator_next(&iterator, digits, &element); i++)
         reply_bulk(x->reply, element);
+    execution_hold_again(x);
 }
 
 static void push_command(struct execution *x, enum list_end end, bool only_existing)

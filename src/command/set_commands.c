@@ -4,6 +4,7 @@
 #include "command/set_commands.h"
 
 #include "command/apply.h"
+#include "command/claims.h"
 #include "command/effects.h"
 #include "command/notify.h"
 #include "command/word_list.h"
@@ -37,9 +38,11 @@ static void sadd_command(struct execution *x)
         return;
     struct buffer *room = edit_room(x);
     word_list_init(&added);
-    for (size_t i = 2; i < x->argc; i++)
+    for (size_t i = 2; i < x->argc; i++) {
         if (set_object_add(&set, room, x->argv[i]))
             word_list_add(&added, x->argv[i]);
+        execution_breathe(x);
+    }
     if (added.count > 0) {
         store_changed(x, x->keys, entry, &set);
         stage_change(x, x->keys, entry == NULL, "SADD", added.words, added.count, 1);
@@ -69,9 +72,11 @@ static void srem_command(struct execution *x)
         return;
     struct buffer *room = edit_room(x);
     word_list_init(&removed);
-    for (size_t i = 2; entry && i < x->argc; i++)
+    for (size_t i = 2; entry && i < x->argc; i++) {
         if (set_object_remove(&set, room, x->argv[i]))
             word_list_add(&removed, x->argv[i]);
+        execution_breathe(x);
+    }
     if (removed.count > 0)
         set_store_taken(x, x->keys, entry, &set, &removed, "srem");
     reply_integer(x->reply, (int64_t)removed.count);

@@ -180,8 +180,10 @@ static void spop_some(struct execution *x, struct entry *entry, struct object *s
     word_list_add_kept(&popped, &kept);
     if (x->argc > 2)
         reply_set(x->reply, count);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         reply_bulk(x->reply, popped.words[i]);
+        execution_breathe(x);
+    }
     set_store_taken(x, x->keys, entry, set, &popped, "spop");
     word_list_deinit(&popped);
     buffer_deinit(&kept);

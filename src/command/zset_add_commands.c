@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "command/args.h"
+#include "command/claims.h"
 #include "command/effects.h"
 #include "command/notify.h"
 #include "resp/error_text.h"
@@ -91,6 +92,7 @@ static void zadd_change(struct execution *x, const struct zadd *zadd, struct obj
             result->words[result->word_count++] = zadd->pairs[i * 2];
             result->words[result->word_count++] = member;
         }
+        execution_breathe(x);
     }
 }
 

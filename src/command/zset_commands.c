@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "command/apply.h"
 #include "command/args.h"
+#include "command/claims.h"
 #include "command/effects.h"
 #include "command/notify.h"
 
@@ -34,9 +35,11 @@ static void zrem_command(struct execution *x)
     if (x->argc > ZSET_WORDS_INLINE)
         words = memory_allocate(x->argc * sizeof(*words));
     struct buffer *room = edit_room(x);
-    for (size_t i = 2; i < x->argc; i++)
+    for (size_t i = 2; i < x->argc; i++) {
         if (zset_remove(&zset, room, x->argv[i]))
             words[count++] = x->argv[i];
+        execution_breathe(x);
+    }
     if (count > 0)
         zrem_store(x, entry, &zset, words, count);
     if (words != inline_words)

@@ -2,6 +2,7 @@
 /* Sorted sets: members from either end. The stream is told which ones went. */
 #include "command/args.h"
 #include "command/blocked.h"
+#include "command/claims.h"
 #include "command/effects.h"
 #include "command/notify.h"
 #include "command/zset_commands.h"
@@ -18,6 +19,7 @@ static void pop(struct execution *x, const struct key *key, struct entry *entry,
     struct zset_cursor cursor;
     if (nesting != POP_BARE)
         reply_array(x->reply, nesting == POP_NESTED ? count : count * 2);
+    execution_let_go(x, count);
     zset_seek(zset, highest ? total - 1 : 0, &cursor);
     for (size_t i = 0; i < count; i++, zset_step(&cursor, highest)) {
         if (nesting == POP_NESTED)
@@ -25,6 +27,7 @@ static void pop(struct execution *x, const struct key *key, struct entry *entry,
         reply_bulk(x->reply, cursor.member);
         reply_double(x->reply, cursor.score);
     }
+    execution_hold_again(x);
     if (count > 0)
         zset_remove_range(x, key, entry, zset, highest ? total - count : 0, count, highest ? "zpopmax" : "zpopmin");
 }

@@ -248,8 +248,18 @@ def test_fields_that_expire_meanwhile_are_told_once(pair):
     def look(client, number):
         assert COUNT - client('HLEN', '{p}hash') >= 0
         client('HGET', '{p}hash', 'field:%d' % number)
-    counts = together(pair[0], copy, expire, look)
+    def expire_many(client, number):
+        key, fields = '{p}many%d' % number, ['field:%d' % i for i in range(3000)]
+        client.ok('HSET', key, *[word for field in fields for word in (field, number)])
+        assert client('HPEXPIRE', key, 1, 'FIELDS', len(fields), *fields) == [1] * len(fields)
+        time.sleep(0.002)
+        assert client('HKEYS', key) == []
+
     with pair[0].client() as client:
+        client.ok('DEBUG', 'SET-ACTIVE-EXPIRE', 0)
+    counts = together(pair[0], copy, expire, expire_many, look)
+    with pair[0].client() as client:
+        client.ok('DEBUG', 'SET-ACTIVE-EXPIRE', 1)
         wait_until(lambda: client('HLEN', '{p}hash') == COUNT - counts[1], 20, 'the fields to expire')
     assert_lasts(pair)
 
@@ -326,11 +336,19 @@ def test_long_changes_are_seen_as_a_whole(own_server):
 
     def look_at_set(client, _):
         assert client('SCARD', '{p}set') in (half, COUNT)
+        assert client('LLEN', '{p}l') in (0, half)
+        assert client('HLEN', '{p}h') in (0, half)
+
+    def push_and_pop(client, _):
+        assert client('RPUSH', '{p}l', *refill[:half]) == half
+        assert client('LPOP', '{p}l', half) == [b'%s' % str(word).encode() for word in refill[:half]]
+        assert client('HSET', '{p}h', *refill) == half
+        assert client('HDEL', '{p}h', *refill[::2]) == half
 
     def others(client, number):
         assert client('GET', '{p}other') == b'v'
         assert client('SAVE') == 'OK'
-    together(server, remove, look, look_in_a_transaction, trim, pop, look_at_set, others)
+    together(server, remove, look, look_in_a_transaction, trim, pop, look_at_set, push_and_pop, others)
     assert_lasts((server, replica))
 
 
