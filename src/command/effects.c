@@ -209,9 +209,9 @@ static const char *lower_name(const char *name, char lower[EFFECT_NAME_MAX])
 }
 
 /* Many words take long to copy. They can only be the first effect, as what is large. */
-static bool stage_apart_begin(struct execution *x, const struct key *key, size_t words)
+bool stage_changed_begin(struct execution *x, const struct key *key, size_t words)
 {
-    if (words < CLAIMS_WORK_MIN || x->worker->effects.count > 0 || x->has_let_go)
+    if (!x->recording || words < CLAIMS_WORK_MIN || x->worker->effects.count > 0 || x->has_let_go)
         return false;
     execution_let_go_changed(x);
     if (x->has_let_go)
@@ -230,7 +230,7 @@ void stage_change_with(struct execution *x, const struct key *key, bool creates,
         return;
     if (creates)
         name = lower_name(name, lower);
-    bool is_apart = stage_apart_begin(x, key, count);
+    bool is_apart = stage_changed_begin(x, key, count);
     size_t room = EFFECT_PIECE_WORDS - 2 - head_count, piece_max = step > room ? step : room / step * step;
     do {
         size_t piece = count < piece_max ? count : piece_max;

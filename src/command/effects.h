@@ -42,6 +42,8 @@ void stage_whole(struct execution *x, const struct key *key, const struct object
  * is staged must be there before anything is changed; little may be staged after it. */
 void stage_large_begin(struct execution *x, const struct key *key, size_t elements);
 void stage_large_end(struct execution *x);
+/* The same for many words about what has been changed already; true: to be ended by stage_large_end. */
+bool stage_changed_begin(struct execution *x, const struct key *key, size_t words);
 /* An empty buffer for object_edit_begin; good until the next call. */
 struct buffer *edit_room(struct execution *x);
 

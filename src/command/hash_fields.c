@@ -2,6 +2,7 @@
 #include "command/hash_fields.h"
 
 #include "command/args.h"
+#include "command/claims.h"
 #include "command/effects.h"
 #include "command/hash_lookup.h"
 #include "command/notify.h"
@@ -78,8 +79,9 @@ void hash_time_field(struct hash_timing *timing, struct bytes field, int64_t exp
     if (expire_at_ms != HASH_NO_EXPIRE && expire_at_ms <= timing->x->expiry_ms) {
         hash_object_remove(&timing->hash, timing->room, field, timing->x->expiry_ms);
         word_list_add(&timing->deleted, field);
-        return;
+    } else {
+        hash_object_set_expiry(&timing->hash, timing->room, field, expire_at_ms);
+        word_list_add(&timing->timed, field);
     }
-    hash_object_set_expiry(&timing->hash, timing->room, field, expire_at_ms);
-    word_list_add(&timing->timed, field);
+    execution_breathe(timing->x);
 }

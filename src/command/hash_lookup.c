@@ -143,7 +143,7 @@ void hash_stage_expiry(struct execution *x, const struct key *key, const struct 
                        int64_t expire_at_ms)
 {
     char time[BYTES_INTEGER_MAX], number[BYTES_INTEGER_MAX];
-    bool persists = expire_at_ms == HASH_NO_EXPIRE;
+    bool persists = expire_at_ms == HASH_NO_EXPIRE, is_apart = stage_changed_begin(x, key, count);
     for (size_t piece; count > 0; fields += piece, count -= piece) {
         piece = count < EXPIRY_FIELDS_MAX ? count : EXPIRY_FIELDS_MAX;
         struct bytes head[] = {bytes_of(time, bytes_from_int64(time, expire_at_ms)), BYTES("FIELDS"),
@@ -151,4 +151,6 @@ void hash_stage_expiry(struct execution *x, const struct key *key, const struct 
         stage_change_with(x, key, false, persists ? "HPERSIST" : "HPEXPIREAT", head + persists, 3u - persists, fields,
                           piece, 1);
     }
+    if (is_apart)
+        stage_large_end(x);
 }

@@ -4,12 +4,13 @@
 
     make HOLDS=1
     FOREBAY_SERVER=$PWD/build/holds/forebay-server python3 -m tests.soak.longest_holds [--elements 10000000]
-        [--types list,set,hash,zset,stream,string] [--only LTRIM]
+        [--types list,set,hash,zset,stream,string,keys] [--only LTRIM]
 
 A line is a command, the longest hold of any partition by any thread from its begin until its reply (the thread's time of the
 processor), which thread it was, the bytes of the reply, and what the command told of its result. A row whose command changes
 the object much runs on a copy. What is above 1 ms with a small reply ends with a mark."""
 import argparse
+import time
 
 from tests.lib import server as servers
 from tests.lib.resp import Error
@@ -41,7 +42,8 @@ def of_list(n):
         ('LINDEX', K, n // 2), ('LSET', K, n // 2, middle), ('LRANGE', K, n // 2, n // 2 + 9), ('LINSERT', K, 'BEFORE', middle, 'x'),
         ('LPOS', K, middle), ('LPOS', K, 'absent'), ('LREM', K, 1, middle), ('LREM', K, 0, 'absent'), ('LPUSH', K, 'x'), ('RPOP', K),
         ('LMOVE', K, K, 'LEFT', 'RIGHT'), [('LTRIM', T, n // 4, -n // 4)], [('LTRIM', T, 1, 0)], [('LPOP', T, n // 100)], [('LMPOP', 1, T, 'LEFT', 'COUNT', n // 100)],
-        ('SORT', K, 'BY', 'nosort', 'LIMIT', n // 2, 10), ('SORT', K, 'ALPHA', 'LIMIT', 0, 10), ('SORT', K, 'BY', 'nosort', 'STORE', OTHER))
+        [('RPUSH', T, *range(n // 100))], ('SORT', K, 'BY', 'nosort', 'LIMIT', n // 2, 10), ('SORT', K, 'ALPHA', 'LIMIT', 0, 10),
+        ('SORT', K, 'BY', 'nosort', 'STORE', OTHER))
 
 
 def of_set(n):
@@ -49,13 +51,16 @@ def of_set(n):
         ('SADD', K, 'x'), ('SREM', K, 'x'), ('SMOVE', K, OTHER, 'member:7'), ('SINTERCARD', 2, K, OTHER, 'LIMIT', 10), ('SINTER', K, OTHER),
         ('SINTERSTORE', T2, K, OTHER), ('SDIFF', K, K), ('SDIFFSTORE', T2, K, OTHER), ('SUNIONSTORE', T2, K, OTHER), ('SUNIONSTORE', T2, K),
         [('SPOP', T, n // 100)], [('SPOP', T, n)], ('SRANDMEMBER', K, n // 100), ('SRANDMEMBER', K, -n // 100), ('SSCAN', K, 0, 'COUNT', n // 10, 'MATCH', 'none'),
-        ('SMEMBERS', K), ('SORT', K, 'BY', 'nosort', 'LIMIT', 0, 10), ('SORT', K, 'ALPHA', 'LIMIT', 0, 10))
+        ('SMEMBERS', K), [('SADD', T, *range(n // 100)), ('SREM', T, *range(n // 100))], ('SORT', K, 'BY', 'nosort', 'LIMIT', 0, 10),
+        ('SORT', K, 'ALPHA', 'LIMIT', 0, 10), ('SORT', K, 'BY', 'w:*', 'LIMIT', 0, 10, 'GET', 'w:*'), ('SORT', K, 'BY', 'nosort', 'LIMIT', 0, 10, 'GET', 'w:*->f'))
 
 
 def of_hash(n):
     return (
         ('HSET', K, 'x', 1), ('HDEL', K, 'x'), ('HINCRBY', K, 'field:7', 1), ('HEXPIRE', K, 1000, 'FIELDS', 1, 'field:7'), ('HRANDFIELD', K, n // 100),
-        ('HRANDFIELD', K, -n // 100), ('HSCAN', K, 0, 'COUNT', n // 10, 'MATCH', 'none'), ('HGETALL', K), ('HVALS', K))
+        ('HRANDFIELD', K, -n // 100), ('HSCAN', K, 0, 'COUNT', n // 10, 'MATCH', 'none'), ('HGETALL', K), ('HVALS', K),
+        [('HSET', T, *range(n // 50)), ('HPEXPIRE', T, 1, 'FIELDS', n // 100, *range(0, n // 50, 2)), ('HRANDFIELD', T), ('HLEN', T)],
+        [('HSET', T, *range(n // 50)), ('HDEL', T, *range(0, n // 50, 2))])
 
 
 def of_zset(n):
@@ -65,6 +70,7 @@ def of_zset(n):
         ('ZLEXCOUNT', K, '-', '+'), [('ZREMRANGEBYRANK', T, n // 4, n // 2)], [('ZREMRANGEBYSCORE', T, n // 4, n // 2)], [('ZREMRANGEBYLEX', T, '-', '+')],
         ('ZRANGESTORE', T2, K, 0, n // 2), ('ZUNIONSTORE', T2, 2, K, OTHER), ('ZINTERSTORE', T2, 2, K, OTHER), ('ZDIFFSTORE', T2, 2, K, OTHER),
         ('ZUNIONSTORE', T2, 1, K), ('ZINTERCARD', 2, K, OTHER, 'LIMIT', 10), ('ZINTER', 2, K, OTHER), [('ZPOPMIN', T, n // 100)], [('ZMPOP', 1, T, 'MAX', 'COUNT', n // 100)],
+        [('ZADD', T, *range(n // 50)), ('ZREM', T, *range(1, n // 50, 2))],
         ('ZRANDMEMBER', K, n // 100), ('ZSCAN', K, 0, 'COUNT', n // 10, 'MATCH', 'none'), ('GEOSEARCH', K, 'FROMLONLAT', 0, 0, 'BYRADIUS', 20000, 'km', 'COUNT', 10),
         ('GEOSEARCH', K, 'FROMLONLAT', 0, 0, 'BYRADIUS', 20000, 'km', 'COUNT', 10, 'ANY'), ('GEOSEARCHSTORE', T2, K, 'FROMLONLAT', 0, 0, 'BYRADIUS', 20000, 'km'),
         ('SORT', K, 'BY', 'nosort', 'LIMIT', 0, 10), ('SORT', K, 'ALPHA', 'LIMIT', 0, 10))
@@ -84,6 +90,11 @@ def of_string(n):
     return (
         ('STRLEN', K), ('GETRANGE', K, n, n + 9), ('SETRANGE', K, n, 'x'), ('APPEND', K, 'x'), ('SETBIT', K, n, 1), ('BITCOUNT', K), ('BITPOS', K, 0), ('BITOP', 'NOT', T2, K),
         ('GETSET', T2, 'x'), ('GET', K), ('SETRANGE', T2, n * 10, 'x'), [('APPEND', T, 'x' * 1000)], [('BITFIELD', T, 'SET', 'u8', n * 100, 1)])
+
+
+def of_keys(n):
+    """A tenth as many keys, of which all go at once."""
+    return (('DBSIZE',), ('RANDOMKEY',), ('KEYS', 'none'), ('SCAN', 0, 'COUNT', n // 10, 'MATCH', 'none'), ('SWAPDB', 0, 1), ('SWAPDB', 0, 1))
 
 
 OF_ALL = (('TYPE', K), ('OBJECT', 'ENCODING', K), ('MEMORY', 'USAGE', K), ('EXPIRE', K, 100000), ('PERSIST', K), ('SAVE',), ('COPY', K, T2, 'REPLACE'), [('RENAME', T, T2)],
@@ -146,6 +157,22 @@ def measure_save(kind, client, elements):
     told(kind, ('BGSAVE', 'and', *CHANGES[kind]), client('DEBUG', 'LONGEST-HOLD'), b'', count)
 
 
+def run_keys(elements):
+    with servers.start('forebay') as server, server.client(timeout=600) as client:
+        fill = "for i = ARGV[1], ARGV[1] + 999 do redis.call('SET', 'key:' .. i, i, 'PXAT', ARGV[2]) end"
+        due = int(time.time() * 1000) + 3600000
+        client.pipeline([('EVAL', fill, 0, i, due) for i in range(0, elements // 10, 1000)])
+        for row in of_keys(elements):
+            measure('keys', client, row)
+        due = int(time.time() * 1000) + 60000
+        client.pipeline([('EVAL', fill, 0, i, due) for i in range(0, elements // 10, 1000)])
+        client('DEBUG', 'LONGEST-HOLD')
+        servers.wait_until(lambda: client('DBSIZE') == 0, 120, 'all keys to expire')
+        told('keys', ('(all', 'expire)'), client('DEBUG', 'LONGEST-HOLD'), b'', '')
+        client.pipeline([('EVAL', fill, 0, i, due + 3600000) for i in range(0, elements // 10, 1000)])
+        measure('keys', client, LAST)
+
+
 def run(kind, elements, only):
     with servers.start('forebay', reply_bytes_max='2gb') as server, server.client(timeout=600) as client:
         client('DEBUG', 'LONGEST-HOLD')
@@ -172,11 +199,14 @@ def run(kind, elements, only):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('--elements', type=int, default=10000000)
-    parser.add_argument('--types', default=','.join(TYPES))
+    parser.add_argument('--types', default=','.join(TYPES) + ',keys')
     parser.add_argument('--only', default='')
     options = parser.parse_args()
     for kind in options.types.split(','):
-        run(kind, options.elements, options.only)
+        if kind == 'keys':
+            run_keys(options.elements)
+        else:
+            run(kind, options.elements, options.only)
 
 
 if __name__ == '__main__':
