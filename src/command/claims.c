@@ -4,7 +4,9 @@
  * A2 nothing is staged while the partitions are let go: what was staged (keys that were found expired) is appended before.
  * A3 a copy of all keys may have begun meanwhile: it gets the keys before they are changed.
  * A4 who reads a claimed key that has expired, or a hash with such fields, would change it: he has to wait as well.
- * A5 who changes a large value that is being written to a row, before a copy of all keys has what it was, waits likewise. */
+ * A5 others may claim the keys as well, to read them, until it wants them back to write to them; then it waits until they have
+ *    done so. It waits for later claimants only, and writes to nothing that an earlier one has claimed: so there is no circle.
+ * A6 who changes a large value that is being written to a row, before a copy of all keys has what it was, waits likewise. */
 #include "command/claims.h"
 
 #include <sched.h>
@@ -126,6 +128,26 @@ static bool try_again(struct execution *x)
     return keyspace_try_all(x->keyspace, x->worker->number);
 }
 
+static bool writes_key(const struct execution *x, const struct key *keys, size_t index)
+{
+    if (!(x->command->flags & COMMAND_WRITE))
+        return false;
+    return keys != x->worker->keys || !(x->worker->key_flags[index] & KEY_RO);
+}
+
+/* Who came to read the keys that are written now, while they were let go, is waited for: he reads without a lock. */
+static bool is_read_by_others(struct execution *x)
+{
+    struct key_claim *claims = x->worker->claims;
+    for (uint32_t i = 0; i < x->claim_count; i++)
+        if (writes_key(x, x->keys, i)) {
+            claims[i].is_exclusive = true;
+            if (keyspace_claim_is_shared(x->keyspace, &claims[i], claims, x->claim_count))
+                return true;
+        }
+    return false;
+}
+
 /* Who holds nothing may wait. */
 static void pause_before(unsigned next_try)
 {
@@ -152,8 +174,14 @@ void execution_hold_again(struct execution *x)
 {
     if (!x->has_let_go)
         return;
-    for (unsigned tries = 0; !try_again(x); tries++)
+    for (unsigned tries = 0;; tries++) {
+        bool is_held = try_again(x);
+        if (is_held && !is_read_by_others(x))
+            break;
+        if (is_held)
+            release(x);
         pause_before(tries);
+    }
     x->has_let_go = false;
     x->held_since = ticks_now();
     if (moment_is_there() && (x->command->flags & COMMAND_WRITE))
@@ -200,13 +228,6 @@ static bool would_change(struct execution *x, const struct key *key)
 {
     const struct entry *entry = keyspace_find(x->keyspace, key);
     return entry && entry_due_ms(entry) <= x->expiry_ms;
-}
-
-static bool writes_key(const struct execution *x, const struct key *keys, size_t index)
-{
-    if (!(x->command->flags & COMMAND_WRITE))
-        return false;
-    return keys != x->worker->keys || !(x->worker->key_flags[index] & KEY_RO);
 }
 
 /* Transactions and scripts show only later what they do with which keys. */

@@ -81,7 +81,7 @@ static struct entry *sweep_all(struct execution *x, const struct key *key, struc
     while (entry && hash_object_due_ms(hash) <= x->expiry_ms) {
         entry = sweep(x, key, entry, hash, SWEEP_PIECE);
         if (entry && hash_object_due_ms(hash) <= x->expiry_ms) {
-            execution_let_go_now(x);
+            execution_let_go_changed(x);
             execution_hold_again(x);
         }
     }

@@ -65,6 +65,24 @@ static bool has_claimed_name(const struct keyspace *keyspace, const struct key *
 
 /* ---- what is claimed ---- */
 
+static bool is_same_key(const struct key *a, const struct key *b)
+{
+    return a->hash == b->hash && a->db == b->db && bytes_equal(a->name, b->name);
+}
+
+bool keyspace_claim_is_shared(struct keyspace *keyspace, const struct key_claim *claim, const struct key_claim *own,
+                              size_t count)
+{
+    const struct partition *partition = keyspace_partition_of(keyspace, claim->key.slot);
+    partition_assert_held(keyspace, partition);
+    for (const struct list *node = partition->claims.next; node != &partition->claims; node = node->next) {
+        const struct key_claim *other = list_entry(node, struct key_claim, node);
+        if ((other < own || other >= own + count) && is_same_key(&other->key, &claim->key))
+            return true;
+    }
+    return false;
+}
+
 enum claim_kind keyspace_claim_of(struct keyspace *keyspace, const struct key *key)
 {
     const struct partition *partition = keyspace_partition_of(keyspace, key->slot);
@@ -72,7 +90,7 @@ enum claim_kind keyspace_claim_of(struct keyspace *keyspace, const struct key *k
     partition_assert_held(keyspace, partition);
     for (const struct list *node = partition->claims.next; node != &partition->claims; node = node->next) {
         const struct key_claim *claim = list_entry(node, struct key_claim, node);
-        if (claim->key.hash != key->hash || claim->key.db != key->db || !bytes_equal(claim->key.name, key->name))
+        if (!is_same_key(&claim->key, key))
             continue;
         if (claim->is_exclusive)
             return CLAIM_EXCLUSIVE;

@@ -112,6 +112,9 @@ static inline bool keyspace_any_claims(void)
 bool keyspace_has_claims(struct keyspace *keyspace, uint32_t partition);
 enum claim_kind { CLAIM_NONE, CLAIM_SHARED, CLAIM_EXCLUSIVE };
 enum claim_kind keyspace_claim_of(struct keyspace *keyspace, const struct key *key);
+/* Whether one of several claims is on a key that somebody else has claimed as well. */
+bool keyspace_claim_is_shared(struct keyspace *keyspace, const struct key_claim *claim, const struct key_claim *own,
+                              size_t count);
 
 /* The same for all keys of a db that begin and end so, which cannot be listed: what they are stays as it is, though not where
  * it is, so the claimant takes their partitions to read them. Claimed and given back under all locks; the bytes are stable. */

@@ -55,6 +55,8 @@ static void a_claimed_key_is_told_from_others(void **state)
     assert_int_equal(keyspace_claim_of(keyspace, &other_db), CLAIM_NONE);
     assert_true(keyspace_has_claims(keyspace, partition));
     assert_false(keyspace_has_claims(keyspace, (partition + 1) % PARTITION_COUNT));
+    assert_true(keyspace_claim_is_shared(keyspace, &held.claims[0], &held.claims[0], 1));
+    assert_false(keyspace_claim_is_shared(keyspace, &held.claims[0], held.claims, 2));
     held.claims[1].is_exclusive = true;
     assert_int_equal(keyspace_claim_of(keyspace, &key), CLAIM_EXCLUSIVE);
     held.claims[1].is_exclusive = false;
