@@ -185,12 +185,12 @@ static void claim(struct claiming *claiming, struct stream_id id)
     struct execution *x = claiming->x;
     bool is_new = xstream_pending_find(claiming->group, id) == NULL;
     struct xstream_pending *pending = xstream_pending_give(claiming->stream, claiming->group, id, claiming->consumer);
-    pending->delivered_ms = claiming->delivered_ms;
-    pending->deliveries += is_new; /* as if it had been read */
+    uint64_t deliveries = pending->deliveries + is_new; /* as if it had been read */
     if (claiming->deliveries >= 0)
-        pending->deliveries = (uint64_t)claiming->deliveries;
+        deliveries = (uint64_t)claiming->deliveries;
     else if (!claiming->just_ids)
-        pending->deliveries++;
+        deliveries++;
+    xstream_pending_set(claiming->group, id, pending, claiming->delivered_ms, deliveries);
     claiming->consumer->active_ms = x->now_ms;
     stream_stage_claims(x, &x->keys[0], claiming->group, claiming->consumer->name, &id, 1, pending->delivered_ms,
                         pending->deliveries);

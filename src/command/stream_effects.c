@@ -146,8 +146,7 @@ static bool apply_xclaim(struct object *value, struct buffer *room, const struct
         if (!good_id(*word, &id))
             return false;
         struct xstream_pending *pending = xstream_pending_give(xstream_edit(value), group, id, consumer);
-        pending->delivered_ms = delivered_ms;
-        pending->deliveries = deliveries;
+        xstream_pending_set(group, id, pending, delivered_ms, deliveries);
     }
     return true;
 }

@@ -207,8 +207,7 @@ static void give(struct execution *x, struct xstream *stream, struct source *sou
                  struct stream_id id)
 {
     struct xstream_pending *pending = xstream_pending_give(stream, source->group, id, consumer);
-    pending->delivered_ms = x->now_ms;
-    pending->deliveries = 1;
+    xstream_pending_set(source->group, id, pending, x->now_ms, 1);
 }
 
 static void reply_new(struct reading *reading, struct source *source, struct xstream_consumer *consumer)
@@ -265,8 +264,7 @@ static void reply_history(struct reading *reading, struct source *source, struct
         struct xstream_pending *pending = id_place_value(place);
         struct stream_id id = id_place_id(place);
         if (reply_pending(x, stream, id)) {
-            pending->delivered_ms = x->now_ms;
-            pending->deliveries++;
+            xstream_pending_set(source->group, id, pending, x->now_ms, pending->deliveries + 1);
             stream_stage_claims(x, source->key, source->group, consumer->name, &id, 1, x->now_ms, pending->deliveries);
         }
         if (++replied == reading->count)

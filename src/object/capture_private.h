@@ -18,7 +18,7 @@ struct object_capture {
     bool is_walked;            /* of streams, too */
     int64_t first_ms;          /* what times are told from; OBJECT_NEVER_DUE: none are */
     struct member_table ahead; /* names that the walk is to pass over: written before, or new */
-    struct buffer written;     /* what was written before, for the next step; of streams, all but the nodes */
+    struct buffer written;     /* what was written before, for the next step; of streams, what follows the nodes */
 
     /* of lists: list_capture.c */
     uint64_t id;
@@ -29,6 +29,8 @@ struct object_capture {
     struct stream_id next_id, last_id; /* nodes from the one to the other are not written */
     struct id_tree aside;              /* nodes that are written instead of those of the stream */
     size_t aside_bytes;
+    struct captured_group **groups; /* the last one first */
+    size_t groups_left;             /* those that are not written yet */
 };
 
 /* The table of a large set, hash or sorted set. */

@@ -82,7 +82,7 @@ bool object_capture_step(struct object_capture *capture, size_t bytes, struct bu
 
 void object_capture_end(struct object_capture *capture)
 {
-    check(capture->left == 0);
+    check(capture->left == 0 && capture->groups_left == 0);
     pthread_mutex_lock(&ending);
     atomic_store(place_of(&capture->value), NULL);
     bool is_orphan = atomic_load(&capture->home) == NULL;
@@ -92,6 +92,7 @@ void object_capture_end(struct object_capture *capture)
     member_table_clear(&capture->ahead);
     id_tree_clear(&capture->aside, xstream_node_destroy);
     buffer_deinit(&capture->written);
+    memory_free(capture->groups);
     memory_free(capture);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Nodes are written in the order of their ids. Before a node beyond the walk is changed or taken out, a copy of it is put
  * aside under its id; for one that comes there, which is rare, an empty one is. What stands aside is written, or passed
- * over, in the place of the node. What a stream has besides nodes (its groups) is written to the side at the begin. */
+ * over, in the place of the node. Groups come behind the nodes, by captures of their own (stream_group_capture.c). */
 #include "base/check.h"
 #include "base/memory.h"
 #include "object/capture_private.h"
@@ -26,7 +26,7 @@ void stream_capture_note(struct object_capture *capture, struct stream_id id, co
 
 void stream_capture_begin(struct object_capture *capture, struct buffer *out)
 {
-    const struct xstream *stream = stream_of(capture);
+    struct xstream *stream = capture->value.body;
     struct id_place last = id_tree_last(&stream->nodes);
     capture->aside.account = &capture->aside_bytes;
     capture->is_walked = last.leaf == NULL;
@@ -36,7 +36,11 @@ void stream_capture_begin(struct object_capture *capture, struct buffer *out)
     *buffer_reserve(out, 1) = RDB_TYPE_STREAM_LISTPACKS_2;
     out->length++;
     rdb_write_length(out, stream->nodes.count);
-    xstream_write_rest(&capture->written, stream);
+    xstream_write_counts(&capture->written, stream);
+    capture->groups_left = stream->group_count;
+    capture->groups = memory_allocate(stream->group_count * sizeof(*capture->groups) + 1);
+    for (size_t i = 0; i < stream->group_count; i++)
+        capture->groups[stream->group_count - 1 - i] = captured_group_begin(stream->groups[i]);
 }
 
 static void write_node(struct object_capture *capture, struct stream_id id, const struct xstream_node *node,
@@ -73,9 +77,15 @@ static bool write_next(struct object_capture *capture, struct buffer *out)
 
 bool stream_capture_step(struct object_capture *capture, size_t bytes, struct buffer *out)
 {
-    for (size_t end = out->length + bytes; !capture->is_walked && out->length < end;)
+    size_t end = out->length + bytes;
+    while (!capture->is_walked && out->length < end)
         capture->is_walked = !write_next(capture, out);
-    if (capture->is_walked)
-        buffer_append_bytes(out, buffer_bytes(&capture->written));
-    return !capture->is_walked;
+    if (!capture->is_walked)
+        return true;
+    buffer_append_bytes(out, buffer_bytes(&capture->written));
+    capture->written.length = 0;
+    size_t left = out->length < end ? end - out->length : 0;
+    while (left > 0 && capture->groups_left > 0)
+        capture->groups_left -= captured_group_step(capture->groups[capture->groups_left - 1], &left, out);
+    return capture->groups_left > 0;
 }

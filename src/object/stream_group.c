@@ -2,7 +2,9 @@
 /* Groups of a stream, their consumers, and what was delivered and not acknowledged.
  *
  * G1 a pending entry is in its group's tree and in that of its one consumer, who is of this group; it is allocated once.
- * G2 groups and consumers stand in order of their names, each name once. */
+ * G2 groups and consumers stand in order of their names, each name once.
+ * G3 bytes of a group is the sum of what it owns, its place among the stream's groups included; that of the stream has it.
+ * G4 what a capture has still to write of a group is told to it before it changes. */
 #include "base/check.h"
 #include "base/memory.h"
 #include "object/stream_private.h"
@@ -79,6 +81,21 @@ static size_t named_bytes(size_t size, struct bytes name)
     return size + name.length + sizeof(void *);
 }
 
+/* ---- what changes ---- */
+
+/* G3: behind every change of a group. */
+static void account(struct xstream *stream, const struct xstream_group *group, size_t bytes_before)
+{
+    stream->bytes += group->bytes - bytes_before;
+}
+
+/* G4 */
+static void pending_will_change(struct xstream_group *group, struct stream_id id, const struct xstream_pending *pending)
+{
+    if (__builtin_expect(group->captured != NULL, 0))
+        captured_group_note(group->captured, id, pending);
+}
+
 /* ---- groups ---- */
 
 struct xstream_group *xstream_group_find(const struct xstream *stream, struct bytes name)
@@ -95,9 +112,10 @@ static struct xstream_group *group_insert(struct xstream *stream, size_t at, str
     group->name = name_copy(name);
     group->last_id = last_id;
     group->entries_read = entries_read;
-    group->pending.account = &stream->bytes;
+    group->pending.account = &group->bytes;
+    group->bytes = named_bytes(sizeof(*group), name);
     stream->groups = insert_at(stream->groups, &stream->group_count, at, group);
-    stream->bytes += named_bytes(sizeof(*group), name);
+    account(stream, group, 0);
     return group;
 }
 
@@ -114,25 +132,30 @@ struct xstream_group *xstream_group_append(struct xstream *stream, struct bytes 
     return group_insert(stream, stream->group_count, name, STREAM_ID_MIN, XSTREAM_ENTRIES_READ_UNKNOWN);
 }
 
-static void consumer_free(struct xstream *stream, struct xstream_consumer *consumer)
+void xstream_consumer_free(struct xstream_consumer *consumer)
 {
-    stream->bytes -= named_bytes(sizeof(*consumer), consumer->name);
     id_tree_clear(&consumer->pending, NULL);
     memory_free((void *)consumer->name.data);
     memory_free(consumer);
 }
 
-static void group_free(void *context, void *taken)
+static void group_free(void *taken)
 {
-    struct xstream *stream = context;
     struct xstream_group *group = taken;
     for (size_t i = 0; i < group->consumer_count; i++)
-        consumer_free(stream, group->consumers[i]);
+        xstream_consumer_free(group->consumers[i]);
     memory_free(group->consumers);
-    stream->bytes -= group->pending.count * sizeof(struct xstream_pending) + named_bytes(sizeof(*group), group->name);
     id_tree_clear(&group->pending, memory_free);
     memory_free((void *)group->name.data);
     memory_free(group);
+}
+
+void xstream_group_free(struct xstream_group *group)
+{
+    if (group->pending.count + group->consumer_count > STREAM_FREE_AT_ONCE_MAX)
+        memory_free_later(group, group_free);
+    else
+        group_free(group);
 }
 
 bool xstream_group_destroy(struct xstream *stream, struct bytes name)
@@ -141,15 +164,20 @@ bool xstream_group_destroy(struct xstream *stream, struct bytes name)
     size_t at = find_name((void *const *)stream->groups, stream->group_count, name, &found);
     if (!found)
         return false;
-    group_free(stream, stream->groups[at]);
+    struct xstream_group *group = stream->groups[at];
     remove_at((void **)stream->groups, &stream->group_count, at);
+    stream->bytes -= group->bytes;
+    if (group->captured)
+        captured_group_keep(group->captured);
+    else
+        xstream_group_free(group);
     return true;
 }
 
 void xstream_groups_free(struct xstream *stream)
 {
     for (size_t i = 0; i < stream->group_count; i++)
-        group_free(stream, stream->groups[i]);
+        group_free(stream->groups[i]);
     memory_free(stream->groups);
     stream->groups = NULL;
     stream->group_count = 0;
@@ -168,12 +196,14 @@ static struct xstream_consumer *consumer_insert(struct xstream *stream, struct x
                                                 struct bytes name, int64_t now_ms)
 {
     struct xstream_consumer *consumer = memory_allocate_zeroed(sizeof(*consumer));
+    size_t before = group->bytes;
     consumer->name = name_copy(name);
     consumer->seen_ms = now_ms;
     consumer->active_ms = -1;
-    consumer->pending.account = &stream->bytes;
+    consumer->pending.account = &group->bytes;
     group->consumers = insert_at(group->consumers, &group->consumer_count, at, consumer);
-    stream->bytes += named_bytes(sizeof(*consumer), name);
+    group->bytes += named_bytes(sizeof(*consumer), name);
+    account(stream, group, before);
     return consumer;
 }
 
@@ -191,15 +221,18 @@ struct xstream_consumer *xstream_consumer_append(struct xstream *stream, struct 
     return consumer_insert(stream, group, group->consumer_count, name, seen_ms);
 }
 
+void xstream_consumer_seen(struct xstream_group *group, struct xstream_consumer *consumer, int64_t now_ms)
+{
+    if (__builtin_expect(group->captured != NULL, 0))
+        captured_group_note_seen(group->captured, consumer);
+    consumer->seen_ms = now_ms;
+}
+
 bool xstream_consumer_forget(struct xstream *stream, struct xstream_group *group, struct xstream_consumer *consumer,
                              size_t most)
 {
-    while (consumer->pending.count > 0 && most-- > 0) {
-        struct stream_id id = id_place_id(id_tree_last(&consumer->pending));
-        id_tree_remove(&consumer->pending, id);
-        stream->bytes -= sizeof(struct xstream_pending);
-        memory_free(id_tree_remove(&group->pending, id));
-    }
+    while (consumer->pending.count > 0 && most-- > 0)
+        xstream_pending_remove(stream, group, id_place_id(id_tree_last(&consumer->pending)));
     return consumer->pending.count > 0;
 }
 
@@ -210,7 +243,11 @@ void xstream_consumer_destroy(struct xstream *stream, struct xstream_group *grou
     check(found && group->consumers[at] == consumer);
     xstream_consumer_forget(stream, group, consumer, SIZE_MAX);
     remove_at((void **)group->consumers, &group->consumer_count, at);
-    consumer_free(stream, consumer);
+    size_t bytes = named_bytes(sizeof(*consumer), consumer->name);
+    group->bytes -= bytes;
+    stream->bytes -= bytes;
+    if (!group->captured || !captured_group_keeps_consumer(group->captured, consumer))
+        xstream_consumer_free(consumer);
 }
 
 /* ---- pending entries ---- */
@@ -224,9 +261,11 @@ struct xstream_pending *xstream_pending_give(struct xstream *stream, struct xstr
                                              struct xstream_consumer *consumer)
 {
     struct xstream_pending *pending = xstream_pending_find(group, id);
+    size_t before = group->bytes;
+    pending_will_change(group, id, pending);
     if (pending == NULL) {
         pending = memory_allocate_zeroed(sizeof(*pending));
-        stream->bytes += sizeof(*pending);
+        group->bytes += sizeof(*pending);
         id_tree_insert(&group->pending, id, pending);
     } else if (pending->consumer == consumer) {
         return pending;
@@ -235,38 +274,56 @@ struct xstream_pending *xstream_pending_give(struct xstream *stream, struct xstr
     }
     pending->consumer = consumer;
     id_tree_insert(&consumer->pending, id, pending);
+    account(stream, group, before);
     return pending;
+}
+
+void xstream_pending_set(struct xstream_group *group, struct stream_id id, struct xstream_pending *pending,
+                         int64_t delivered_ms, uint64_t deliveries)
+{
+    pending_will_change(group, id, pending);
+    pending->delivered_ms = delivered_ms;
+    pending->deliveries = deliveries;
 }
 
 bool xstream_pending_put(struct xstream *stream, struct xstream_group *group, struct stream_id id, int64_t delivered_ms,
                          uint64_t deliveries)
 {
     struct xstream_pending *pending = memory_allocate(sizeof(*pending));
+    size_t before = group->bytes;
     *pending = (struct xstream_pending){.delivered_ms = delivered_ms, .deliveries = deliveries};
     if (!id_tree_insert(&group->pending, id, pending)) {
         memory_free(pending);
         return false;
     }
-    stream->bytes += sizeof(*pending);
+    group->bytes += sizeof(*pending);
+    account(stream, group, before);
     return true;
 }
 
-bool xstream_pending_own(struct xstream_group *group, struct stream_id id, struct xstream_consumer *consumer)
+bool xstream_pending_own(struct xstream *stream, struct xstream_group *group, struct stream_id id,
+                         struct xstream_consumer *consumer)
 {
     struct xstream_pending *pending = xstream_pending_find(group, id);
     if (pending == NULL || pending->consumer != NULL)
         return false;
+    size_t before = group->bytes;
     pending->consumer = consumer;
-    return id_tree_insert(&consumer->pending, id, pending);
+    bool is_new = id_tree_insert(&consumer->pending, id, pending);
+    account(stream, group, before);
+    return is_new;
 }
 
 bool xstream_pending_remove(struct xstream *stream, struct xstream_group *group, struct stream_id id)
 {
+    size_t before = group->bytes;
     struct xstream_pending *pending = id_tree_remove(&group->pending, id);
     if (pending == NULL)
         return false;
+    pending_will_change(group, id, pending);
     id_tree_remove(&pending->consumer->pending, id);
-    stream->bytes -= sizeof(*pending);
+    group->bytes -= sizeof(*pending);
+    account(stream, group, before);
     memory_free(pending);
     return true;
 }
@@ -323,8 +380,7 @@ static void copy_group(const struct xstream_group *group, struct xstream *to)
         for (struct id_place place = id_tree_first(&consumer->pending); place.leaf; place = id_place_next(place)) {
             const struct xstream_pending *pending = id_place_value(place);
             struct xstream_pending *given = xstream_pending_give(to, copied, id_place_id(place), holder);
-            given->delivered_ms = pending->delivered_ms;
-            given->deliveries = pending->deliveries;
+            xstream_pending_set(copied, id_place_id(place), given, pending->delivered_ms, pending->deliveries);
         }
     }
 }

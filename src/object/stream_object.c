@@ -11,9 +11,6 @@
 #include "object/object_limits.h"
 #include "object/stream_private.h"
 
-/* Streams of more nodes and pending entries are freed in the background. */
-#define FREE_AT_ONCE_MAX 64
-
 /* ---- body ---- */
 
 struct xstream *xstream_create(void)
@@ -35,9 +32,9 @@ static void destroy(void *body)
 static bool is_large(const struct xstream *stream)
 {
     size_t parts = stream->nodes.count;
-    for (size_t i = 0; i < stream->group_count && parts <= FREE_AT_ONCE_MAX; i++)
+    for (size_t i = 0; i < stream->group_count && parts <= STREAM_FREE_AT_ONCE_MAX; i++)
         parts += stream->groups[i]->pending.count + stream->groups[i]->consumer_count + 1;
-    return parts > FREE_AT_ONCE_MAX;
+    return parts > STREAM_FREE_AT_ONCE_MAX;
 }
 
 void xstream_free(struct xstream *stream)

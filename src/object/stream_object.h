@@ -82,7 +82,7 @@ bool xstream_next_field(struct xstream_cursor *cursor, struct bytes *field, stru
 
 /* ---- groups ---- */
 
-/* What was delivered to a consumer and not acknowledged. */
+/* What was delivered to a consumer and not acknowledged. To be changed by xstream_pending_set. */
 struct xstream_pending {
     int64_t delivered_ms; /* wall clock */
     uint64_t deliveries;
@@ -91,9 +91,11 @@ struct xstream_pending {
 
 struct xstream_consumer {
     struct bytes name;
-    int64_t seen_ms;        /* wall clock: the last attempt */
+    int64_t seen_ms;        /* wall clock: the last attempt; to be changed by xstream_consumer_seen */
     int64_t active_ms;      /* the last one that got something; -1: none has */
     struct id_tree pending; /* struct xstream_pending, which are also in the group's */
+    /* private */
+    struct captured_consumer *captured; /* NULL: a capture knows no more of it than stands here */
 };
 
 #define XSTREAM_ENTRIES_READ_UNKNOWN INT64_C(-1)
@@ -105,28 +107,34 @@ struct xstream_group {
     struct id_tree pending; /* struct xstream_pending */
     struct xstream_consumer **consumers; /* in order of their names */
     size_t consumer_count;
+    /* private */
+    size_t bytes;                    /* of all that the group owns, which are counted in the stream's, too */
+    struct captured_group *captured; /* told before what is pending changes; NULL: no capture has to write it */
 };
 
 /* NULL where there is none, or, creating, where there is one. */
 struct xstream_group *xstream_group_find(const struct xstream *stream, struct bytes name);
 struct xstream_group *xstream_group_create(struct xstream *stream, struct bytes name, struct stream_id last_id,
                                            int64_t entries_read);
-/* False if there is none. */
+/* In constant time, and in the background if it is large. False if there is none. */
 bool xstream_group_destroy(struct xstream *stream, struct bytes name);
 
 struct xstream_consumer *xstream_consumer_find(const struct xstream_group *group, struct bytes name);
 struct xstream_consumer *xstream_consumer_create(struct xstream *stream, struct xstream_group *group, struct bytes name,
                                                  int64_t now_ms);
-/* What is pending for it is pending no more. */
+void xstream_consumer_seen(struct xstream_group *group, struct xstream_consumer *consumer, int64_t now_ms);
 /* Drops at most so many of its pending entries; whether there are more. */
 bool xstream_consumer_forget(struct xstream *stream, struct xstream_group *group, struct xstream_consumer *consumer,
                              size_t most);
+/* What is pending for it is pending no more. */
 void xstream_consumer_destroy(struct xstream *stream, struct xstream_group *group, struct xstream_consumer *consumer);
 
 struct xstream_pending *xstream_pending_find(const struct xstream_group *group, struct stream_id id);
 /* Makes the entry pending for the consumer, and takes it from another. It keeps its time and count, or has zeros. */
 struct xstream_pending *xstream_pending_give(struct xstream *stream, struct xstream_group *group, struct stream_id id,
                                              struct xstream_consumer *consumer);
+void xstream_pending_set(struct xstream_group *group, struct stream_id id, struct xstream_pending *pending,
+                         int64_t delivered_ms, uint64_t deliveries);
 /* False if it was not pending. */
 bool xstream_pending_remove(struct xstream *stream, struct xstream_group *group, struct stream_id id);
 

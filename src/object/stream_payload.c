@@ -13,21 +13,19 @@
 
 #include "object/stream_private.h"
 
-#define ID_BYTES 16
-
 /* ---- writing ---- */
 
-static void id_to_wire(struct stream_id id, char wire[ID_BYTES])
+void stream_id_to_wire(struct stream_id id, char wire[STREAM_ID_WIRE_BYTES])
 {
     uint64_t words[2] = {htobe64(id.ms), htobe64(id.seq)};
-    memcpy(wire, words, ID_BYTES);
+    memcpy(wire, words, STREAM_ID_WIRE_BYTES);
 }
 
 static void write_wire_id(struct buffer *out, struct stream_id id)
 {
-    char wire[ID_BYTES];
-    id_to_wire(id, wire);
-    buffer_append(out, wire, ID_BYTES);
+    char wire[STREAM_ID_WIRE_BYTES];
+    stream_id_to_wire(id, wire);
+    buffer_append(out, wire, STREAM_ID_WIRE_BYTES);
 }
 
 static void write_id(struct buffer *out, struct stream_id id)
@@ -44,9 +42,9 @@ static void write_time(struct buffer *out, int64_t ms)
 
 void xstream_write_node(struct buffer *out, struct stream_id id, const struct xstream_node *node)
 {
-    char wire[ID_BYTES];
-    id_to_wire(id, wire);
-    rdb_write_string(out, bytes_of(wire, ID_BYTES));
+    char wire[STREAM_ID_WIRE_BYTES];
+    stream_id_to_wire(id, wire);
+    rdb_write_string(out, bytes_of(wire, STREAM_ID_WIRE_BYTES));
     listpack_dump(out, xstream_node_bytes(node));
 }
 
@@ -57,33 +55,47 @@ static void write_nodes(struct buffer *out, const struct xstream *stream)
         xstream_write_node(out, id_place_id(place), id_place_value(place));
 }
 
+void xstream_write_consumer(struct buffer *out, struct bytes name, int64_t seen_ms, size_t pending)
+{
+    rdb_write_string(out, name);
+    write_time(out, seen_ms);
+    rdb_write_length(out, pending);
+}
+
 static void write_consumer(struct buffer *out, const struct xstream_consumer *consumer)
 {
-    rdb_write_string(out, consumer->name);
-    write_time(out, consumer->seen_ms);
-    rdb_write_length(out, consumer->pending.count);
+    xstream_write_consumer(out, consumer->name, consumer->seen_ms, consumer->pending.count);
     for (struct id_place place = id_tree_first(&consumer->pending); place.leaf; place = id_place_next(place))
         write_wire_id(out, id_place_id(place));
 }
 
+void xstream_write_pending(struct buffer *out, struct stream_id id, const struct xstream_pending *pending)
+{
+    write_wire_id(out, id);
+    write_time(out, pending->delivered_ms);
+    rdb_write_length(out, pending->deliveries);
+}
+
+void xstream_write_group(struct buffer *out, struct bytes name, struct stream_id last_id, int64_t entries_read,
+                         size_t pending)
+{
+    rdb_write_string(out, name);
+    write_id(out, last_id);
+    rdb_write_length(out, (uint64_t)entries_read);
+    rdb_write_length(out, pending);
+}
+
 static void write_group(struct buffer *out, const struct xstream_group *group)
 {
-    rdb_write_string(out, group->name);
-    write_id(out, group->last_id);
-    rdb_write_length(out, (uint64_t)group->entries_read);
-    rdb_write_length(out, group->pending.count);
-    for (struct id_place place = id_tree_first(&group->pending); place.leaf; place = id_place_next(place)) {
-        const struct xstream_pending *pending = id_place_value(place);
-        write_wire_id(out, id_place_id(place));
-        write_time(out, pending->delivered_ms);
-        rdb_write_length(out, pending->deliveries);
-    }
+    xstream_write_group(out, group->name, group->last_id, group->entries_read, group->pending.count);
+    for (struct id_place place = id_tree_first(&group->pending); place.leaf; place = id_place_next(place))
+        xstream_write_pending(out, id_place_id(place), id_place_value(place));
     rdb_write_length(out, group->consumer_count);
     for (size_t i = 0; i < group->consumer_count; i++)
         write_consumer(out, group->consumers[i]);
 }
 
-void xstream_write_rest(struct buffer *out, const struct xstream *stream)
+void xstream_write_counts(struct buffer *out, const struct xstream *stream)
 {
     struct stream_id first;
     xstream_first_id(stream, &first);
@@ -93,8 +105,6 @@ void xstream_write_rest(struct buffer *out, const struct xstream *stream)
     write_id(out, stream->max_deleted_id);
     rdb_write_length(out, stream->entries_added);
     rdb_write_length(out, stream->group_count);
-    for (size_t i = 0; i < stream->group_count; i++)
-        write_group(out, stream->groups[i]);
 }
 
 void stream_object_encode(const struct object *object, struct buffer *out)
@@ -103,7 +113,9 @@ void stream_object_encode(const struct object *object, struct buffer *out)
     *buffer_reserve(out, 1) = RDB_TYPE_STREAM_LISTPACKS_2;
     out->length++;
     write_nodes(out, stream);
-    xstream_write_rest(out, stream);
+    xstream_write_counts(out, stream);
+    for (size_t i = 0; i < stream->group_count; i++)
+        write_group(out, stream->groups[i]);
 }
 
 /* ---- reading ---- */
@@ -118,10 +130,10 @@ struct decoding {
 static bool read_wire_id(struct rdb_reader *reader, struct stream_id *id)
 {
     uint64_t words[2];
-    if (rdb_reader_left(reader) < ID_BYTES)
+    if (rdb_reader_left(reader) < STREAM_ID_WIRE_BYTES)
         return false;
-    memcpy(words, reader->at, ID_BYTES);
-    reader->at += ID_BYTES;
+    memcpy(words, reader->at, STREAM_ID_WIRE_BYTES);
+    reader->at += STREAM_ID_WIRE_BYTES;
     *id = (struct stream_id){be64toh(words[0]), be64toh(words[1])};
     return true;
 }
@@ -148,7 +160,7 @@ static bool read_node(struct decoding *decoding, bool is_first, struct stream_id
 {
     struct bytes bytes;
     struct stream_id first;
-    if (!rdb_read_bytes(decoding->reader, &decoding->room, &bytes) || bytes.length != ID_BYTES)
+    if (!rdb_read_bytes(decoding->reader, &decoding->room, &bytes) || bytes.length != STREAM_ID_WIRE_BYTES)
         return false;
     struct rdb_reader reader = rdb_reader_of(bytes);
     if (!read_wire_id(&reader, &first) || (!is_first && stream_id_compare(first, *last) <= 0))
@@ -223,7 +235,7 @@ static bool read_consumer(struct decoding *decoding, struct xstream_group *group
     consumer->active_ms = active_ms;
     for (uint64_t i = 0; i < count; i++, ++*held) {
         struct stream_id id;
-        if (!read_wire_id(decoding->reader, &id) || !xstream_pending_own(group, id, consumer))
+        if (!read_wire_id(decoding->reader, &id) || !xstream_pending_own(decoding->stream, group, id, consumer))
             return false;
     }
     return true;
