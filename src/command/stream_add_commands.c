@@ -35,7 +35,7 @@ static size_t trim_stream(struct execution *x, struct xstream *stream, const str
     some.limit = TRIMMED_AT_ONCE;
     while (trim->limit == 0 && (piece = xstream_trim(stream, &some)) > 0) {
         trimmed += piece;
-        execution_breathe(x);
+        execution_breathe_out(x);
     }
     return trimmed + xstream_trim(stream, trim);
 }

@@ -11,6 +11,7 @@
 static void reply_summary_of_consumers(struct execution *x, const struct xstream_group *group)
 {
     size_t handle = reply_deferred_begin(x->reply), replied = 0;
+    execution_let_go(x, group->consumer_count);
     for (size_t i = 0; i < group->consumer_count; i++) {
         const struct xstream_consumer *consumer = group->consumers[i];
         if (consumer->pending.count == 0)
@@ -283,8 +284,10 @@ static void xclaim_command(struct execution *x)
         stream_stage_group_position(x, &x->keys[0], claiming.group);
     }
     size_t handle = reply_deferred_begin(x->reply);
-    for (size_t i = 5; i < ids_end; i++)
+    for (size_t i = 5; i < ids_end; i++) {
         claimed += stream_id_parse(x->argv[i], 0, &id) && xclaim_one(&claiming, id);
+        execution_breathe(x);
+    }
     reply_deferred_array(x->reply, handle, claimed);
     claiming_end(&claiming);
 }
@@ -359,6 +362,7 @@ static struct stream_id scan_pending(struct claiming *claiming, const struct sca
             claim(claiming, id);
             count--;
         }
+        execution_breathe(claiming->x);
     }
     return place.leaf && has_more ? id_place_id(place) : STREAM_ID_MIN;
 }

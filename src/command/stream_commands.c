@@ -3,6 +3,7 @@
 #include "command/stream_commands.h"
 
 #include "command/args.h"
+#include "command/claims.h"
 #include "command/effects.h"
 #include "command/notify.h"
 #include "resp/error_text.h"
@@ -27,8 +28,10 @@ static void xdel_command(struct execution *x)
     for (size_t i = 2; entry && i < x->argc; i++)
         if (!arg_stream_id(x, x->argv[i], 0, &id))
             return;
-    for (size_t i = 2; entry && i < x->argc; i++)
+    for (size_t i = 2; entry && i < x->argc; i++) {
         deleted += stream_id_parse(x->argv[i], 0, &id) && xstream_delete(xstream_edit(&value), id);
+        execution_breathe(x);
+    }
     if (deleted > 0) {
         store_changed(x, key, entry, &value);
         stage_change(x, key, false, "XDEL", x->argv + 2, x->argc - 2, 1);

@@ -3,6 +3,7 @@
  * of effects they are the XACKs and the XDEL that they come to. */
 #include "base/memory.h"
 #include "command/args.h"
+#include "command/claims.h"
 #include "command/effects.h"
 #include "command/notify.h"
 #include "command/stream_commands.h"
@@ -129,8 +130,10 @@ static void delete_all(struct execution *x, const struct deletion *deletion, str
     struct xstream *stream = xstream_edit(value);
     struct outcome outcome = {.deleted = memory_allocate(deletion->count * sizeof(struct bytes))};
     reply_array(x->reply, deletion->count);
-    for (size_t i = 0; i < deletion->count; i++)
+    for (size_t i = 0; i < deletion->count; i++) {
         reply_integer(x->reply, delete_one(x, stream, deletion, deletion->ids[i], &outcome));
+        execution_breathe(x);
+    }
     if (outcome.deleted_count > 0) {
         store_changed(x, &x->keys[0], entry, value);
         stage_change(x, &x->keys[0], false, "XDEL", outcome.deleted, outcome.deleted_count, 1);

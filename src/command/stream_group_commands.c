@@ -9,7 +9,7 @@
 #include "resp/error_text.h"
 
 /* Between two looks at the clock. */
-#define FORGOTTEN_AT_ONCE 2
+#define FORGOTTEN_AT_ONCE 32
 
 /* ---- XGROUP ---- */
 
@@ -153,23 +153,13 @@ static void xgroup_setid_command(struct execution *x)
     reply_status(x->reply, "OK");
 }
 
-/* What is pending for a consumer that goes, a few at a time; to others it is one change. */
-static void forget_pending(struct execution *x, struct subject *subject, struct xstream_consumer *consumer)
-{
-    while (xstream_consumer_forget(xstream_edit(&subject->value), subject->group, consumer, FORGOTTEN_AT_ONCE))
-        execution_breathe(x);
-}
-
 static void xgroup_destroy_command(struct execution *x)
 {
     struct subject subject;
     if (!subject_find(x, false, &subject))
         return;
     if (subject.group) {
-        struct xstream *stream = xstream_edit(&subject.value);
-        for (size_t i = 0; i < subject.group->consumer_count; i++)
-            forget_pending(x, &subject, subject.group->consumers[i]);
-        xstream_group_destroy(stream, x->argv[3]);
+        xstream_group_destroy(xstream_edit(&subject.value), x->argv[3]);
         subject_store(x, &subject, "DESTROY", "xgroup-destroy", x->argv + 3, 1);
     }
     reply_integer(x->reply, subject.group != NULL);
@@ -184,6 +174,13 @@ static void xgroup_createconsumer_command(struct execution *x)
     if (is_new)
         subject_store(x, &subject, "CREATECONSUMER", "xgroup-createconsumer", x->argv + 3, 2);
     reply_integer(x->reply, is_new);
+}
+
+/* What is pending for a consumer that goes, a few at a time; to others it is one change. */
+static void forget_pending(struct execution *x, struct subject *subject, struct xstream_consumer *consumer)
+{
+    while (xstream_consumer_forget(xstream_edit(&subject->value), subject->group, consumer, FORGOTTEN_AT_ONCE))
+        execution_breathe_out(x);
 }
 
 static void xgroup_delconsumer_command(struct execution *x)
@@ -240,8 +237,10 @@ static void xack_command(struct execution *x)
     for (size_t i = 3; group && i < x->argc; i++)
         if (!arg_stream_id(x, x->argv[i], 0, &id))
             return;
-    for (size_t i = 3; group && i < x->argc; i++)
+    for (size_t i = 3; group && i < x->argc; i++) {
         acknowledged += stream_id_parse(x->argv[i], 0, &id) && xstream_pending_remove(xstream_edit(&value), group, id);
+        execution_breathe(x);
+    }
     if (acknowledged > 0) {
         keyspace_written_unwatched(x->keyspace, key, entry);
         stage_change_with(x, key, false, "XACK", &group->name, 1, x->argv + 3, x->argc - 3, 1);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* XINFO: what a stream, its groups and their consumers are like. */
 #include "command/args.h"
+#include "command/claims.h"
 #include "command/effects.h"
 #include "command/stream_commands.h"
 #include "resp/error_text.h"
@@ -148,6 +149,15 @@ static void reply_full(struct reply *reply, const struct xstream *stream, uint64
         reply_full_group(reply, stream, stream->groups[i], limit);
 }
 
+/* About so many entries and consumers are told. */
+static size_t full_work(const struct xstream *stream, uint64_t limit)
+{
+    size_t work = limited(stream->length, limit);
+    for (size_t i = 0; i < stream->group_count; i++)
+        work += limited(stream->groups[i]->pending.count, limit) + stream->groups[i]->consumer_count;
+    return work;
+}
+
 /* FULL [COUNT n], or nothing. */
 static bool parse_full(struct execution *x, bool *is_full, int64_t *limit)
 {
@@ -174,6 +184,7 @@ static void xinfo_stream_command(struct execution *x)
         return;
     const struct xstream *stream = xstream_of(&value);
     if (is_full) {
+        execution_let_go(x, full_work(stream, (uint64_t)limit));
         reply_full(x->reply, stream, (uint64_t)limit);
         return;
     }

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "command/args.h"
 #include "command/blocked.h"
+#include "command/claims.h"
 #include "command/effects.h"
 #include "command/stream_commands.h"
 #include "resp/error_text.h"
@@ -229,6 +230,7 @@ static void reply_new(struct reading *reading, struct source *source, struct xst
         }
         if (++replied == reading->count)
             break;
+        execution_breathe(x);
     }
     reply_deferred_array(x->reply, handle, replied);
     stream_stage_claims(x, source->key, source->group, consumer->name, (const struct stream_id *)given.data,
@@ -269,6 +271,7 @@ static void reply_history(struct reading *reading, struct source *source, struct
         }
         if (++replied == reading->count)
             break;
+        execution_breathe(x);
     }
     reply_deferred_array(x->reply, handle, replied);
 }

@@ -77,13 +77,18 @@ def of_zset(n):
 
 
 def of_stream(n):
+    ids = ['%d-0' % i for i in range(10, 10 + 100 * (n // 1000), 100)]
     return (
         ('XADD', K, '*', 'field', 1), ('XRANGE', K, n // 2, '+', 'COUNT', 10), ('XDEL', K, '%d-0' % (n // 2)), ('XINFO', 'STREAM', K), ('XINFO', 'STREAM', K, 'FULL', 'COUNT', 10),
         [('XTRIM', T, 'MAXLEN', n // 2)], [('XTRIM', T, 'MAXLEN', '~', n // 2)], [('XTRIM', T, 'MINID', n // 2)], [('XADD', T, 'MAXLEN', 10, '*', 'f', 1)],
-        ('XGROUP', 'CREATE', K, 'g', 0), ('XREADGROUP', 'GROUP', 'g', 'c', 'COUNT', n // 2, 'STREAMS', K, '>'), ('XINFO', 'STREAM', K), ('XINFO', 'GROUPS', K), ('XPENDING', K, 'g'),
-        ('XPENDING', K, 'g', '-', '+', 10), ('XPENDING', K, 'g', 'IDLE', 100000000, '-', '+', 10), ('XPENDING', K, 'g', '-', '+', 10, 'absent'),
-        ('XAUTOCLAIM', K, 'g', 'd', 100000000, 0, 'COUNT', 100), ('XACK', K, 'g', '7-0'), ('SAVE',), ('XGROUP', 'CREATECONSUMER', K, 'g', 'd'),
-        [('XGROUP', 'DELCONSUMER', T, 'g', 'c')], [('XGROUP', 'DESTROY', T, 'g')])
+        ('XGROUP', 'CREATE', K, 'g', 0), ('XREADGROUP', 'GROUP', 'g', 'c', 'COUNT', n, 'STREAMS', K, '>'), ('XINFO', 'STREAM', K), ('XINFO', 'GROUPS', K), ('XPENDING', K, 'g'),
+        ('XPENDING', K, 'g', '-', '+', 10), ('XPENDING', K, 'g', 'IDLE', 100000000, '-', '+', 10), ('XPENDING', K, 'g', 'IDLE', 100000000, '-', '+', 10, 'c'),
+        ('XPENDING', K, 'g', '-', '+', 10, 'absent'), ('XINFO', 'STREAM', K, 'FULL', 'COUNT', n // 10),
+        ('XREADGROUP', 'GROUP', 'g', 'c', 'COUNT', 10, 'STREAMS', K, n // 2), ('XAUTOCLAIM', K, 'g', 'd', 100000000, 0, 'COUNT', 100),
+        ('XAUTOCLAIM', K, 'g', 'd', 100000000, 0, 'COUNT', n // 10), ('XAUTOCLAIM', K, 'g', 'd', 0, 0, 'COUNT', n // 100, 'JUSTID'), ('XCLAIM', K, 'g', 'd', 100000000, *ids),
+        ('XCLAIM', K, 'g', 'd', 0, *ids, 'JUSTID'), ('XACK', K, 'g', '7-0'), ('SAVE',), [('XACK', T, 'g', *ids)], [('XDEL', T, *ids)], [('XDELEX', T, 'DELREF', 'IDS', len(ids), *ids)],
+        [('XACKDEL', T, 'g', 'IDS', len(ids), *ids)], [('XTRIM', T, 'MAXLEN', n // 2)], ('XSETID', K, '%d-0' % (2 * 10 ** 12)), ('XGROUP', 'SETID', K, 'g', n // 2),
+        ('XGROUP', 'CREATECONSUMER', K, 'g', 'e'), [('XGROUP', 'DELCONSUMER', T, 'g', 'c')], [('XGROUP', 'DESTROY', T, 'g')])
 
 
 def of_string(n):
