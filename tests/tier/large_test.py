@@ -16,7 +16,13 @@ def pairs(begin, form):
 
 
 APPEND = "for i = 1, ARGV[1] do redis.call('XADD', KEYS[1], '*', 'field', i) end"
+# Each entry is read by both groups, and pending for one of seven consumers.
+READ_BY_GROUPS = """for g = 1, 2 do redis.pcall('XGROUP', 'CREATE', KEYS[1], 'g' .. g, 0, 'MKSTREAM') end
+for i = ARGV[1] + 1, ARGV[1] + ARGV[2] do redis.call('XADD', KEYS[1], i .. '-0', 'field', i) end
+for g = 1, 2 do for i = 1, ARGV[2], 50 do
+  redis.call('XREADGROUP', 'GROUP', 'g' .. g, 'c' .. i % 7, 'COUNT', 50, 'STREAMS', KEYS[1], '>') end end"""
 GROW = {
+    'groups': lambda i: ('EVAL', READ_BY_GROUPS, 1, 'large:groups', i, BATCH),
     'stream': lambda i: ('EVAL', APPEND, 1, 'large:stream', BATCH),
     'set': lambda i: ('SADD', 'large:set', *['member:%d' % n for n in range(i, i + BATCH)]),
     'hash': lambda i: ('HSET', 'large:hash', *pairs(i, lambda n: ('field:%d' % n, n))),
@@ -26,6 +32,13 @@ GROW = {
 }
 # What changes each while it is written; n counts up.
 CHANGE = {
+    'groups': lambda n: (('XACK', 'large:groups', 'g1', '%d-0' % (n * 7919 % COUNT)), ('XADD', 'large:groups', '*', 'new', n),
+                         ('XCLAIM', 'large:groups', 'g2', 'd%d' % (n % 50), 0, *['%d-0' % ((n + i) * 31 % COUNT) for i in range(20)]),
+                         ('XREADGROUP', 'GROUP', 'g1', 'c%d' % (n % 9), 'COUNT', 5, 'STREAMS', 'large:groups', '>'),
+                         ('XREADGROUP', 'GROUP', 'g2', 'c%d' % (n % 7), 'COUNT', 5, 'STREAMS', 'large:groups', n * 100 % COUNT),
+                         ('XGROUP', 'CREATE', 'large:groups', 'h%d' % n, '0'), ('XGROUP', 'DESTROY', 'large:groups', 'h%d' % (n - 20)),
+                         ('XREADGROUP', 'GROUP', 'h%d' % n, 'c', 'COUNT', 500, 'STREAMS', 'large:groups', '>'),
+                         ('XGROUP', 'DELCONSUMER', 'large:groups', 'g2', 'd%d' % (n * 7 % 50))),
     'stream': lambda n: (('XADD', 'large:stream', '*', 'new', n), ('XTRIM', 'large:stream', 'MAXLEN', COUNT - n * 100)),
     'set': lambda n: (('SADD', 'large:set', 'more:%d' % n), ('SREM', 'large:set', 'member:%d' % (n * 7919 % COUNT))),
     'hash': lambda n: (('HSET', 'large:hash', 'field:%d' % (n * 7919 % COUNT), 'new', 'more:%d' % n, n),
@@ -44,8 +57,22 @@ def grow(client, kinds=GROW):
         client.pipeline([GROW[kind](i) for i in range(0, COUNT, BATCH)])
 
 
+def named(flat):
+    return dict(zip(flat[::2], flat[1::2]))
+
+
+def groups(client, key='large:groups'):
+    """All of a stream but how it is stored, and when consumers were seen."""
+    stream = named(client('XINFO', 'STREAM', key, 'FULL', 'COUNT', 0))
+    told = [stream[name] for name in (b'length', b'last-generated-id', b'max-deleted-entry-id', b'entries-added', b'entries')]
+    for group in map(named, stream[b'groups']):
+        told.append([group[name] for name in (b'name', b'last-delivered-id', b'entries-read', b'pel-count', b'pending')])
+        told.append([(consumer[b'name'], consumer[b'pel-count'], consumer[b'pending']) for consumer in map(named, group[b'consumers'])])
+    return told
+
+
 def contents(client):
-    told = {}
+    told = {'groups': groups(client)}
     for kind, (name, *rest) in READ.items():
         found = client(name, 'large:' + kind, *rest)
         if kind in ('hash', 'timed'):
@@ -135,3 +162,53 @@ def test_keys_may_go_and_change_their_names_while_their_values_are_written(own_s
             assert client('SCARD', 'large:set') == COUNT + 1
             assert client('SISMEMBER', 'large:set', 'new') == 1
             assert client('DBSIZE') == 1
+
+
+def test_groups_and_consumers_may_go_while_they_are_written(own_server):
+    """What is written is of before; what is read afterwards is what was done."""
+    def change(client, turn):
+        consumers = ['c%d' % i for i in range(7)]
+        client.pipeline([('XGROUP', 'DELCONSUMER', 'large:groups', 'g1', name) for name in consumers[:turn + 1]])
+        if turn == 1:
+            client.ok('RENAME', 'large:groups', 'renamed:groups')
+            assert client('COPY', 'renamed:groups', 'large:groups') == 1
+        if turn == 2:
+            assert client('XGROUP', 'DESTROY', 'large:groups', 'g1') == 1
+            client.ok('XGROUP', 'CREATE', 'large:groups', 'g1', 0)
+        client('XREADGROUP', 'GROUP', 'g1', 'c1', 'COUNT', 1000, 'STREAMS', 'large:groups', '>')
+        client('XAUTOCLAIM', 'large:groups', 'g2', 'other', 0, COUNT // 2, 'COUNT', 3000, 'JUSTID')
+
+    with own_server(maxmemory='2gb') as server:
+        with server.client(timeout=600) as client, server.client(timeout=600) as other:
+            for turn in range(3):
+                client('DEL', 'large:groups')
+                grow(client, ('groups',))
+                other.send('SAVE')
+                change(client, turn)
+                assert other.read() == 'OK'
+                assert client('SAVE') == 'OK'
+            before = groups(client), groups(client, 'renamed:groups')
+        server.kill()
+        server.start()
+        with server.client(timeout=600) as client:
+            assert (groups(client), groups(client, 'renamed:groups')) == before
+            client('XGROUP', 'DESTROY', 'large:groups', 'g2')
+            client('XGROUP', 'DELCONSUMER', 'large:groups', 'g1', 'c1')
+            assert client('SAVE') == 'OK'
+            before = groups(client)
+        server.stop()
+        server.start()
+        with server.client(timeout=600) as client:
+            assert groups(client) == before
+
+
+def test_a_group_goes_at_once_however_much_is_pending(own_server):
+    with own_server(maxmemory='2gb') as server, server.client(timeout=600) as client:
+        grow(client, ('groups',))
+        bytes_before = client('MEMORY', 'USAGE', 'large:groups')
+        assert client('XGROUP', 'DESTROY', 'large:groups', 'g1') == 1
+        assert client('XGROUP', 'DESTROY', 'large:groups', 'g2') == 1
+        assert client('MEMORY', 'USAGE', 'large:groups') < bytes_before - 2 * COUNT * 60
+        assert client('XINFO', 'GROUPS', 'large:groups') == []
+        client.ok('XGROUP', 'CREATE', 'large:groups', 'g1', 0)
+        assert client('XPENDING', 'large:groups', 'g1')[0] == 0
