@@ -191,7 +191,7 @@ static void claim(struct claiming *claiming, struct stream_id id)
         deliveries = (uint64_t)claiming->deliveries;
     else if (!claiming->just_ids)
         deliveries++;
-    xstream_pending_set(claiming->group, id, pending, claiming->delivered_ms, deliveries);
+    xstream_pending_set(claiming->stream, claiming->group, id, pending, claiming->delivered_ms, deliveries);
     claiming->consumer->active_ms = x->now_ms;
     stream_stage_claims(x, &x->keys[0], claiming->group, claiming->consumer->name, &id, 1, pending->delivered_ms,
                         pending->deliveries);
@@ -280,7 +280,7 @@ static void xclaim_command(struct execution *x)
         return;
     claiming_begin(&claiming);
     if (stream_id_compare(last_id, claiming.group->last_id) > 0) {
-        claiming.group->last_id = last_id;
+        xstream_group_set_position(claiming.stream, claiming.group, last_id, claiming.group->entries_read);
         stream_stage_group_position(x, &x->keys[0], claiming.group);
     }
     size_t handle = reply_deferred_begin(x->reply);

@@ -86,8 +86,7 @@ static bool apply_position(struct object *value, const struct bytes *words, bool
     struct xstream_group *group = group_of(value, words[0]);
     if (!group)
         return false;
-    group->last_id = id;
-    group->entries_read = entries_read;
+    xstream_group_set_position(xstream_edit(value), group, id, entries_read);
     return true;
 }
 
@@ -146,7 +145,7 @@ static bool apply_xclaim(struct object *value, struct buffer *room, const struct
         if (!good_id(*word, &id))
             return false;
         struct xstream_pending *pending = xstream_pending_give(xstream_edit(value), group, id, consumer);
-        xstream_pending_set(group, id, pending, delivered_ms, deliveries);
+        xstream_pending_set(xstream_edit(value), group, id, pending, delivered_ms, deliveries);
     }
     return true;
 }

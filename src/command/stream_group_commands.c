@@ -145,8 +145,7 @@ static void xgroup_setid_command(struct execution *x)
     if (!parse_options(x, false, &options) || !subject_find_group(x, &subject) ||
         !parse_position(x, false, xstream_of(&subject.value), &id))
         return;
-    subject.group->last_id = id;
-    subject.group->entries_read = options.entries_read;
+    xstream_group_set_position(xstream_edit(&subject.value), subject.group, id, options.entries_read);
     subject_written(x, &subject);
     stream_stage_group_position(x, &x->keys[0], subject.group);
     notify(x, NOTIFY_STREAM, "xgroup-setid", &x->keys[0]);

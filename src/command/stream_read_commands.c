@@ -193,22 +193,23 @@ static bool source_has_news(struct source *source)
 
 /* ---- XREADGROUP ---- */
 
-static void group_advance(const struct xstream *stream, struct xstream_group *group, struct stream_id id)
+static void group_advance(struct xstream *stream, struct xstream_group *group, struct stream_id id)
 {
     if (stream_id_compare(id, group->last_id) <= 0)
         return;
-    if (group->entries_read != XSTREAM_ENTRIES_READ_UNKNOWN && !xstream_has_gap_after(stream, id))
-        group->entries_read += group->entries_read < INT64_MAX;
+    int64_t read = group->entries_read;
+    if (read != XSTREAM_ENTRIES_READ_UNKNOWN && !xstream_has_gap_after(stream, id))
+        read += read < INT64_MAX;
     else if (stream->entries_added > 0)
-        group->entries_read = xstream_estimate_read(stream, id);
-    group->last_id = id;
+        read = xstream_estimate_read(stream, id);
+    xstream_group_set_position(stream, group, id, read);
 }
 
 static void give(struct execution *x, struct xstream *stream, struct source *source, struct xstream_consumer *consumer,
                  struct stream_id id)
 {
     struct xstream_pending *pending = xstream_pending_give(stream, source->group, id, consumer);
-    xstream_pending_set(source->group, id, pending, x->now_ms, 1);
+    xstream_pending_set(stream, source->group, id, pending, x->now_ms, 1);
 }
 
 static void reply_new(struct reading *reading, struct source *source, struct xstream_consumer *consumer)
@@ -257,7 +258,7 @@ static bool reply_pending(struct execution *x, const struct xstream *stream, str
 static void reply_history(struct reading *reading, struct source *source, struct xstream_consumer *consumer)
 {
     struct execution *x = reading->x;
-    const struct xstream *stream = xstream_of(&source->value);
+    struct xstream *stream = xstream_edit(&source->value);
     struct stream_id first = source->after;
     size_t handle = reply_deferred_begin(x->reply), replied = 0;
     bool has_more = stream_id_increment(&first);
@@ -266,7 +267,7 @@ static void reply_history(struct reading *reading, struct source *source, struct
         struct xstream_pending *pending = id_place_value(place);
         struct stream_id id = id_place_id(place);
         if (reply_pending(x, stream, id)) {
-            xstream_pending_set(source->group, id, pending, x->now_ms, pending->deliveries + 1);
+            xstream_pending_set(stream, source->group, id, pending, x->now_ms, pending->deliveries + 1);
             stream_stage_claims(x, source->key, source->group, consumer->name, &id, 1, x->now_ms, pending->deliveries);
         }
         if (++replied == reading->count)

@@ -216,7 +216,7 @@ struct xstream_consumer *stream_consumer_required(struct execution *x, const str
 {
     struct xstream_consumer *consumer = xstream_consumer_find(group, name);
     if (consumer) {
-        xstream_consumer_seen(group, consumer, x->now_ms);
+        xstream_consumer_seen(stream, group, consumer, x->now_ms);
         return consumer;
     }
     const struct bytes words[] = {group->name, name};

@@ -8,6 +8,12 @@
 #include "object/member_table.h"
 #include "object/object_capture.h"
 
+/* How far a walk in the order of names has come. */
+struct name_cursor {
+    bool is_set; /* else nothing was passed */
+    struct buffer name;
+};
+
 struct object_capture {
     _Atomic(void *) home;
     struct object value;
@@ -20,8 +26,9 @@ struct object_capture {
     struct member_table ahead; /* names that the walk is to pass over: written before, or new */
     struct buffer written;     /* what was written before, for the next step; of streams, what follows the nodes */
 
+    uint64_t id; /* of all captures ever; of lists and streams */
+
     /* of lists: list_capture.c */
-    uint64_t id;
     struct list_node *next;  /* nodes before it are written */
     struct list_chain after; /* as they were, what stood behind the last node */
 
@@ -29,8 +36,10 @@ struct object_capture {
     struct stream_id next_id, last_id; /* nodes from the one to the other are not written */
     struct id_tree aside;              /* nodes that are written instead of those of the stream */
     size_t aside_bytes;
-    struct captured_group **groups; /* the last one first */
-    size_t groups_left;             /* those that are not written yet */
+    size_t groups_left; /* those that are not written yet */
+    struct name_cursor group_names;
+    struct captured_group *present; /* in the midst of it */
+    struct captured_group *gone;    /* have left the stream */
 };
 
 /* The table of a large set, hash or sorted set. */

@@ -72,9 +72,7 @@ void list_capture_removed(struct object_capture *capture, struct list_node *node
 
 void list_capture_begin(struct object_capture *capture, struct buffer *out)
 {
-    static _Atomic uint64_t ids;
     const struct list_body *body = capture->value.body;
-    capture->id = atomic_fetch_add(&ids, 1) + 1;
     capture->next = body->head;
     capture->left = body->nodes;
     *buffer_reserve(out, 1) = RDB_TYPE_LIST_QUICKLIST_2;

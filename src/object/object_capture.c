@@ -59,8 +59,10 @@ bool object_capture_suits(const struct object *object)
 
 struct object_capture *object_capture_begin(const struct object *object, struct buffer *out)
 {
+    static _Atomic uint64_t ids;
     struct object_capture *capture = memory_allocate_zeroed(sizeof(*capture));
     capture->value = *object;
+    capture->id = atomic_fetch_add(&ids, 1) + 1;
     if (object->type == OBJECT_LIST)
         list_capture_begin(capture, out);
     else if (object->type == OBJECT_STREAM)
@@ -92,7 +94,7 @@ void object_capture_end(struct object_capture *capture)
     member_table_clear(&capture->ahead);
     id_tree_clear(&capture->aside, xstream_node_destroy);
     buffer_deinit(&capture->written);
-    memory_free(capture->groups);
+    buffer_deinit(&capture->group_names.name);
     memory_free(capture);
 }
 

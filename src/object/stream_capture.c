@@ -26,7 +26,7 @@ void stream_capture_note(struct object_capture *capture, struct stream_id id, co
 
 void stream_capture_begin(struct object_capture *capture, struct buffer *out)
 {
-    struct xstream *stream = capture->value.body;
+    const struct xstream *stream = stream_of(capture);
     struct id_place last = id_tree_last(&stream->nodes);
     capture->aside.account = &capture->aside_bytes;
     capture->is_walked = last.leaf == NULL;
@@ -38,9 +38,6 @@ void stream_capture_begin(struct object_capture *capture, struct buffer *out)
     rdb_write_length(out, stream->nodes.count);
     xstream_write_counts(&capture->written, stream);
     capture->groups_left = stream->group_count;
-    capture->groups = memory_allocate(stream->group_count * sizeof(*capture->groups) + 1);
-    for (size_t i = 0; i < stream->group_count; i++)
-        capture->groups[stream->group_count - 1 - i] = captured_group_begin(stream->groups[i]);
 }
 
 static void write_node(struct object_capture *capture, struct stream_id id, const struct xstream_node *node,
@@ -85,7 +82,5 @@ bool stream_capture_step(struct object_capture *capture, size_t bytes, struct bu
     buffer_append_bytes(out, buffer_bytes(&capture->written));
     capture->written.length = 0;
     size_t left = out->length < end ? end - out->length : 0;
-    while (left > 0 && capture->groups_left > 0)
-        capture->groups_left -= captured_group_step(capture->groups[capture->groups_left - 1], &left, out);
-    return capture->groups_left > 0;
+    return left == 0 || !stream_capture_groups_step(capture, &left, out);
 }

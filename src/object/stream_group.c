@@ -62,6 +62,13 @@ bool xstream_names_sort(void *items, size_t count)
     return is_good;
 }
 
+size_t xstream_names_after(const void *items, size_t count, struct bytes name)
+{
+    bool found;
+    size_t at = find_name(items, count, name, &found);
+    return at + found;
+}
+
 static void remove_at(void **items, size_t *count, size_t at)
 {
     --*count;
@@ -90,8 +97,17 @@ static void account(struct xstream *stream, const struct xstream_group *group, s
 }
 
 /* G4 */
-static void pending_will_change(struct xstream_group *group, struct stream_id id, const struct xstream_pending *pending)
+static void group_will_change(struct xstream *stream, struct xstream_group *group)
 {
+    struct object_capture *capture = atomic_load_explicit(&stream->capture, memory_order_relaxed);
+    if (__builtin_expect(capture != NULL, 0))
+        stream_capture_note_group(capture, group);
+}
+
+static void pending_will_change(struct xstream *stream, struct xstream_group *group, struct stream_id id,
+                                const struct xstream_pending *pending)
+{
+    group_will_change(stream, group);
     if (__builtin_expect(group->captured != NULL, 0))
         captured_group_note(group->captured, id, pending);
 }
@@ -114,6 +130,7 @@ static struct xstream_group *group_insert(struct xstream *stream, size_t at, str
     group->entries_read = entries_read;
     group->pending.account = &group->bytes;
     group->bytes = named_bytes(sizeof(*group), name);
+    group->captured_id = stream_capture_id(stream);
     stream->groups = insert_at(stream->groups, &stream->group_count, at, group);
     account(stream, group, 0);
     return group;
@@ -158,6 +175,14 @@ void xstream_group_free(struct xstream_group *group)
         group_free(group);
 }
 
+void xstream_group_set_position(struct xstream *stream, struct xstream_group *group, struct stream_id last_id,
+                                int64_t entries_read)
+{
+    group_will_change(stream, group);
+    group->last_id = last_id;
+    group->entries_read = entries_read;
+}
+
 bool xstream_group_destroy(struct xstream *stream, struct bytes name)
 {
     bool found;
@@ -167,9 +192,8 @@ bool xstream_group_destroy(struct xstream *stream, struct bytes name)
     struct xstream_group *group = stream->groups[at];
     remove_at((void **)stream->groups, &stream->group_count, at);
     stream->bytes -= group->bytes;
-    if (group->captured)
-        captured_group_keep(group->captured);
-    else
+    struct object_capture *capture = atomic_load_explicit(&stream->capture, memory_order_relaxed);
+    if (!capture || !stream_capture_keeps_group(capture, group))
         xstream_group_free(group);
     return true;
 }
@@ -197,6 +221,8 @@ static struct xstream_consumer *consumer_insert(struct xstream *stream, struct x
 {
     struct xstream_consumer *consumer = memory_allocate_zeroed(sizeof(*consumer));
     size_t before = group->bytes;
+    group_will_change(stream, group);
+    consumer->captured_id = stream_capture_id(stream);
     consumer->name = name_copy(name);
     consumer->seen_ms = now_ms;
     consumer->active_ms = -1;
@@ -221,8 +247,10 @@ struct xstream_consumer *xstream_consumer_append(struct xstream *stream, struct 
     return consumer_insert(stream, group, group->consumer_count, name, seen_ms);
 }
 
-void xstream_consumer_seen(struct xstream_group *group, struct xstream_consumer *consumer, int64_t now_ms)
+void xstream_consumer_seen(struct xstream *stream, struct xstream_group *group, struct xstream_consumer *consumer,
+                           int64_t now_ms)
 {
+    group_will_change(stream, group);
     if (__builtin_expect(group->captured != NULL, 0))
         captured_group_note_seen(group->captured, consumer);
     consumer->seen_ms = now_ms;
@@ -241,6 +269,7 @@ void xstream_consumer_destroy(struct xstream *stream, struct xstream_group *grou
     bool found;
     size_t at = find_name((void *const *)group->consumers, group->consumer_count, consumer->name, &found);
     check(found && group->consumers[at] == consumer);
+    group_will_change(stream, group);
     xstream_consumer_forget(stream, group, consumer, SIZE_MAX);
     remove_at((void **)group->consumers, &group->consumer_count, at);
     size_t bytes = named_bytes(sizeof(*consumer), consumer->name);
@@ -262,7 +291,7 @@ struct xstream_pending *xstream_pending_give(struct xstream *stream, struct xstr
 {
     struct xstream_pending *pending = xstream_pending_find(group, id);
     size_t before = group->bytes;
-    pending_will_change(group, id, pending);
+    pending_will_change(stream, group, id, pending);
     if (pending == NULL) {
         pending = memory_allocate_zeroed(sizeof(*pending));
         group->bytes += sizeof(*pending);
@@ -278,10 +307,10 @@ struct xstream_pending *xstream_pending_give(struct xstream *stream, struct xstr
     return pending;
 }
 
-void xstream_pending_set(struct xstream_group *group, struct stream_id id, struct xstream_pending *pending,
-                         int64_t delivered_ms, uint64_t deliveries)
+void xstream_pending_set(struct xstream *stream, struct xstream_group *group, struct stream_id id,
+                         struct xstream_pending *pending, int64_t delivered_ms, uint64_t deliveries)
 {
-    pending_will_change(group, id, pending);
+    pending_will_change(stream, group, id, pending);
     pending->delivered_ms = delivered_ms;
     pending->deliveries = deliveries;
 }
@@ -317,10 +346,11 @@ bool xstream_pending_own(struct xstream *stream, struct xstream_group *group, st
 bool xstream_pending_remove(struct xstream *stream, struct xstream_group *group, struct stream_id id)
 {
     size_t before = group->bytes;
+    group_will_change(stream, group);
     struct xstream_pending *pending = id_tree_remove(&group->pending, id);
     if (pending == NULL)
         return false;
-    pending_will_change(group, id, pending);
+    pending_will_change(stream, group, id, pending);
     id_tree_remove(&pending->consumer->pending, id);
     group->bytes -= sizeof(*pending);
     account(stream, group, before);
@@ -380,7 +410,7 @@ static void copy_group(const struct xstream_group *group, struct xstream *to)
         for (struct id_place place = id_tree_first(&consumer->pending); place.leaf; place = id_place_next(place)) {
             const struct xstream_pending *pending = id_place_value(place);
             struct xstream_pending *given = xstream_pending_give(to, copied, id_place_id(place), holder);
-            xstream_pending_set(copied, id_place_id(place), given, pending->delivered_ms, pending->deliveries);
+            xstream_pending_set(to, copied, id_place_id(place), given, pending->delivered_ms, pending->deliveries);
         }
     }
 }

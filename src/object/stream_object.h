@@ -96,33 +96,38 @@ struct xstream_consumer {
     struct id_tree pending; /* struct xstream_pending, which are also in the group's */
     /* private */
     struct captured_consumer *captured; /* NULL: a capture knows no more of it than stands here */
+    uint64_t captured_id;               /* the capture that has written it, or does not know it */
 };
 
 #define XSTREAM_ENTRIES_READ_UNKNOWN INT64_C(-1)
 
 struct xstream_group {
     struct bytes name;
-    struct stream_id last_id;
-    int64_t entries_read;   /* how many entries were ever added up to last_id, or XSTREAM_ENTRIES_READ_UNKNOWN */
-    struct id_tree pending; /* struct xstream_pending */
+    struct stream_id last_id; /* to be changed, as what follows, by xstream_group_set_position */
+    int64_t entries_read;     /* how many entries were ever added up to last_id, or XSTREAM_ENTRIES_READ_UNKNOWN */
+    struct id_tree pending;   /* struct xstream_pending */
     struct xstream_consumer **consumers; /* in order of their names */
     size_t consumer_count;
     /* private */
     size_t bytes;                    /* of all that the group owns, which are counted in the stream's, too */
-    struct captured_group *captured; /* told before what is pending changes; NULL: no capture has to write it */
+    struct captured_group *captured; /* told before the group changes; NULL: it was not yet, or has been written */
+    uint64_t captured_id;            /* the capture that has a record of it or has written it, or does not know it */
 };
 
 /* NULL where there is none, or, creating, where there is one. */
 struct xstream_group *xstream_group_find(const struct xstream *stream, struct bytes name);
 struct xstream_group *xstream_group_create(struct xstream *stream, struct bytes name, struct stream_id last_id,
                                            int64_t entries_read);
+void xstream_group_set_position(struct xstream *stream, struct xstream_group *group, struct stream_id last_id,
+                                int64_t entries_read);
 /* In constant time, and in the background if it is large. False if there is none. */
 bool xstream_group_destroy(struct xstream *stream, struct bytes name);
 
 struct xstream_consumer *xstream_consumer_find(const struct xstream_group *group, struct bytes name);
 struct xstream_consumer *xstream_consumer_create(struct xstream *stream, struct xstream_group *group, struct bytes name,
                                                  int64_t now_ms);
-void xstream_consumer_seen(struct xstream_group *group, struct xstream_consumer *consumer, int64_t now_ms);
+void xstream_consumer_seen(struct xstream *stream, struct xstream_group *group, struct xstream_consumer *consumer,
+                           int64_t now_ms);
 /* Drops at most so many of its pending entries; whether there are more. */
 bool xstream_consumer_forget(struct xstream *stream, struct xstream_group *group, struct xstream_consumer *consumer,
                              size_t most);
@@ -133,8 +138,8 @@ struct xstream_pending *xstream_pending_find(const struct xstream_group *group, 
 /* Makes the entry pending for the consumer, and takes it from another. It keeps its time and count, or has zeros. */
 struct xstream_pending *xstream_pending_give(struct xstream *stream, struct xstream_group *group, struct stream_id id,
                                              struct xstream_consumer *consumer);
-void xstream_pending_set(struct xstream_group *group, struct stream_id id, struct xstream_pending *pending,
-                         int64_t delivered_ms, uint64_t deliveries);
+void xstream_pending_set(struct xstream *stream, struct xstream_group *group, struct stream_id id,
+                         struct xstream_pending *pending, int64_t delivered_ms, uint64_t deliveries);
 /* False if it was not pending. */
 bool xstream_pending_remove(struct xstream *stream, struct xstream_group *group, struct stream_id id);
 

@@ -20,6 +20,8 @@ struct xstream_group *xstream_group_append(struct xstream *stream, struct bytes 
 struct xstream_consumer *xstream_consumer_append(struct xstream *stream, struct xstream_group *group, struct bytes name,
                                                  int64_t seen_ms);
 bool xstream_names_sort(void *items, size_t count) MUST_USE;
+/* The index of the first group or consumer whose name is after this one. */
+size_t xstream_names_after(const void *items, size_t count, struct bytes name);
 
 /* For decoding, where pending entries come before those who hold them. False if it is pending already. */
 bool xstream_pending_put(struct xstream *stream, struct xstream_group *group, struct stream_id id, int64_t delivered_ms,
@@ -40,19 +42,21 @@ void stream_capture_note(struct object_capture *capture, struct stream_id id, co
 
 /* ---- groups under capture: stream_group_capture.c ---- */
 
-/* What the capture has to write of a group that is as it is now; told by the group until it is written. */
-struct captured_group *captured_group_begin(struct xstream_group *group);
-/* Writes until so many bytes are left of '*bytes', which is none, or all of the group is written. True if it is: then it has
- * freed itself. */
-bool captured_group_step(struct captured_group *captured, size_t *bytes, struct buffer *out);
+/* The id of the stream's capture; 0 if there is none. */
+uint64_t stream_capture_id(const struct xstream *stream);
+/* The group, or something of it, is about to change: from now on there is a record of it, unless it is new or written. */
+void stream_capture_note_group(struct object_capture *capture, struct xstream_group *group);
+/* The group leaves its stream. Whether the capture, which has still to write it, frees it. */
+bool stream_capture_keeps_group(struct object_capture *capture, struct xstream_group *group);
+/* Writes until so many bytes are left of '*bytes', which is none, or all groups are written. True if they are. */
+bool stream_capture_groups_step(struct object_capture *capture, size_t *bytes, struct buffer *out);
 
-/* A pending entry is about to change or to be dropped, or (NULL) to be added under this id. */
+/* A pending entry of a group with a record is about to change or to be dropped, or (NULL) to be added under this id. */
 void captured_group_note(struct captured_group *captured, struct stream_id id, const struct xstream_pending *pending);
 /* A consumer is about to be seen. */
 void captured_group_note_seen(struct captured_group *captured, struct xstream_consumer *consumer);
-/* Whether a consumer that has left the group, or the group that has left its stream, is to be freed by the capture. */
+/* A consumer leaves its group. Whether the capture frees it. */
 bool captured_group_keeps_consumer(struct captured_group *captured, struct xstream_consumer *consumer);
-void captured_group_keep(struct captured_group *captured);
 
 /* ---- parts of a payload ---- */
 

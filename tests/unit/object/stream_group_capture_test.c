@@ -64,7 +64,7 @@ static void give(struct story *story, struct xstream_group *group, size_t consum
 {
     struct xstream_pending *pending =
         xstream_pending_give(story->stream, group, id, consumer_of(story, group, consumer));
-    xstream_pending_set(group, id, pending, (int64_t)below(story, 100000), below(story, 100));
+    xstream_pending_set(story->stream, group, id, pending, (int64_t)below(story, 100000), below(story, 100));
 }
 
 /* As who reads his history does, without asking by the id. */
@@ -72,7 +72,8 @@ static void redeliver(struct story *story, struct xstream_group *group, size_t c
 {
     struct id_place place = id_tree_ceiling(&consumer_of(story, group, consumer)->pending, random_id(story));
     if (place.leaf)
-        xstream_pending_set(group, id_place_id(place), id_place_value(place), (int64_t)below(story, 100000), 200);
+        xstream_pending_set(story->stream, group, id_place_id(place), id_place_value(place),
+                            (int64_t)below(story, 100000), 200);
 }
 
 /* Ids that are there are changed or taken from whoever has them, others come in the middle. */
@@ -97,8 +98,7 @@ static void edit(struct story *story)
         xstream_consumer_create(story->stream, group, bytes_of(text, strlen(text)), 5);
         break;
     case 5:
-        group->last_id = random_id(story);
-        group->entries_read++;
+        xstream_group_set_position(story->stream, group, random_id(story), group->entries_read + 1);
         break;
     default:
         if (below(story, 4) > 0)
@@ -108,7 +108,8 @@ static void edit(struct story *story)
         else if (below(story, 3) > 0)
             xstream_pending_remove(story->stream, group, random_id(story));
         else
-            xstream_consumer_seen(group, consumer_of(story, group, consumer), (int64_t)below(story, 100000));
+            xstream_consumer_seen(story->stream, group, consumer_of(story, group, consumer),
+                                  (int64_t)below(story, 100000));
     }
 }
 
@@ -134,12 +135,25 @@ static bool capture_step(struct story *story, size_t bytes)
     return object_capture_step(story->capture, bytes, &story->captured);
 }
 
-/* The order of what is written is that of the stream, so that not a byte differs. */
+/* As it is written in one piece: groups and consumers that have left stand elsewhere in what was captured. */
+static void encode_anew(struct buffer *payload)
+{
+    struct object object;
+    struct buffer scratch = {0};
+    assert_int_equal(codec_decode(buffer_bytes(payload), &scratch, &object), STATUS_OK);
+    payload->length = 0;
+    codec_encode(&object, payload);
+    object_release(&object);
+    buffer_deinit(&scratch);
+}
+
 static void capture_end(struct story *story)
 {
     while (capture_step(story, 3000))
         ;
     object_capture_end(story->capture);
+    assert_int_equal(story->captured.length, story->before.length);
+    encode_anew(&story->captured);
     assert_true(bytes_equal(buffer_bytes(&story->captured), buffer_bytes(&story->before)));
 }
 
@@ -244,6 +258,31 @@ static void all_consumers_may_go_and_come_again_at_any_step(void **state)
     }
 }
 
+/* None of it is looked at before it is its turn. */
+static void many_groups_of_many_consumers_come_and_go(void **state)
+{
+    (void)state;
+    struct story story;
+    grow(&story);
+    for (size_t i = 0; i < 3000; i++)
+        give(&story, group_of(&story, i), i % 3, random_id(&story));
+    for (size_t i = 0; i < 3000; i++)
+        give(&story, group_of(&story, 1), i, random_id(&story));
+    capture_begin(&story);
+    do {
+        struct xstream_group *first = group_of(&story, 1), *other = group_of(&story, below(&story, 4000));
+        give(&story, other, below(&story, 4), random_id(&story));
+        xstream_consumer_destroy(story.stream, first, consumer_of(&story, first, below(&story, 4000)));
+        assert_true(xstream_group_destroy(story.stream, group_of(&story, 2 + below(&story, 4000))->name));
+        give(&story, group_of(&story, 1), below(&story, 6000), random_id(&story));
+    } while (capture_step(&story, 400));
+    object_capture_end(story.capture);
+    encode_anew(&story.captured);
+    assert_true(bytes_equal(buffer_bytes(&story.captured), buffer_bytes(&story.before)));
+    assert_nothing_is_captured(&story);
+    finish(&story);
+}
+
 static void a_stream_that_is_deleted_is_written_to_its_end(void **state)
 {
     (void)state;
@@ -309,6 +348,7 @@ int main(void)
         cmocka_unit_test(groups_are_written_as_they_were_at_the_begin),
         cmocka_unit_test(all_groups_may_go_at_any_step),
         cmocka_unit_test(all_consumers_may_go_and_come_again_at_any_step),
+        cmocka_unit_test(many_groups_of_many_consumers_come_and_go),
         cmocka_unit_test(a_stream_that_is_deleted_is_written_to_its_end),
         cmocka_unit_test(a_step_is_as_long_as_asked_for),
         cmocka_unit_test(bytes_are_those_of_what_is_there),

@@ -292,7 +292,7 @@ static void give_some(struct story *story, struct xstream *stream, struct xstrea
         assert_null(xstream_consumer_create(stream, group, name, 78));
         struct stream_id id = {random_below(&story->random, 300), random_below(&story->random, 2)};
         struct xstream_pending *pending = xstream_pending_give(stream, group, id, consumer);
-        xstream_pending_set(group, id, pending, 5, pending->deliveries + 1);
+        xstream_pending_set(stream, group, id, pending, 5, pending->deliveries + 1);
         assert_ptr_equal(xstream_pending_find(group, id), pending);
         assert_ptr_equal(id_tree_find(&consumer->pending, id), pending);
         if (i % 3 == 0) {
