@@ -130,7 +130,7 @@ static bool may_follow(struct execution *x)
 
 static bool is_id(struct bytes word, const char *id)
 {
-    return word.length == strlen(id) && strncasecmp(word.data, id, word.length) == 0;
+    return word.length > 0 && word.length == strlen(id) && strncasecmp(word.data, id, word.length) == 0;
 }
 
 /* PSYNC id offset FAILOVER: the primary hands over to this node, and follows it from then on. False: an error was replied, or

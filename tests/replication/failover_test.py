@@ -257,5 +257,6 @@ def test_psync_failover_is_refused_by_a_primary_and_with_another_history(pair):
     primary, replica = pair
     assert primary.client()('PSYNC', 'x' * 40, 1, 'FAILOVER') == Error("ERR PSYNC FAILOVER can't be sent to a master.")
     assert replica.client()('PSYNC', 'x' * 40, 1, 'FAILOVER') == Error('ERR PSYNC FAILOVER replid must match my replid.')
+    follow(replica.client(), servers.free_port(), wait=False)
     assert replica.client()('PSYNC', '', 1, 'FAILOVER') == Error('ERR PSYNC FAILOVER replid must match my replid.')
     assert info(replica.client())['role'] == 'slave'
