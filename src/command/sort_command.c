@@ -11,7 +11,7 @@
 #include "command/claims.h"
 #include "command/effects.h"
 #include "command/notify.h"
-#include "object/hash_object.h"
+#include "command/sort_lookup.h"
 #include "object/list_object.h"
 #include "object/string_object.h"
 #include "resp/error_text.h"
@@ -39,14 +39,8 @@ struct sorting {
     struct buffer texts;
     struct sort_item *items;
     size_t item_count, item_capacity;
-    struct buffer name, found; /* scratch */
-};
-
-/* Of BY or GET: the element takes the place of the first star, and what stands behind "->" is a field of a hash. */
-struct pattern {
-    struct bytes begin, end, field; /* field.data NULL: a string is meant */
-    bool is_element;                /* "#" */
-    bool has_star;                  /* without one it leads nowhere */
+    size_t skipped, wanted; /* elements in front of those that are taken, and how many are */
+    struct sort_lookup lookup;
 };
 
 /* ---- options ---- */
@@ -141,6 +135,10 @@ static bool sort_parse(struct sorting *sorting)
 static bool take_element(void *context, struct bytes element)
 {
     struct sorting *sorting = context;
+    if (sorting->skipped > 0) {
+        sorting->skipped--;
+        return true;
+    }
     if (sorting->item_count == sorting->item_capacity) {
         sorting->item_capacity = sorting->item_capacity ? sorting->item_capacity * 2 : 64;
         sorting->items = memory_resize(sorting->items, sorting->item_capacity * sizeof(*sorting->items));
@@ -148,7 +146,7 @@ static bool take_element(void *context, struct bytes element)
     sorting->items[sorting->item_count++] =
         (struct sort_item){.element = sorting->texts.length, .element_length = element.length};
     buffer_append_bytes(&sorting->texts, element);
-    return true;
+    return sorting->item_count < sorting->wanted;
 }
 
 static struct bytes element_of(const struct sorting *sorting, const struct sort_item *item)
@@ -163,23 +161,6 @@ static struct bytes weight_of(const struct sorting *sorting, const struct sort_i
 
 /* ---- other keys ---- */
 
-static struct pattern pattern_of(struct bytes text)
-{
-    struct pattern pattern = {.is_element = bytes_equal(text, BYTES("#"))};
-    const char *star = memchr(text.data, '*', text.length);
-    if (!star)
-        return pattern;
-    pattern.has_star = true;
-    pattern.begin = bytes_of(text.data, (size_t)(star - text.data));
-    pattern.end = bytes_of(star + 1, text.length - pattern.begin.length - 1);
-    for (size_t i = 0; i + 2 < pattern.end.length && !pattern.field.data; i++)
-        if (pattern.end.data[i] == '-' && pattern.end.data[i + 1] == '>') {
-            pattern.field = bytes_of(pattern.end.data + i + 2, pattern.end.length - i - 2);
-            pattern.end.length = i;
-        }
-    return pattern;
-}
-
 /* Lets go of everything while the keys that BY and GET may mean stay as they are, or of the sort's own if these mean none. */
 static void let_go(struct sorting *sorting, size_t elements)
 {
@@ -188,7 +169,7 @@ static void let_go(struct sorting *sorting, size_t elements)
     size_t count = 0;
     for (size_t i = 2; i < x->argc; i++) {
         bool is_pattern = arg_is(x->argv[i], "BY") || arg_is(x->argv[i], "GET");
-        struct pattern pattern = is_pattern ? pattern_of(x->argv[i + 1]) : (struct pattern){0};
+        struct sort_pattern pattern = is_pattern ? sort_pattern_of(x->argv[i + 1]) : (struct sort_pattern){0};
         if (pattern.has_star)
             names[count++] = (struct name_claim){.begin = pattern.begin, .end = pattern.end, .db = x->db};
         i += sort_option_words(x->argv[i], sorting->readonly);
@@ -198,66 +179,6 @@ static void let_go(struct sorting *sorting, size_t elements)
     else if (elements >= CLAIMS_WORK_MIN)
         execution_let_go_of_all(x, names, count);
     memory_free(names);
-}
-
-/* The live entry at any key, brought to RAM if it is cold. */
-static struct entry *find_anywhere(struct execution *x, const struct key *key)
-{
-    uint64_t offset;
-    if (!keyspace_is_decided(x->keyspace, key) && keyspace_fetch(x->keyspace, key, &offset) != STATUS_OK)
-        return NULL;
-    if (!x->has_let_go)
-        return lookup_write(x, key);
-    struct entry *entry = keyspace_find(x->keyspace, key);
-    return entry && !entry_is_expired(entry, x->expiry_ms) ? entry : NULL;
-}
-
-/* What is at the key, in 'found', or a long string's block, which is the caller's then. */
-static bool look_at(struct sorting *sorting, const struct key *key, struct bytes field, struct block **block)
-{
-    const struct entry *entry = find_anywhere(sorting->x, key);
-    struct object value = entry ? entry_object(entry) : (struct object){0};
-    if (!entry || value.type != (field.data ? OBJECT_HASH : OBJECT_STRING))
-        return false;
-    if (field.data) {
-        struct hash_value found;
-        if (!hash_object_get(&value, field, sorting->x->expiry_ms, &found))
-            return false;
-        buffer_append_bytes(&sorting->found, found.bytes);
-    } else if (value.encoding == ENCODING_BLOCK) {
-        *block = block_acquire(value.block);
-    } else {
-        char digits[BYTES_INTEGER_MAX];
-        buffer_append_bytes(&sorting->found, string_object_bytes(&value, digits));
-    }
-    return true;
-}
-
-/* What the pattern, with the element in place of its star, leads to: appended to 'to', where nobody waits for it if that
- * has to move; false if there is no such thing. */
-static bool append_found(struct sorting *sorting, const struct pattern *pattern, struct bytes element,
-                         struct buffer *to)
-{
-    struct block *block = NULL;
-    struct buffer *name = &sorting->name;
-    if (pattern->is_element)
-        buffer_append_bytes(to, element);
-    if (!pattern->has_star)
-        return pattern->is_element;
-    name->length = sorting->found.length = 0;
-    buffer_reserve(name, 1);
-    buffer_append_bytes(name, pattern->begin);
-    buffer_append_bytes(name, element);
-    buffer_append_bytes(name, pattern->end);
-    struct key key = keyspace_key(sorting->x->keyspace, buffer_bytes(name), sorting->x->db);
-    execution_look_begin(sorting->x, &key);
-    bool is_found = look_at(sorting, &key, pattern->field, &block);
-    execution_look_end(sorting->x, &key);
-    if (is_found)
-        buffer_append_bytes(to, block ? bytes_of(block->data, block->length) : buffer_bytes(&sorting->found));
-    if (block)
-        block_release(block);
-    return is_found;
 }
 
 /* The same value may be found for any number of elements, so there is more of it than of what is sorted. Replies and
@@ -277,7 +198,7 @@ static bool found_fits(struct sorting *sorting, size_t bytes)
 static void find_weights(struct sorting *sorting)
 {
     struct buffer element = {0};
-    struct pattern pattern = pattern_of(sorting->by);
+    struct sort_pattern pattern = sort_pattern_of(sorting->by);
     size_t before = sorting->texts.length;
     for (size_t i = 0; i < sorting->item_count && found_fits(sorting, sorting->texts.length - before); i++) {
         struct sort_item *item = &sorting->items[i];
@@ -285,7 +206,7 @@ static void find_weights(struct sorting *sorting)
         buffer_reserve(&element, 1);
         buffer_append_bytes(&element, element_of(sorting, item));
         item->weight = sorting->texts.length;
-        item->has_weight = append_found(sorting, &pattern, buffer_bytes(&element), &sorting->texts);
+        item->has_weight = sort_lookup(&sorting->lookup, &pattern, buffer_bytes(&element), &sorting->texts);
         item->weight_length = sorting->texts.length - item->weight;
     }
     buffer_deinit(&element);
@@ -352,10 +273,35 @@ static void turn_items(struct sorting *sorting)
     }
 }
 
+/* LIMIT of so many elements. */
+static void apply_limit(const struct sorting *sorting, size_t elements, size_t *first, size_t *end)
+{
+    int64_t length = (int64_t)elements;
+    int64_t from = sorting->first < 0 ? 0 : sorting->first > length ? length : sorting->first;
+    int64_t count = sorting->count < 0 || sorting->count > length - from ? length - from : sorting->count;
+    *first = (size_t)from;
+    *end = (size_t)(from + count);
+}
+
+/* Of those that keep their order no more are copied than LIMIT lets through: it is done then. */
+static void take_limited(struct sorting *sorting, const struct object *collection)
+{
+    size_t elements = object_count(collection), first, end;
+    bool turns = sorting->descending && collection->type != OBJECT_SET;
+    apply_limit(sorting, elements, &first, &end);
+    sorting->skipped = turns ? elements - end : first;
+    sorting->wanted = end - first;
+    sorting->first = 0;
+    sorting->count = -1;
+    if (sorting->wanted > 0)
+        object_each(collection, take_element, sorting);
+    if (turns)
+        turn_items(sorting);
+}
+
 /* Gathers and sorts; false, and replied, if they cannot be compared. */
 static bool sort_items(struct sorting *sorting, const struct object *collection)
 {
-    object_each(collection, take_element, sorting);
     /* What has no order of its own gets one where it would be stored. */
     bool must_order = sorting->keeps_order && collection->type == OBJECT_SET && sorting->store.data;
     if (must_order) {
@@ -363,10 +309,11 @@ static bool sort_items(struct sorting *sorting, const struct object *collection)
         sorting->has_by = false;
     }
     if (sorting->keeps_order && !must_order) {
-        if (sorting->descending && collection->type != OBJECT_SET)
-            turn_items(sorting);
+        take_limited(sorting, collection);
         return true;
     }
+    sorting->wanted = SIZE_MAX;
+    object_each(collection, take_element, sorting);
     if (sorting->has_by)
         find_weights(sorting);
     if (sorting->is_refused || (!sorting->alpha && !find_scores(sorting)))
@@ -378,15 +325,6 @@ static bool sort_items(struct sorting *sorting, const struct object *collection)
 
 /* ---- the result ---- */
 
-static void apply_limit(const struct sorting *sorting, size_t *first, size_t *end)
-{
-    int64_t length = (int64_t)sorting->item_count;
-    int64_t from = sorting->first < 0 ? 0 : sorting->first > length ? length : sorting->first;
-    int64_t count = sorting->count < 0 || sorting->count > length - from ? length - from : sorting->count;
-    *first = (size_t)from;
-    *end = (size_t)(from + count);
-}
-
 /* Calls 'take' for every value of the result; has is false where GET found nothing. */
 static void each_result(struct sorting *sorting, void (*take)(void *context, bool has, struct bytes value),
                         void *context)
@@ -395,16 +333,16 @@ static void each_result(struct sorting *sorting, void (*take)(void *context, boo
     struct buffer found = {0};
     size_t first, end;
     buffer_reserve(&found, 1);
-    apply_limit(sorting, &first, &end);
+    apply_limit(sorting, sorting->item_count, &first, &end);
     for (size_t i = first; i < end; i++) {
         struct bytes element = element_of(sorting, &sorting->items[i]);
         if (sorting->gets == 0)
             take(context, true, element);
         for (size_t j = 2; j < x->argc && sorting->gets > 0; j++) {
             if (arg_is(x->argv[j], "GET")) {
-                struct pattern pattern = pattern_of(x->argv[j + 1]);
+                struct sort_pattern pattern = sort_pattern_of(x->argv[j + 1]);
                 found.length = 0;
-                bool has = append_found(sorting, &pattern, element, &found);
+                bool has = sort_lookup(&sorting->lookup, &pattern, element, &found);
                 take(context, has, buffer_bytes(&found));
             }
             j += sort_option_words(x->argv[j], sorting->readonly);
@@ -473,7 +411,7 @@ static void store_result(struct sorting *sorting)
 
 static void sort_generic(struct execution *x, bool readonly)
 {
-    struct sorting sorting = {.x = x, .readonly = readonly, .count = -1};
+    struct sorting sorting = {.x = x, .lookup.x = x, .readonly = readonly, .count = -1};
     if (!sort_parse(&sorting))
         return;
     struct entry *entry = lookup_read(x, &x->keys[0]);
@@ -487,7 +425,7 @@ static void sort_generic(struct execution *x, bool readonly)
     let_go(&sorting, object_count(&collection));
     if (sort_items(&sorting, &collection)) {
         size_t first, end;
-        apply_limit(&sorting, &first, &end);
+        apply_limit(&sorting, sorting.item_count, &first, &end);
         if (sorting.store.data) {
             store_result(&sorting);
         } else {
@@ -496,8 +434,7 @@ static void sort_generic(struct execution *x, bool readonly)
         }
     }
     forget_items(&sorting);
-    buffer_deinit(&sorting.name);
-    buffer_deinit(&sorting.found);
+    sort_lookup_deinit(&sorting.lookup);
 }
 
 static void sort_command(struct execution *x)

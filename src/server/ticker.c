@@ -16,7 +16,7 @@
 #define TICK_MS 100
 /* Keys often expire in crowds: the next step is not far from one that found some. So with sparse pages. */
 #define BUSY_TICK_MS 20
-#define EXPIRE_STEP_MAX 256
+#define EXPIRE_STEP_MAX 64
 /* Up to this part of maxmemory, free pages that the allocator still holds are not worth a look; beyond it they are given
  * back first, and only what then remains counts as overhead. */
 #define RESIDENT_PART_RELAXED 0.9

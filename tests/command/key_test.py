@@ -257,6 +257,13 @@ def test_sort_orders_by_number_by_text_and_by_other_keys(client):
     assert client('SORT', 'l', 'BY', 'nosort', 'GET', '#', 'GET', 'n*') == [b'10', None, b'9', b'nine', b'1.5', None, b'100', None]
     assert client('SORT', 'l', 'BY', 'nosort', 'DESC') == [b'100', b'1.5', b'9', b'10']
     assert client('SORT', 'l', 'BY', 'nosort', 'DESC', 'LIMIT', 1, 2) == [b'1.5', b'9']
+    for order in ('ASC', 'DESC'):
+        every = client('SORT', 'l', 'BY', 'nosort', order)
+        for first in (-3, 0, 1, 3, 4, 9):
+            for count in (-1, 0, 1, 3, 4, 9):
+                begin = max(first, 0)
+                assert client('SORT', 'l', 'BY', 'nosort', order, 'LIMIT', first, count) == \
+                    every[begin:begin + count if count >= 0 else None]
     client('RPUSH', 'l', 'x')
     assert client('SORT', 'l') == Error("ERR One or more scores can't be converted into double")
 
