@@ -28,7 +28,7 @@ void hash_store_taken(struct execution *x, const struct key *key, struct entry *
 /* What a command that names its fields sweeps on the way. */
 #define SWEEP_MAX 64
 /* What is swept before others get the partition. */
-#define SWEEP_PIECE 512
+#define SWEEP_PIECE 128
 /* What one effect can name. */
 #define FIELDS_MAX (EFFECT_PIECE_WORDS - 2)
 
