@@ -12,6 +12,7 @@
 #include "command/class.h"
 #include "command/client_list.h"
 #include "command/effects.h"
+#include "command/queued_dbs.h"
 
 #define WATCHES_LOOKED_AT 256
 
@@ -273,21 +274,23 @@ static void unwatch_command(struct execution *x)
     reply_status(x->reply, "OK");
 }
 
-/* The keys of everything queued and watched; *all if a command cannot know its keys. */
+/* The keys of everything queued and watched, where they are now, since they are made present before the first command runs;
+ * *all if a command cannot know its keys. */
 static void exec_collect(struct execution *x, struct transaction *transaction, bool *all)
 {
-    int db = x->session->db;
-    x->worker->key_count = 0;
+    struct worker *worker = x->worker;
+    struct queued_dbs dbs;
+    queued_dbs_begin(&dbs, x->session->db);
+    worker->key_count = 0;
     for (size_t i = 0; i < transaction->count; i++) {
         struct queued *queued = &transaction->queue[i];
+        size_t first = worker->key_count;
         if (queued->command->flags & (COMMAND_ALL_KEYS | COMMAND_WALKS))
             *all = true;
-        /* SELECT changes the db of what follows; a bad index fails when it runs, and changes nothing then. */
-        int64_t selected;
-        if (queued->argc == 2 && strcmp(queued->command->full_name, "select") == 0 &&
-            bytes_to_int64(queued->argv[1], &selected) && selected >= 0 && selected < DATABASE_COUNT)
-            db = (int)selected;
-        execution_add_keys(x->worker, db, queued->command, queued->argv, queued->argc);
+        queued_dbs_follow(&dbs, queued->command, queued->argv, queued->argc);
+        execution_add_keys(worker, dbs.selected, queued->command, queued->argv, queued->argc);
+        for (size_t key = first; key < worker->key_count; key++)
+            worker->keys[key].db = dbs.before[worker->keys[key].db];
     }
 }
 

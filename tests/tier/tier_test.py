@@ -249,6 +249,23 @@ def test_17_flushall_leaves_nothing_in_any_tier(tiered):
 
 
 @pytest.mark.forebay_only
+@pytest.mark.parametrize('queued', [
+    [('SELECT', 2), ('SWAPDB', 1, 2)], [('SWAPDB', 1, 2), ('SELECT', 2)], [('SWAPDB', 1, 3), ('SWAPDB', 2, 3), ('SELECT', 2)],
+    [('SWAPDB', 1, 9), ('SWAPDB', 1, 99), ('SWAPDB', 2, 9), ('SELECT', 2)]])
+def test_a_transaction_finds_cold_keys_of_databases_that_it_has_swapped(queued):
+    with servers.start('forebay', tier='yes') as server:
+        with server.client() as client:
+            client.pipeline([('SELECT', 1), ('SET', 'k', 'cold'), ('RPUSH', 'l', 1), ('SELECT', 2), ('SET', 'k', 'other')])
+        server.restart()  # everything is cold
+        with server.client() as client:
+            commands = [('MULTI',)] + queued + [('APPEND', 'k', '+'), ('RPUSH', 'l', 2), ('COPY', 'k', 'copy', 'DB', 4)]
+            assert client.pipeline(commands + [('EXEC',)])[-1][-3:] == [5, 2, 1]
+            assert client('GET', 'k') == b'cold+' and client('LRANGE', 'l', 0, -1) == [b'1', b'2']
+            client.ok('SELECT', 4)
+            assert client('GET', 'copy') == b'cold+'
+
+
+@pytest.mark.forebay_only
 def test_18_a_node_of_sixteen_megabytes_spills_and_reads_at_a_good_pace():
     with servers.start('forebay', maxmemory=servers.memory_of(16), tier='yes') as server, server.client(timeout=60) as client:
         started = time.monotonic()
