@@ -68,15 +68,16 @@ static void stage_begin(struct execution *x, const struct key *key, const char *
 void stage_set(struct execution *x, const struct key *key, const struct object *value, int64_t expire_at_ms,
                bool creates)
 {
-    char digits[BYTES_INTEGER_MAX];
+    char digits[BYTES_INTEGER_MAX], expiry[BYTES_INTEGER_MAX];
     if (!x->recording)
         return;
-    stage_begin(x, key, creates ? "set" : "SET", expire_at_ms == ENTRY_NO_EXPIRE ? 3 : 5);
-    effect_word(&x->worker->effects, string_object_bytes(value, digits));
-    if (expire_at_ms == ENTRY_NO_EXPIRE)
-        return;
-    effect_word(&x->worker->effects, BYTES("PXAT"));
-    effect_word_integer(&x->worker->effects, expire_at_ms);
+    struct bytes words[5] = {creates ? BYTES("set") : BYTES("SET"), key->name, string_object_bytes(value, digits)};
+    uint32_t count = 3;
+    if (expire_at_ms != ENTRY_NO_EXPIRE) {
+        words[count++] = BYTES("PXAT");
+        words[count++] = bytes_of(expiry, bytes_from_int64(expiry, expire_at_ms));
+    }
+    effect_write(&x->worker->effects, key->db, words, count);
 }
 
 static void stage_restore(struct execution *x, const struct key *key, const struct object *value, int64_t expire_at_ms,

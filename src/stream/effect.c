@@ -29,21 +29,22 @@ static inline char *batch_room(struct effect_batch *batch, size_t more)
     return buffer_reserve(bytes, more);
 }
 
-/* Writes "<mark><number>\r\n" and returns where it ends. */
+/* Writes "<mark><number>\r\n" and returns where it ends. Nearly all numbers are short. */
 static inline char *write_count(char *at, char mark, uint64_t number)
 {
-    char digits[BYTES_INTEGER_MAX];
-    unsigned count = 0;
     *at++ = mark;
-    do {
-        digits[count++] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-    while (count > 0)
-        *at++ = digits[--count];
-    *at++ = '\r';
-    *at++ = '\n';
-    return at;
+    if (number >= 1000) {
+        at += bytes_from_uint64(at, number);
+    } else {
+        unsigned small = (unsigned)number;
+        if (small >= 100)
+            *at++ = (char)('0' + small / 100);
+        if (small >= 10)
+            *at++ = (char)('0' + small / 10 % 10);
+        *at++ = (char)('0' + small % 10);
+    }
+    memcpy(at, "\r\n", 2);
+    return at + 2;
 }
 
 static inline char *write_word(char *at, const char *data, size_t length)
@@ -52,9 +53,8 @@ static inline char *write_word(char *at, const char *data, size_t length)
     if (length > 0)
         memcpy(at, data, length);
     at += length;
-    *at++ = '\r';
-    *at++ = '\n';
-    return at;
+    memcpy(at, "\r\n", 2);
+    return at + 2;
 }
 
 size_t effect_write_select(char *text, int32_t db)
@@ -66,17 +66,35 @@ size_t effect_write_select(char *text, int32_t db)
     return (size_t)(write_word(text + sizeof(head) - 1, digits, length) - text);
 }
 
-void effect_begin(struct effect_batch *batch, int32_t db, uint32_t argc)
+/* What stands before an effect's words, where there is room for it. */
+static inline char *write_begin(struct effect_batch *batch, char *at, int32_t db, uint32_t argc)
 {
-    check(argc >= 1 && argc <= EFFECT_WORDS_MAX);
-    char *at = batch_room(batch, EFFECT_SELECT_MAX + WORD_OVERHEAD_MAX);
     if (batch->count == 0)
         batch->first_db = db;
     else if (db != batch->last_db)
         at += effect_write_select(at, db);
     batch->last_db = db;
     batch->count++;
-    batch->bytes.length = (size_t)(write_count(at, '*', argc) - batch->bytes.data);
+    return write_count(at, '*', argc);
+}
+
+void effect_begin(struct effect_batch *batch, int32_t db, uint32_t argc)
+{
+    check(argc >= 1 && argc <= EFFECT_WORDS_MAX);
+    char *at = batch_room(batch, EFFECT_SELECT_MAX + WORD_OVERHEAD_MAX);
+    batch->bytes.length = (size_t)(write_begin(batch, at, db, argc) - batch->bytes.data);
+}
+
+void effect_write(struct effect_batch *batch, int32_t db, const struct bytes *words, uint32_t count)
+{
+    size_t length = EFFECT_SELECT_MAX + (1 + count) * (size_t)WORD_OVERHEAD_MAX;
+    for (uint32_t i = 0; i < count; i++)
+        length += words[i].length;
+    check(count >= 1 && count <= EFFECT_WORDS_MAX);
+    char *at = write_begin(batch, batch_room(batch, length), db, count);
+    for (uint32_t i = 0; i < count; i++)
+        at = write_word(at, words[i].data, words[i].length);
+    batch->bytes.length = (size_t)(at - batch->bytes.data);
 }
 
 void effect_word(struct effect_batch *batch, struct bytes word)

@@ -37,6 +37,8 @@ struct effect_batch {
 void effect_begin(struct effect_batch *batch, int32_t db, uint32_t argc);
 void effect_word(struct effect_batch *batch, struct bytes word);
 void effect_word_integer(struct effect_batch *batch, int64_t value);
+/* A whole effect, of words that are all there. */
+void effect_write(struct effect_batch *batch, int32_t db, const struct bytes *words, uint32_t count);
 
 /* Empties the batch and keeps its memory for the next one, unless a large value made it large. */
 void effect_batch_clear(struct effect_batch *batch);

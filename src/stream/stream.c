@@ -201,7 +201,7 @@ static inline char *append_room_locked(struct stream *stream, size_t length)
 
 /* The bytes stand in the room that was given for 'room' of them. Without a log they stay in what is pending no longer than
  * this. */
-static uint64_t append_end_locked(struct stream *stream, struct bytes bytes, size_t room)
+static uint64_t append_keep_locked(struct stream *stream, struct bytes bytes, size_t room)
 {
     uint64_t end = atomic_load_explicit(&stream->end, memory_order_relaxed) + bytes.length;
     if (atomic_load_explicit(&stream->is_feeding, memory_order_relaxed)) {
@@ -216,7 +216,19 @@ static uint64_t append_end_locked(struct stream *stream, struct bytes bytes, siz
         stream->pending.length += bytes.length;
     else if (stream->pending.capacity > PENDING_KEPT_BYTES_MAX)
         buffer_deinit(&stream->pending);
-    atomic_store(&stream->end, end);
+    return end;
+}
+
+/* Who waits for more is armed under the lock, and need not be looked for behind it. The log's writer looks at the end without
+ * the lock (L5). */
+uint64_t stream_append_end(struct stream *stream, uint64_t end)
+{
+    struct stream_notice *notice = atomic_load_explicit(&stream->notice, memory_order_relaxed);
+    bool is_awaited = !stream->has_log && notice && atomic_load_explicit(&notice->is_armed, memory_order_relaxed);
+    atomic_store_explicit(&stream->end, end, stream->has_log ? memory_order_seq_cst : memory_order_release);
+    lock_release(&stream->lock);
+    if (__builtin_expect(is_awaited, 0))
+        stream_notice_give(stream);
     return end;
 }
 
@@ -226,20 +238,22 @@ static inline bool only_counts(const struct stream *stream)
     return !stream->has_log && !atomic_load_explicit(&stream->is_feeding, memory_order_relaxed);
 }
 
-static uint64_t append_nothing_locked(struct stream *stream, size_t length)
+/* As stream_append_end: nobody is armed who is not fed. */
+static inline uint64_t count_only(struct stream *stream, size_t length)
 {
     uint64_t end = atomic_load_explicit(&stream->end, memory_order_relaxed) + length;
-    atomic_store(&stream->end, end);
+    atomic_store_explicit(&stream->end, end, memory_order_release);
+    lock_release(&stream->lock);
     return end;
 }
 
 static uint64_t append_copy_locked(struct stream *stream, struct bytes bytes)
 {
     if (only_counts(stream))
-        return append_nothing_locked(stream, bytes.length);
+        return atomic_load_explicit(&stream->end, memory_order_relaxed) + bytes.length;
     char *room = append_room_locked(stream, bytes.length);
     memcpy(room, bytes.data, bytes.length);
-    return append_end_locked(stream, bytes_of(room, bytes.length), bytes.length);
+    return append_keep_locked(stream, bytes_of(room, bytes.length), bytes.length);
 }
 
 uint64_t stream_append(struct stream *stream, struct effect_batch *batch)
@@ -250,11 +264,8 @@ uint64_t stream_append(struct stream *stream, struct effect_batch *batch)
     if (__builtin_expect(batch->head > 0, 0) && (batch->is_bracket || batch->count == 1))
         return stream_append_large(stream, batch);
     lock_acquire(&stream->lock);
-    if (only_counts(stream)) {
-        uint64_t end = append_nothing_locked(stream, length);
-        lock_release(&stream->lock);
-        return end;
-    }
+    if (only_counts(stream))
+        return count_only(stream, length);
     size_t room_length = length + EFFECT_SELECT_MAX + BRACKET_OPEN_BYTES + BRACKET_CLOSE_BYTES;
     char *room = append_room_locked(stream, room_length), *at = room;
     if (batch->first_db != stream->db)
@@ -265,32 +276,20 @@ uint64_t stream_append(struct stream *stream, struct effect_batch *batch)
     if (batch->count > 1)
         at = append_piece(at, bracket_close, BRACKET_CLOSE_BYTES);
     stream->db = batch->last_db;
-    uint64_t end = append_end_locked(stream, bytes_of(room, (size_t)(at - room)), room_length);
-    lock_release(&stream->lock);
-    if (!stream->has_log)
-        stream_notice_give(stream);
-    return end;
+    return stream_append_end(stream, append_keep_locked(stream, bytes_of(room, (size_t)(at - room)), room_length));
 }
 
 uint64_t stream_append_aside(struct stream *stream, struct bytes bytes)
 {
     lock_acquire(&stream->lock);
-    uint64_t end = append_copy_locked(stream, bytes);
-    lock_release(&stream->lock);
-    if (!stream->has_log)
-        stream_notice_give(stream);
-    return end;
+    return stream_append_end(stream, append_copy_locked(stream, bytes));
 }
 
 uint64_t stream_append_verbatim(struct stream *stream, struct bytes bytes, int32_t db)
 {
     lock_acquire(&stream->lock);
     stream->db = db;
-    uint64_t end = append_copy_locked(stream, bytes);
-    lock_release(&stream->lock);
-    if (!stream->has_log)
-        stream_notice_give(stream);
-    return end;
+    return stream_append_end(stream, append_copy_locked(stream, bytes));
 }
 
 int32_t stream_db_locked(const struct stream *stream)

@@ -128,11 +128,8 @@ uint64_t stream_append_large(struct stream *stream, struct effect_batch *batch)
         line_up_locked(stream, &before, piece, end);
         piece = NULL;
     }
-    atomic_store(&stream->end, end);
-    lock_release(&stream->lock);
+    stream_append_end(stream, end);
     memory_free(before);
     memory_free(piece);
-    if (!stream->has_log)
-        stream_notice_give(stream);
     return end;
 }

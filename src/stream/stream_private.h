@@ -69,6 +69,7 @@ struct ready_piece {
 };
 struct ring {
     struct ring_block *head, *tail;
+    struct ring_block *recent; /* the last one that was read from, or NULL: readers go on there */
     uint64_t bytes;
 };
 
@@ -84,7 +85,7 @@ void ring_append_block(struct ring *ring, struct ring_block *block, uint64_t fir
 /* Drops the oldest blocks while bytes_max are left without them, and none that reaches beyond 'held_from'. */
 void ring_trim(struct ring *ring, size_t bytes_max, uint64_t held_from);
 /* The block that has the offset, for ring_block_release, and how many bytes it has from there on; NULL: the ring has not. */
-struct ring_block *ring_take(const struct ring *ring, uint64_t offset, size_t *length);
+struct ring_block *ring_take(struct ring *ring, uint64_t offset, size_t *length);
 void ring_block_release(struct ring_block *block);
 void ring_deinit(struct ring *ring);
 
@@ -100,6 +101,9 @@ void stream_select_next_locked(struct stream *stream);
 
 /* stream_read.c: mails who waits for bytes that can be read. */
 void stream_notice_give(struct stream *stream);
+/* stream.c: what was appended ends at 'end', which is returned. Lets go of the lock, and mails who waits for that and not for
+ * the log. */
+uint64_t stream_append_end(struct stream *stream, uint64_t end);
 
 /* Waits for one level, in the order of their offsets. */
 struct wait_list {
@@ -186,7 +190,7 @@ struct stream {
     _Atomic uint64_t needed_from;          /* what is below it may be dropped; written by whoever drops */
     _Atomic uint64_t held_from;            /* but not beyond it: readers need that */
     _Atomic(const int64_t *) recent_bytes; /* nor of the last of them; NULL: none */
-    struct stream_notice *_Atomic notice;
+    struct stream_notice *_Atomic notice;  /* changed under lock, as is_armed is set under it */
 
     /* log thread (or, when it does not run, whoever calls stream_log_turn); atomics read by all */
     char band2[64];

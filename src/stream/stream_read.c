@@ -235,8 +235,10 @@ void stream_hold(struct stream *stream, uint64_t offset)
 
 void stream_notice_start(struct stream *stream, struct stream_notice *notice)
 {
+    lock_acquire(&stream->lock);
     stream->notice = notice;
     atomic_store(&notice->is_armed, true);
+    lock_release(&stream->lock);
     if (stream_reached(stream, STREAM_WRITTEN) > notice->beyond && atomic_exchange(&notice->is_armed, false))
         mailbox_post(notice->home, &notice->mail);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The recent part of the stream in memory: blocks in order, each with a count of who reads it. Appending writes behind what
  * a block holds, and who reads looks no further than what stood there when he took the block, so bytes are copied out
- * without the lock.
+ * without the lock. A block's memory was used by an older one and is far from the processor by now: what comes next is asked
+ * for ahead.
  *
  *   G1  the blocks hold the offsets [head->first, end) without a gap; a block never moves.
  *   G2  without a log nothing that a reader still needs (held_from) is dropped: whoever holds it bounds how much that is. */
@@ -13,6 +14,8 @@
 /* With its head it fills a size class of the allocator. */
 #define RING_BLOCK_BYTES (((size_t)64 << 10) - sizeof(struct ring_block))
 #define RING_BLOCK_BYTES_MIN ((size_t)1 << 10)
+#define LINE_BYTES 64
+#define AHEAD_BYTES 256
 
 static struct ring_block *ring_block_create(uint64_t first, size_t capacity)
 {
@@ -25,6 +28,12 @@ void ring_block_release(struct ring_block *block)
 {
     if (block && atomic_fetch_sub(&block->references, 1) == 1)
         memory_free(block);
+}
+
+static inline void prefetch_ahead(const struct ring_block *block)
+{
+    for (size_t at = LINE_BYTES; at <= AHEAD_BYTES; at += LINE_BYTES)
+        __builtin_prefetch(block->data + block->length + at, 1);
 }
 
 static struct ring_block *ring_grow(struct ring *ring, size_t needed, uint64_t first, size_t bytes_max)
@@ -58,6 +67,8 @@ void ring_append(struct ring *ring, struct bytes bytes, uint64_t end, size_t byt
         first += part;
         bytes = bytes_of(bytes.data + part, bytes.length - part);
     }
+    if (ring->tail)
+        prefetch_ahead(ring->tail);
 }
 
 char *ring_reserve(struct ring *ring, size_t length, uint64_t first, size_t bytes_max)
@@ -72,6 +83,7 @@ void ring_commit(struct ring *ring, size_t length)
 {
     ring->tail->length += length;
     ring->bytes += length;
+    prefetch_ahead(ring->tail);
 }
 
 struct ring_block *ring_block_of(struct bytes bytes)
@@ -99,20 +111,23 @@ void ring_trim(struct ring *ring, size_t bytes_max, uint64_t held_from)
            head->first + head->length <= held_from) {
         ring->head = head->next;
         ring->bytes -= head->length;
+        if (ring->recent == head)
+            ring->recent = NULL;
         ring_block_release(head);
         head = ring->head;
     }
 }
 
-struct ring_block *ring_take(const struct ring *ring, uint64_t offset, size_t *length)
+struct ring_block *ring_take(struct ring *ring, uint64_t offset, size_t *length)
 {
-    struct ring_block *block = ring->head;
+    struct ring_block *block = ring->recent && ring->recent->first <= offset ? ring->recent : ring->head;
     if (!block || offset < block->first)
         return NULL;
     while (block && offset >= block->first + block->length)
         block = block->next;
     if (!block)
         return NULL;
+    ring->recent = block;
     atomic_fetch_add(&block->references, 1);
     *length = (size_t)(block->first + block->length - offset);
     return block;

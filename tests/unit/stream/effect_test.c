@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -46,6 +47,35 @@ static void a_change_of_db_puts_a_select_between(void **state)
     assert_int_equal(batch.first_db, 0);
     assert_true(bytes_equal(buffer_bytes(&batch.bytes), BYTES("*1\r\n$1\r\nx\r\n")));
     effect_batch_deinit(&batch);
+}
+
+/* Word for word, or all at once: lengths around each number of digits, and a change of db. */
+static void a_whole_effect_is_what_its_words_are(void **state)
+{
+    (void)state;
+    static char data[10001];
+    static const size_t lengths[] = {0, 1, 9, 10, 11, 99, 100, 101, 999, 1000, 1001, 9999, 10000};
+    static struct bytes words[1001];
+    struct effect_batch whole = {0}, by_words = {0};
+    memset(data, 'v', sizeof(data));
+    for (uint32_t count = 1; count <= sizeof(words) / sizeof(words[0]); count = count < 101 ? count + 1 : count * 3) {
+        for (uint32_t i = 0; i < count; i++)
+            words[i] = bytes_of(data, lengths[(count + i) % (sizeof(lengths) / sizeof(lengths[0]))]);
+        effect_begin(&by_words, (int32_t)count / 20, count);
+        for (uint32_t i = 0; i < count; i++)
+            effect_word(&by_words, words[i]);
+        effect_write(&whole, (int32_t)count / 20, words, count);
+        assert_int_equal(whole.bytes.length, by_words.bytes.length);
+        assert_memory_equal(whole.bytes.data, by_words.bytes.data, whole.bytes.length);
+    }
+    assert_int_equal(whole.count, by_words.count);
+    assert_int_equal(whole.first_db, by_words.first_db);
+    assert_int_equal(whole.last_db, by_words.last_db);
+    effect_batch_clear(&whole);
+    effect_write(&whole, 1, (struct bytes[]){BYTES("DEL"), BYTES("k")}, 2);
+    assert_true(bytes_equal(buffer_bytes(&whole.bytes), BYTES("*2\r\n$3\r\nDEL\r\n$1\r\nk\r\n")));
+    effect_batch_deinit(&whole);
+    effect_batch_deinit(&by_words);
 }
 
 static void effects_of_any_bytes_are_read_back_as_they_were(void **state)
@@ -132,6 +162,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_effect_is_the_array_of_a_command),
         cmocka_unit_test(a_change_of_db_puts_a_select_between),
+        cmocka_unit_test(a_whole_effect_is_what_its_words_are),
         cmocka_unit_test(effects_of_any_bytes_are_read_back_as_they_were),
         cmocka_unit_test(a_cut_effect_is_not_read_at_any_byte),
         cmocka_unit_test(what_is_not_written_so_is_not_read),

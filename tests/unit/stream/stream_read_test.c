@@ -99,6 +99,42 @@ static void the_ring_forgets_the_oldest_but_nothing_that_is_held(void **state)
     stream_reader_destroy(&reader);
 }
 
+/* Each goes on where another one was: before it, behind it, and where what that had read is dropped meanwhile. */
+static void readers_at_different_places_do_not_mislead_each_other(void **state)
+{
+    struct story *story = *state;
+    open_without_log(story);
+    uint64_t from = stream_feed(story->stream, &small_ring, NULL);
+    stream_hold(story->stream, from);
+    for (int i = 0; i < 100; i++)
+        append_value(story, i);
+    struct buffer all = read_all(story, from, 1000), taken = {0};
+    struct stream_reader *readers[] = {stream_reader_create(story->stream, from),
+                                       stream_reader_create(story->stream, from + 5000),
+                                       stream_reader_create(story->stream, from + 9000)};
+    for (int round = 0; round < 60; round++) {
+        struct stream_reader *reader = readers[round % 3];
+        size_t at = (size_t)(stream_reader_offset(reader) - from);
+        taken.length = 0;
+        assert_true(stream_reader_read(reader, &taken, 37));
+        assert_int_equal(taken.length, 37);
+        assert_memory_equal(taken.data, all.data + at, taken.length);
+    }
+    taken.length = 0;
+    assert_true(stream_reader_read(readers[0], &taken, 1)); /* the last one to read, of what is about to go */
+    stream_hold(story->stream, stream_reader_offset(readers[2]));
+    append_value(story, 0);
+    assert_false(stream_reader_read(readers[0], &taken, 100));
+    taken.length = 0;
+    size_t at = (size_t)(stream_reader_offset(readers[2]) - from);
+    assert_true(stream_reader_read(readers[2], &taken, 100));
+    assert_memory_equal(taken.data, all.data + at, taken.length);
+    for (int i = 0; i < 3; i++)
+        stream_reader_destroy(&readers[i]);
+    buffer_deinit(&taken);
+    buffer_deinit(&all);
+}
+
 static void what_memory_has_is_referred_to(void **state)
 {
     struct story *story = *state;
@@ -289,6 +325,28 @@ static void count_letter(struct mail *mail)
     (void)mail;
 }
 
+static void without_a_log_a_notice_comes_with_the_append(void **state)
+{
+    struct story *story = *state;
+    struct mailbox mailbox;
+    mailbox_init(&mailbox, wake_nobody, NULL);
+    open_without_log(story);
+    stream_feed(story->stream, &large_ring, NULL);
+    struct stream_notice notice = {.home = &mailbox, .mail.deliver = count_letter, .beyond = stream_end(story->stream)};
+    append_value(story, 1);
+    stream_notice_start(story->stream, &notice);
+    assert_int_equal(mailbox_drain(&mailbox), 1);
+    append_value(story, 2);
+    assert_int_equal(mailbox_drain(&mailbox), 0);
+    notice.beyond = stream_end(story->stream);
+    stream_notice_start(story->stream, &notice);
+    assert_int_equal(mailbox_drain(&mailbox), 0);
+    stream_append_aside(story->stream, BYTES("*1\r\n$4\r\nPING\r\n"));
+    append_value(story, 3);
+    assert_int_equal(mailbox_drain(&mailbox), 1);
+    assert_false(stream_notice_stop(story->stream));
+}
+
 static void a_notice_comes_once_for_all_that_can_be_read(void **state)
 {
     struct story *story = *state;
@@ -322,6 +380,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(feeding_begins_with_a_select_and_makes_a_node_without_a_log_record),
         TEST(the_ring_forgets_the_oldest_but_nothing_that_is_held),
+        TEST(readers_at_different_places_do_not_mislead_each_other),
         TEST(what_memory_has_is_referred_to),
         TEST(a_value_larger_than_the_ring_can_be_read),
         TEST(a_large_batch_is_read_in_its_place),
@@ -330,6 +389,7 @@ int main(void)
         TEST(segments_that_are_held_are_not_dropped),
         TEST(what_is_recent_is_not_dropped),
         TEST(what_is_no_effect_owns_offsets_and_is_not_replayed),
+        TEST(without_a_log_a_notice_comes_with_the_append),
         TEST(a_notice_comes_once_for_all_that_can_be_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
