@@ -38,13 +38,9 @@ static bool replica_read(struct replica *replica)
     return true;
 }
 
-static bool is_behind(const struct replica *replica)
-{
-    return stream_reader_offset(replica->reader) < stream_reached(leader.engine->stream, STREAM_WRITTEN);
-}
-
-/* Sends what there is, as far as the socket takes it. True if there is more that it would take; *sent: there was some. */
-static bool replica_feed(struct replica *replica, bool *sent)
+/* Sends what there was when the turn fed first, as far as the socket takes it: what came since is little, and gathers. True if
+ * there is more that it would take; *sent: there was some. */
+static bool replica_feed(struct replica *replica, uint64_t until, bool *sent)
 {
     struct connection *connection = replica->link.connection;
     for (int i = 0; i < FEED_ROUNDS; i++) {
@@ -52,7 +48,8 @@ static bool replica_feed(struct replica *replica, bool *sent)
             return false;
         if (output_length(&connection->output) > 0)
             connection_hand_back(connection);
-        if (output_length(&connection->output) > 0 || connection->closing || !is_behind(replica))
+        if (output_length(&connection->output) > 0 || connection->closing ||
+            stream_reader_offset(replica->reader) >= until)
             return false;
         if (!replica_read(replica))
             return false;
@@ -97,7 +94,7 @@ static void feed_all(void)
         struct replica *replica = replica_of(node);
         next = node->next;
         if (state_of(replica) == REPLICA_ONLINE && replica->link.connection)
-            more |= replica_feed(replica, &sent);
+            more |= replica_feed(replica, until, &sent);
     }
     leader_hold_needed();
     if (more)
