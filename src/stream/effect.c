@@ -7,6 +7,7 @@
  * back accepts exactly what writing makes: a shorter language leaves less to go wrong in a replay. */
 #include "stream/effect.h"
 
+#include <endian.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -18,7 +19,8 @@
 
 /* "$" digits "\r\n" before a word's bytes, "\r\n" after them. */
 #define WORD_BYTES_MIN 6 /* of an empty one */
-#define WORD_OVERHEAD_MAX (1 + BYTES_INTEGER_MAX + 2 + 2)
+#define COUNT_BYTES_MAX (1 + BYTES_INTEGER_MAX + 2)
+#define WORD_OVERHEAD_MAX (COUNT_BYTES_MAX + 2)
 
 static inline char *batch_room(struct effect_batch *batch, size_t more)
 {
@@ -29,20 +31,27 @@ static inline char *batch_room(struct effect_batch *batch, size_t more)
     return buffer_reserve(bytes, more);
 }
 
-/* Writes "<mark><number>\r\n" and returns where it ends. Nearly all numbers are short. */
+/* Up to seven characters in one store, the first one lowest; returns where they end. */
+static inline char *write_packed(char *at, uint64_t characters, size_t length)
+{
+    uint64_t stored = htole64(characters);
+    memcpy(at, &stored, sizeof(stored));
+    return at + length;
+}
+
+/* Writes "<mark><number>\r\n" and returns where it ends; there is room for COUNT_BYTES_MAX. Nearly all numbers are short. */
 static inline char *write_count(char *at, char mark, uint64_t number)
 {
-    *at++ = mark;
-    if (number >= 1000) {
-        at += bytes_from_uint64(at, number);
-    } else {
-        unsigned small = (unsigned)number;
-        if (small >= 100)
-            *at++ = (char)('0' + small / 100);
-        if (small >= 10)
-            *at++ = (char)('0' + small / 10 % 10);
-        *at++ = (char)('0' + small % 10);
-    }
+    uint64_t head = (unsigned char)mark, end = '\r' | '\n' << 8;
+    if (number < 10)
+        return write_packed(at, head | ('0' + number) << 8 | end << 16, 4);
+    uint64_t tens = number / 10, ones = '0' + number % 10;
+    if (number < 100)
+        return write_packed(at, head | ('0' + tens) << 8 | ones << 16 | end << 24, 5);
+    if (number < 1000)
+        return write_packed(at, head | ('0' + tens / 10) << 8 | ('0' + tens % 10) << 16 | ones << 24 | end << 32, 6);
+    *at = mark;
+    at += 1 + bytes_from_uint64(at + 1, number);
     memcpy(at, "\r\n", 2);
     return at + 2;
 }
