@@ -104,6 +104,12 @@ static inline struct object entry_object(const struct entry *entry)
     return object;
 }
 
+/* Whether all of the value stands in the entry. */
+static inline bool entry_is_inline(const struct entry *entry)
+{
+    return object_is_inline(&(struct object){.encoding = entry->kind >> 4});
+}
+
 /* When a part of a live entry's value ends by itself next; OBJECT_NEVER_DUE if none does. */
 static inline int64_t entry_parts_due_ms(const struct entry *entry)
 {

@@ -61,7 +61,7 @@ struct key place_key(const struct place *place, const struct entry *entry)
 
 static size_t dirty_bytes_of(const struct entry *entry)
 {
-    if (!entry_is_live(entry))
+    if (!entry_is_live(entry) || entry_is_inline(entry))
         return entry_bytes(entry);
     struct object value = entry_object(entry);
     return entry_bytes(entry) + object_external_bytes(&value);
