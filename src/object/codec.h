@@ -23,6 +23,9 @@ enum status codec_decode(struct bytes input, struct buffer *scratch, struct obje
 /* The object type that a payload's type byte stands for, or -1. */
 int codec_type(uint8_t type_byte);
 
+/* The value's object_digest; STATUS_CORRUPT as above. */
+enum status codec_digest(struct bytes payload, uint64_t *digest) MUST_USE;
+
 /* DUMP's form: codec_encode, a two-byte version and a CRC64. */
 void codec_dump(const struct object *object, struct buffer *out);
 /* Checks version (1 to CODEC_DUMP_VERSION_MAX, and Valkey's 80) and CRC, which must match even where it is zero, and
