@@ -9,6 +9,7 @@
 #include "command/effects.h"
 #include "command/notify.h"
 #include "command/string_piece.h"
+#include "keyspace/moment.h"
 #include "object/hyperloglog.h"
 #include "object/object_limits.h"
 
@@ -126,6 +127,13 @@ static void pfadd_command(struct execution *x)
 
 /* ---- PFCOUNT ---- */
 
+/* A reader's change, of which nobody else has told those who look at the key's slot. */
+static bool keep_count(struct execution *x, struct entry *entry, struct bytes cache)
+{
+    moment_keep(x->keyspace, x->keys);
+    return string_write_piece(x, x->keys, entry, HYPERLOGLOG_CACHE_OFFSET, cache);
+}
+
 static void count_one(struct execution *x)
 {
     struct string_view view;
@@ -139,7 +147,8 @@ static void count_one(struct execution *x)
         hyperloglog_merge(view.bytes, registers);
         count = hyperloglog_estimate(registers);
         hyperloglog_cache_bytes(count, cache);
-        if (!string_write_piece(x, x->keys, entry, HYPERLOGLOG_CACHE_OFFSET, bytes_of(cache, sizeof(cache))))
+        /* Who follows has its primary's values, byte by byte. */
+        if (!engine_is_following(x->engine) && !keep_count(x, entry, bytes_of(cache, sizeof(cache))))
             return;
     }
     reply_integer(x->reply, (int64_t)count);
