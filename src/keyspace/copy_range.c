@@ -54,6 +54,7 @@ struct range_copy {
     uint16_t slot;
     uint64_t from, to, offset, last_hash;
     bool has_rows, is_cut, is_stale, any_shown, is_busy;
+    unsigned holds;
 };
 
 static size_t padded(size_t length)
@@ -123,6 +124,7 @@ static struct entry *collect_entry(void *context, struct entry *entry)
 static void collect_locked(struct range_copy *copy)
 {
     uint64_t next = copy->from;
+    copy->holds++;
     copy->db = keyspace_physical(copy->keyspace, copy->logical_db);
     copy->offset = copy->visitor->offset(copy->visitor->context);
     copy->to = UINT64_MAX;
@@ -288,7 +290,8 @@ enum status keyspace_copy_range(struct keyspace *keyspace, struct copy_place *pl
         items_drop(&copy);
     } while (is_stale);
     buffer_deinit(&copy.items);
-    *range = (struct copied_range){.offset = copy.offset, .last_hash = copy.to};
+    *range = (struct copied_range){
+        .offset = copy.offset, .last_hash = copy.to, .is_of_one_hold = copy.holds == 1 && !copy.has_rows};
     place->hash = copy.to + 1;
     if (place->hash == 0)
         place->slot++;

@@ -295,8 +295,9 @@ struct copy_place {
     uint64_t hash;
 };
 struct copied_range {
-    uint64_t offset;    /* at which the range's keys were as they were shown */
-    uint64_t last_hash; /* the range's end */
+    uint64_t offset;     /* at which the range's keys were as they were shown */
+    uint64_t last_hash;  /* the range's end */
+    bool is_of_one_hold; /* all was in RAM, and seen under one hold of the lock */
 };
 struct copy_visitor {
     void *context;
@@ -311,6 +312,30 @@ enum status keyspace_copy_range(struct keyspace *keyspace, struct copy_place *pl
                                 struct copied_range *range) MUST_USE;
 /* Whether nothing was ever put into the db. */
 bool keyspace_copy_skips(const struct keyspace *keyspace, int db);
+
+/* ---- what some slots hold between two executions ---- */
+
+/* Slots of one partition: first, first + PARTITION_COUNT and so on. */
+struct slot_group {
+    int db; /* logical */
+    uint16_t first, count;
+};
+struct slots_visitor {
+    void *context;
+    /* (lock) What the slots hold now is what shall be shown. False: it shall not. */
+    bool (*begin)(void *context);
+    void (*key)(void *context, const struct copied_key *key);
+    /* What was shown since the last mark is void, and shown once more. */
+    void (*mark)(void *context);
+    void (*again)(void *context);
+    /* (lock) is_exact: what was shown is what there was at the begin. Else something has changed while it was read. */
+    void (*end)(void *context, bool is_exact);
+};
+/* Shows all keys of the slots, in RAM and in rows, expired ones too. STATUS_BUSY: 'begin' was not called or returned false, for a
+ * long command is at work in the partition or its slots are looked at already; nothing was shown. May read rows and sleeps for
+ * locks: background threads only. */
+enum status keyspace_show_slots(struct keyspace *keyspace, const struct slot_group *group,
+                                const struct slots_visitor *visitor) MUST_USE;
 
 /* ---- expiry and eviction: called by workers and the control thread between commands ---- */
 

@@ -48,11 +48,12 @@ struct partition {
     struct partition_hand expire_hand;
     struct partition_hand evict_hand;
     struct partition_hand gather_hand;
-    struct list watches; /* struct watch */
-    struct list awaits;  /* struct await */
-    struct list fetches; /* struct fetch whose markers stand */
-    struct list pins;    /* struct load_key that pin */
-    struct list claims;  /* struct key_claim */
+    struct list watches;           /* struct watch */
+    struct list awaits;            /* struct await */
+    struct list fetches;           /* struct fetch whose markers stand */
+    struct list pins;              /* struct load_key that pin */
+    struct list claims;            /* struct key_claim */
+    struct watched_slots *watched; /* or NULL */
 } __attribute__((aligned(64)));
 
 struct keyspace {
@@ -218,6 +219,13 @@ static inline uint64_t filter_hash(uint64_t hash, uint16_t slot)
 {
     return hash ^ ((uint64_t)slot + 1) * UINT64_C(0x9e3779b97f4a7c15);
 }
+
+/* ---- watched_slots.c ---- */
+
+/* (lock) A key of the slot is about to change. */
+void watched_slots_note(struct watched_slots *watched, uint16_t slot, unsigned physical_db);
+/* (all locks) Whole databases are. */
+void watched_slots_forget(struct keyspace *keyspace);
 
 /* (lock) The key of an entry of this place: its name points into the entry. */
 struct key place_key(const struct place *place, const struct entry *entry);

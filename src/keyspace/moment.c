@@ -62,7 +62,8 @@ struct moment {
     struct kept_partition partitions[PARTITION_COUNT];
 };
 
-_Atomic bool moment_is_kept, moment_is_full;
+_Atomic unsigned moment_keepers;
+_Atomic bool moment_is_full;
 
 /* ---- life ---- */
 
@@ -76,7 +77,7 @@ struct moment *keyspace_moment_begin(struct keyspace *keyspace, uint32_t worker,
     keyspace_acquire_unclaimed(keyspace, worker);
     check(!keyspace->moment);
     keyspace->moment = moment;
-    atomic_store(&moment_is_kept, true);
+    atomic_fetch_add(&moment_keepers, 1);
     at_moment(context);
     keyspace_release_all(keyspace, worker);
     return moment;
@@ -94,7 +95,7 @@ void keyspace_moment_end(struct keyspace *keyspace, uint32_t worker, struct mome
     *taken = NULL;
     keyspace_acquire_all(keyspace, worker);
     keyspace->moment = NULL;
-    atomic_store(&moment_is_kept, false);
+    atomic_fetch_sub(&moment_keepers, 1);
     keyspace_release_all(keyspace, worker);
     while (atomic_load(&moment->helpers) > 0)
         nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS}, NULL);
@@ -121,6 +122,7 @@ bool moment_is_blurred(const struct moment *moment)
 
 void moment_forget(struct keyspace *keyspace)
 {
+    watched_slots_forget(keyspace);
     if (keyspace->moment)
         atomic_store(&keyspace->moment->is_void, true);
 }
@@ -254,8 +256,13 @@ void moment_keep_key(struct keyspace *keyspace, const struct key *key)
 {
     struct moment *moment = keyspace->moment;
     unsigned db = keyspace_physical(keyspace, key->db), table = key->slot / PARTITION_COUNT;
+    struct partition *partition = keyspace_partition_of(keyspace, key->slot);
+    partition_assert_held(keyspace, partition);
+    if (partition->watched)
+        watched_slots_note(partition->watched, key->slot, db);
+    if (!moment)
+        return;
     struct kept_partition *kept = &moment->partitions[key_partition(key)];
-    partition_assert_held(keyspace, keyspace_partition_of(keyspace, key->slot));
     if (!is_to_be_kept(moment, db, key))
         return;
     /* Who does not wait for a cold key has it read here. */

@@ -41,13 +41,13 @@ bool moment_is_blurred(const struct moment *moment);
 
 /* ---- those who change keys ---- */
 
-/* Whether there is a moment; read under any partition's lock. */
-extern _Atomic bool moment_is_kept;
+/* How many there are who must know of changes, moments and watches (watched_slots.c); read under any partition's lock. */
+extern _Atomic unsigned moment_keepers;
 /* Whether so much is put aside that writes should wait; any thread. */
 extern _Atomic bool moment_is_full;
 static inline bool moment_is_there(void)
 {
-    return atomic_load_explicit(&moment_is_kept, memory_order_relaxed);
+    return atomic_load_explicit(&moment_keepers, memory_order_relaxed) != 0;
 }
 static inline bool moment_must_wait(void)
 {
