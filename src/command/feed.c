@@ -108,6 +108,11 @@ static void note_question(struct feed *feed, const struct resp_args *args)
         feed->question = of_sync ? FEED_ASKED_FOR_SYNC : FEED_ASKED;
 }
 
+static bool says_something(const struct resp_args *args)
+{
+    return args->count == 2 && bytes_equal_text(args->values[0], "ping");
+}
+
 bool feed_execute(struct worker *worker, struct session *session, struct request *request,
                   dispatch_function *dispatch_request)
 {
@@ -122,10 +127,14 @@ bool feed_execute(struct worker *worker, struct session *session, struct request
     }
     feed->raw = bytes_of(request->item->input.data + request->item->consumed, request->length);
     feed->is_appended = false;
+    bool is_done = true;
     if (args->count > 0 && bytes_equal_text(args->values[0], "replconf"))
         note_question(feed, args);
-    else if (args->count > 0 &&
-             !dispatch_request(worker, session, args->values, args->count, request->command, &request->key))
+    else if (says_something(args))
+        is_done = feed->hear(args->values[1]);
+    else if (args->count > 0)
+        is_done = dispatch_request(worker, session, args->values, args->count, request->command, &request->key);
+    if (!is_done)
         return false;
     if (session->reply.errors != errors_before)
         complain(request);

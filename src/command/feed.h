@@ -14,6 +14,8 @@ struct feed {
     _Atomic uint64_t
         offset; /* any thread reads it: the primary's offset, up to which all is executed; end of a bracket */
     int32_t db; /* selected there */
+    /* The owner's: a PING of the primary's that says something; false: the session was suspended, and it comes again. */
+    bool (*hear)(struct bytes message);
     /* private */
     struct bytes raw;      /* of the present request */
     struct buffer bracket; /* of an open MULTI, while the bytes are to become our own */

@@ -26,6 +26,7 @@
 #include "replication/follower_private.h"
 #include "replication/quorum.h"
 #include "replication/replication_private.h"
+#include "replication/scrub.h"
 
 #define RETRY_MS_MIN 50
 #define RETRY_MS_MAX 1000
@@ -74,6 +75,12 @@ void follower_give_up(const char *why)
 void follower_refuse_data(const char *why)
 {
     give_up(why, RETRY_MS_REFUSED);
+}
+
+void follower_copy_again(void)
+{
+    follower.wants_copy = true;
+    connection_close_after_send(follower_connection());
 }
 
 /* ---- the talk ---- */
@@ -191,6 +198,12 @@ static void received(struct link *link)
 
 /* ---- connecting ---- */
 
+/* The primary has lost some of what we have, and that is to be so. */
+static bool discards_own(void)
+{
+    return follower.primary_has_lost && __atomic_load_n(&follower_settings.discards_longer_history, __ATOMIC_RELAXED);
+}
+
 /* What follows what we have, if it is known whose that is. */
 static void greet(struct attempt *attempt)
 {
@@ -198,7 +211,7 @@ static void greet(struct attempt *attempt)
     struct stream_info info;
     stream_read_info(follower.engine->stream, &info);
     attempt->asks_as_stream = !follower.known_id[0];
-    if (follower.primary_has_lost && __atomic_load_n(&follower_settings.discards_longer_history, __ATOMIC_RELAXED))
+    if (follower.wants_copy || discards_own())
         sync_begin(&attempt->sync, NULL, 0, send);
     else if (follower.known_id[0])
         sync_begin(&attempt->sync, follower.known_id, atomic_load(&follower.feed.offset), send);
@@ -289,6 +302,7 @@ void follower_follow(const char *host, int port)
     drop_attempt();
     follower.known_id[0] = '\0';
     follower.primary_has_lost = false;
+    follower.wants_copy = false;
     snprintf(follower.host, sizeof(follower.host), "%s", host);
     follower.port = port;
     follower.failures = 0;
@@ -380,6 +394,7 @@ void follower_stop(void)
     follower_feed_end();
     lookup_end(&follower.lookup);
     follower_acks_end();
+    follower_scrub_stop();
     follower.attempt = NULL;
     worker_destroy(&follower.worker);
 }

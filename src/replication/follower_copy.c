@@ -20,6 +20,7 @@ static bool has_length(const struct attempt *attempt)
 void follower_begin_copy(struct attempt *attempt)
 {
     follower_follow_as(FOLLOWS_COMMANDS);
+    follower.wants_copy = false;
     follower.known_id[0] = '\0';
     leader_drop_all("the node is copied from another one");
     if (stream_forget_history(follower.engine->stream) != STATUS_OK) {

@@ -9,6 +9,7 @@
 #include "command/function_durable.h"
 #include "net/connection.h"
 #include "replication/follower_private.h"
+#include "replication/scrub.h"
 
 /* Beside the numbers of workers and of recovery. */
 #define FEED_WORKER (THREADS_MAX - 2)
@@ -99,6 +100,7 @@ void follower_feed_end(void)
         copy_in_end(&follower.copy);
     buffer_deinit(&follower.copy_unpacked);
     feed_close(&follower.feed);
+    follower_scrub_forget();
     follower.is_copying = follower.is_streaming = false;
 }
 
@@ -181,4 +183,5 @@ void follower_feed_setup(void)
     follower.worker->loop = follower.loop;
     follower.worker->retry_later = retry_feed_later;
     follower.worker->wake_at = wake_feed_at;
+    follower.feed.hear = follower_scrub_hear;
 }

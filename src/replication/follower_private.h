@@ -54,6 +54,7 @@ struct follower {
     int64_t copy_began_ms;
     uint64_t copy_bytes_total; /* 0: not known */
     struct copy_telling copy_telling;
+    bool wants_copy;   /* it asks for one, whatever it has */
     bool copy_is_read; /* all of it, and what is left of it is to be executed */
     struct feed feed;
     struct copy_in copy;
@@ -70,6 +71,8 @@ extern struct follower follower;
 void follower_give_up(const char *why);
 /* The same, but not soon: another copy would fail as well, and costs the primary much. */
 void follower_refuse_data(const char *why);
+/* What has been said is sent, then the link ends, and what comes next is a copy of everything. */
+void follower_copy_again(void);
 /* The node's word; while nothing is executed for the feed. */
 void follower_follow_as(enum following following);
 /* Orders. */

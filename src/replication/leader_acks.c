@@ -89,11 +89,10 @@ static uint64_t at_most_sent(const struct replica *replica, uint64_t offset)
     return offset < sent ? offset : sent;
 }
 
-void replica_acknowledged(struct replica *replica, const struct resp_args *args)
+static void acknowledged(struct replica *replica, const struct resp_args *args)
 {
     uint64_t offset;
-    if (args->count < 3 || !bytes_equal_text(args->values[0], "replconf") ||
-        !bytes_equal_text(args->values[1], "ack") || !bytes_to_uint64(args->values[2], &offset))
+    if (!bytes_to_uint64(args->values[2], &offset))
         return;
     bool is_first = state_of(replica) == REPLICA_WAITING;
     struct stream_info info;
@@ -111,6 +110,15 @@ void replica_acknowledged(struct replica *replica, const struct resp_args *args)
         pause_wake_everybody(leader.engine);
 }
 
+void replica_said(struct replica *replica, const struct resp_args *args)
+{
+    if (args->count < 3 || !bytes_equal_text(args->values[0], "replconf"))
+        return;
+    if (bytes_equal_text(args->values[1], "ack"))
+        acknowledged(replica, args);
+    else if (bytes_equal_text(args->values[1], "scrub"))
+        replica_scrubbed(replica, args);
+}
 void leader_append_aside(const char *command)
 {
     stream_append_aside(leader.engine->stream, bytes_of_text(command));

@@ -48,7 +48,7 @@ static void replica_received(struct link *link)
             replica_fail(replica, error);
             return;
         }
-        replica_acknowledged(replica, &leader.args);
+        replica_said(replica, &leader.args);
         connection_consume(connection, consumed);
     }
 }

@@ -35,6 +35,8 @@ struct replica {
     _Atomic int state;
     _Atomic uint64_t acked, synced;
     _Atomic int64_t heard_at_ms;
+
+    uint64_t scrub_asked; /* under the lock: the last question of a scrub that was put to it; 0: it has answered */
 };
 
 struct leader {
@@ -103,7 +105,9 @@ void leader_feed_setup(void);
 void leader_acks_setup(void);
 /* Counts those that are in time, for leader_count_good. */
 void leader_count_in_time(int64_t now_ms);
-/* The replica has said REPLCONF ACK, or something else, which is passed over. */
-void replica_acknowledged(struct replica *replica, const struct resp_args *args);
+/* The replica has said REPLCONF ACK or SCRUB, or something else, which is passed over. */
+void replica_said(struct replica *replica, const struct resp_args *args);
+/* leader_scrub.c: the replica has said REPLCONF SCRUB. */
+void replica_scrubbed(struct replica *replica, const struct resp_args *args);
 /* Appends what is no effect, as PING, and has it written. */
 void leader_append_aside(const char *command);

@@ -14,6 +14,7 @@
 #include "replication/failover.h"
 #include "replication/follower.h"
 #include "replication/replication_private.h"
+#include "replication/scrub.h"
 
 #define RING_PART_OF_MEMORY 16
 #define TICK_MS 100
@@ -114,6 +115,7 @@ static void on_tick(struct loop_timer *timer)
     loop_check_limits(timer->loop);
     loop_each_connection(timer->loop, count_bytes, NULL);
     leader_tick(loop_now_ms(timer->loop));
+    scrub_tick(replication.engine, loop_now_ms(timer->loop));
 }
 
 /* ---- INFO ---- */
@@ -152,6 +154,7 @@ static void print_replication(struct engine *engine, struct buffer *out)
     leader_each(print_replica, &listing);
     info_integer(out, "replication_members", replication_settings.members);
     info_integer(out, "in_sync_members", follower.host[0] ? 0 : quorum_in_sync_count());
+    scrub_print(out);
     info_text(out, "master_failover_state", failover_state_word());
     info_text(out, "master_replid", stream.replication_id);
     info_text(out, "master_replid2", has_second ? stream.replication_id2 : "0000000000000000000000000000000000000000");
@@ -172,6 +175,7 @@ void replication_setup(void)
     command_family_register(replication_commands);
     command_family_register(migrate_commands);
     command_family_register(follower_commands);
+    command_family_register(scrub_commands);
 }
 
 static void replication_run(void *argument)
@@ -217,6 +221,7 @@ void replication_stop(void)
     leader_stop();
     loop_stop(loop);
     thread_stop(&replication.thread);
+    scrub_stop();
     follower_stop();
     leader_end();
     atomic_store_explicit(&replication.loop, NULL, memory_order_release);

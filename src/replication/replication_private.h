@@ -40,6 +40,14 @@ void leader_await_acks(void);
 /* Has replicas tell of it soon. */
 void leader_want_acks(void);
 
+/* A scrub's question is about to be put to the replicas that can answer it; returns how many there are. */
+unsigned leader_scrub_ask(uint64_t id);
+/* What they have answered by now. True: some are still there that have not. */
+struct scrub_findings {
+    unsigned same, differs, skipped;
+};
+bool leader_scrub_hear(struct scrub_findings *found);
+
 /* One replica as others see it; a copy. */
 struct replica_view {
     char address[46];
@@ -61,10 +69,11 @@ int replication_port(void);
 /* What the stream may keep in memory for replicas; changes with the directives. For stream_feed. */
 const int64_t *replication_ring_bytes_max(void);
 
-/* ---- replication_commands.c, wait_commands.c, migrate_command.c ---- */
+/* ---- replication_commands.c, wait_commands.c, migrate_command.c, scrub_commands.c ---- */
 
 extern const struct gate replicas_gate;
 extern const struct command replication_commands[];
 extern const struct command migrate_commands[];
+extern const struct command scrub_commands[];
 void wait_command(struct execution *x);
 void waitaof_command(struct execution *x);

@@ -21,6 +21,7 @@
 #include "replication/follower.h"
 #include "replication/rdb_save.h"
 #include "replication/replication.h"
+#include "replication/scrub.h"
 #include "server/compatibility.h"
 #include "server/ticker.h"
 #include "server/version.h"
@@ -293,6 +294,7 @@ void config_setup(void)
     settings_register(tls_options);
     settings_register(scripting_options);
     settings_register(replication_options);
+    settings_register(scrub_options);
     settings_register(rdb_save_options);
     settings_register(follower_options);
     compatibility_register();

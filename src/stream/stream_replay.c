@@ -41,12 +41,12 @@ static enum effect_kind effect_kind_of(const struct effect *effect)
         return KIND_EFFECT;
     if (effect->count == 3)
         return bytes_equal(*name, BYTES("REPLCONF")) ? KIND_NOTHING : KIND_EFFECT;
+    if (bytes_equal(*name, BYTES("PING")))
+        return KIND_NOTHING;
     if (effect->count == 2)
         return bytes_equal(*name, BYTES("SELECT")) ? KIND_SELECT : KIND_EFFECT;
     if (bytes_equal(*name, BYTES("MULTI")))
         return KIND_MULTI;
-    if (bytes_equal(*name, BYTES("PING")))
-        return KIND_NOTHING;
     return bytes_equal(*name, BYTES("EXEC")) ? KIND_EXEC : KIND_EFFECT;
 }
 
