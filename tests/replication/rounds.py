@@ -2,7 +2,8 @@
 """Replication under faults, in rounds. A world is a primary with its replicas, each reached through a proxy of its own; a
 round is writers at work, one fault, and then a look at everything:
 
-    N1  offsets become equal, and then every node holds the same (rounds_compare.py);
+    N1  offsets become equal, and then every node holds the same (rounds_compare.py), which a scrub finds as well, then and
+        meanwhile;
     N2  what a steady writer was answered is there, and nothing that it did not send (tests/crash/model.py);
     N3  a fault that is shorter than what the primary keeps costs no copy.
 
@@ -42,6 +43,8 @@ class Node:
         common = dict(COMMON, repl_backlog_size='16mb')
         if kind == 'redis':
             common.update(repl_diskless_sync_delay=0)
+        else:
+            common.update(replication_scrub_interval=1, replication_scrub_rate=0, replication_scrub_repair='no')
         self.server = servers.Server(kind, **common, **directives)
         self.is_lasting = directives.get('durability') != 'none' and kind == 'forebay'
         self.proxy = None
@@ -88,7 +91,7 @@ class World:
         self.states = [{} for _ in range(STEADY)]
         self.writers, self.told, self.fillers = [], [], []
         self.totals = dict.fromkeys(('rounds', 'sent', 'full', 'partial', 'cheap', 'cheap_with_copy', 'cut_full', 'cut_partial',
-                                     'restart_full', 'restart_partial'), 0)
+                                     'restart_full', 'restart_partial', 'ranges'), 0)
         self.nodes = []
         try:
             self.primary = self.node('primary', None, 0)
@@ -195,6 +198,21 @@ class World:
                     except AssertionError as error:
                         raise Failure('%s: %s' % (node.name, error)) from None
 
+    def scrub(self):
+        """N1, as the nodes find themselves. What passes that began by themselves have found meanwhile counts as well."""
+        def complete():
+            flat = client('REPLICATION', 'SCRUB')
+            return flat if isinstance(flat, list) and flat[-1] == b'complete' else None
+        with self.primary.server.client(timeout=120) as client:
+            found = wait_until(complete, 60, 'a scrub of everything')
+        self.totals['ranges'] += found[1]
+        for node in self.nodes:
+            if node.kind == 'forebay' and node.info()['scrub_mismatches'] != '0':
+                raise Failure('%s: a scrub has found a difference: %s\n%s' % (
+                    node.name, found, [line for line in node.log().splitlines() if 'differs' in line][:5]))
+        if found[5] > 0:
+            raise Failure('ranges were passed over though nobody writes: %s' % found)
+
     def copies(self):
         counts = [node.copies() for node in self.nodes if node.kind == 'forebay']
         return sum(full for full, _ in counts), sum(partial for _, partial in counts)
@@ -220,6 +238,7 @@ class World:
         self.caught_up()
         self.check_steady()
         self.compare()
+        self.scrub()
         self.count(fault, before, is_cheap)
 
     def count(self, fault, before, is_cheap):
