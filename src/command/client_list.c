@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A gather is an offload whose work is done by the workers themselves. Each has a part of it: a letter that, on its
- * thread, describes the sessions it owns. Who answers last sends the gather home, where the session that asked is
+ * thread, describes the sessions it owns; replication's worker describes the links of replicas as well, which are no sessions any
+ * more. Who answers last sends the gather home, where the session that asked is
  * resumed, or, if it has gone meanwhile, the gather is freed.
  *
  * I1  a part is written by its worker's thread before 'left' falls, and read at home after it has fallen to zero.
@@ -10,6 +11,7 @@
 #include "command/client_list.h"
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/memory.h"
 #include "command/channels.h"
 #include "command/client_commands.h"
@@ -26,7 +28,8 @@ struct place {
 struct part_line {
     uint64_t id;
     int64_t created_at_ms;
-    bool blocked, subscriber;
+    enum client_type type;
+    bool blocked;
     struct place text, peer, local;
 };
 
@@ -35,7 +38,8 @@ struct gather_part {
     struct client_gather *gather;
     struct worker *worker;
     struct session **sessions;
-    struct part_line *lines; /* as many as sessions */
+    size_t session_count, session_capacity;
+    struct part_line *lines;
     size_t count, capacity;
     struct buffer text;
 };
@@ -73,6 +77,8 @@ static void append_tracking_letters(struct buffer *out, unsigned flags)
 static void append_flag_letters(struct buffer *out, const struct session *session, bool unix_socket)
 {
     size_t before = out->length;
+    if (session->flags & SESSION_FEED)
+        buffer_append_text(out, "M");
     if (session->flags & SESSION_MONITOR)
         buffer_append_text(out, "O");
     if (session->flags & SESSION_SUBSCRIBER)
@@ -129,6 +135,24 @@ static struct place append_place(struct buffer *out, const char *text)
     return place;
 }
 
+static enum client_type type_of(const struct session *session)
+{
+    if (session->flags & SESSION_FEED)
+        return CLIENT_MASTER;
+    return session->flags & SESSION_SUBSCRIBER ? CLIENT_PUBSUB : CLIENT_NORMAL;
+}
+
+/* "id=... fd=N": who it is. */
+static void begin_line(struct part_line *line, const char *peer, const char *local, int fd, struct buffer *out)
+{
+    line->text.start = out->length;
+    buffer_append_format(out, "id=%llu addr=", (unsigned long long)line->id);
+    line->peer = append_place(out, peer);
+    buffer_append_text(out, " laddr=");
+    line->local = append_place(out, local);
+    buffer_append_format(out, " fd=%d", fd);
+}
+
 static struct part_line describe(struct session *session, int64_t now_ms, struct buffer *out)
 {
     static const struct session_names no_names;
@@ -139,14 +163,10 @@ static struct part_line describe(struct session *session, int64_t now_ms, struct
     session->transport->describe(session->connection, peer, local, sizeof(peer));
     struct part_line line = {.id = session->id,
                              .created_at_ms = (int64_t)session->created_at_s * 1000,
-                             .blocked = session->suspension == SUSPENDED_BLOCKED,
-                             .subscriber = session->flags & SESSION_SUBSCRIBER,
-                             .text.start = out->length};
-    buffer_append_format(out, "id=%llu addr=", (unsigned long long)session->id);
-    line.peer = append_place(out, peer);
-    buffer_append_text(out, " laddr=");
-    line.local = append_place(out, local);
-    buffer_append_format(out, " fd=%d name=%s age=%lld idle=%lld flags=", measures.fd, text_or_empty(names->name),
+                             .type = type_of(session),
+                             .blocked = session->suspension == SUSPENDED_BLOCKED};
+    begin_line(&line, peer, local, measures.fd, out);
+    buffer_append_format(out, " name=%s age=%lld idle=%lld flags=", text_or_empty(names->name),
                          (long long)seconds_since((int64_t)session->created_at_s * 1000, now_ms),
                          (long long)seconds_since(measures.active_at_ms, now_ms));
     append_flag_letters(out, session, measures.unix_socket);
@@ -168,6 +188,23 @@ void client_describe(struct session *session, int64_t now_ms, struct buffer *out
     describe(session, now_ms, out);
 }
 
+/* The form of a line is the same; what a link has not is 0. */
+static struct part_line describe_replica(const struct replica_link *link, int64_t now_ms, struct buffer *out)
+{
+    struct part_line line = {.id = link->id, .created_at_ms = link->created_at_ms, .type = CLIENT_REPLICA};
+    begin_line(&line, link->peer, link->local, link->fd, out);
+    buffer_append_format(out, " name= age=%lld idle=%lld flags=S%s db=0 sub=0 psub=0 ssub=0 multi=-1",
+                         (long long)seconds_since(link->created_at_ms, now_ms),
+                         (long long)seconds_since(link->active_at_ms, now_ms), link->is_unix ? "U" : "");
+    buffer_append_format(out,
+                         " qbuf=%zu qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=%zu oll=0 omem=0 tot-mem=%zu",
+                         link->query_bytes, link->output_bytes, link->query_bytes + link->output_bytes);
+    buffer_append_format(out, " events=%s cmd=psync user=default redir=-1 resp=2 lib-name= lib-ver=\n",
+                         link->output_bytes > 0 ? "rw" : "r");
+    line.text.length = out->length - line.text.start;
+    return line;
+}
+
 /* ---- a worker's part ---- */
 
 static void part_note_session(void *context, struct session *session)
@@ -175,19 +212,38 @@ static void part_note_session(void *context, struct session *session)
     struct gather_part *part = context;
     if (session->worker != part->worker)
         return;
-    if (part->count == part->capacity) {
-        part->capacity = part->capacity > 0 ? 2 * part->capacity : 16;
-        part->sessions = memory_resize(part->sessions, part->capacity * sizeof(part->sessions[0]));
+    if (part->session_count == part->session_capacity) {
+        part->session_capacity = part->session_capacity > 0 ? 2 * part->session_capacity : 16;
+        part->sessions = memory_resize(part->sessions, part->session_capacity * sizeof(part->sessions[0]));
     }
-    part->sessions[part->count++] = session;
+    part->sessions[part->session_count++] = session;
 }
 
+static void part_add(struct gather_part *part, struct part_line line)
+{
+    if (part->count == part->capacity) {
+        part->capacity = part->capacity > 0 ? 2 * part->capacity : 16;
+        part->lines = memory_resize(part->lines, part->capacity * sizeof(part->lines[0]));
+    }
+    part->lines[part->count++] = line;
+}
+
+static void part_note_replica(void *context, const struct replica_link *link)
+{
+    struct gather_part *part = context;
+    part_add(part, describe_replica(link, clock_now_ms(), &part->text));
+}
+
+/* Replication's worker has few turns, and looks at the clock. */
 static void part_fill(struct gather_part *part)
 {
+    bool has_links = part->worker == part->worker->engine->link_worker;
+    int64_t now_ms = has_links ? clock_now_ms() : part->worker->now_ms;
     session_each(part_note_session, part);
-    part->lines = memory_allocate((part->count + 1) * sizeof(part->lines[0]));
-    for (size_t i = 0; i < part->count; i++)
-        part->lines[i] = describe(part->sessions[i], part->worker->now_ms, &part->text);
+    for (size_t i = 0; i < part->session_count; i++)
+        part_add(part, describe(part->sessions[i], now_ms, &part->text));
+    if (has_links && engine_hooks.replicas_each != NULL)
+        engine_hooks.replicas_each(part_note_replica, part);
     memory_free(part->sessions);
     part->sessions = NULL;
 }
@@ -254,7 +310,7 @@ static void gather_join_part(struct client_gather *gather, const struct gather_p
         gather->lines[gather->line_count++] = (struct client_line){
             .id = line->id,
             .created_at_ms = line->created_at_ms,
-            .type = line->subscriber ? CLIENT_PUBSUB : CLIENT_NORMAL,
+            .type = line->type,
             .blocked = line->blocked,
             .text = text_at(part, line->text),
             .peer = text_at(part, line->peer),
@@ -274,14 +330,20 @@ static void gather_join(struct client_gather *gather)
     qsort(gather->lines, gather->line_count, sizeof(gather->lines[0]), compare_lines);
 }
 
+/* Replication's is the last. */
+static struct worker *worker_at(const struct engine *engine, uint32_t index)
+{
+    return index < engine->worker_count ? engine->workers[index] : engine->link_worker;
+}
+
 /* Asks everybody, or, where nobody can be waited for, the own worker alone. True if all have answered already. */
 static bool gather_ask(struct client_gather *gather, struct execution *x, bool everybody)
 {
     struct gather_part *own = NULL;
-    atomic_init(&gather->left, everybody ? x->engine->worker_count : 1);
+    atomic_init(&gather->left, everybody ? gather->part_count : 1);
     for (uint32_t i = 0; i < gather->part_count; i++) {
         struct gather_part *part = &gather->parts[i];
-        *part = (struct gather_part){.mail.deliver = part_deliver, .gather = gather, .worker = x->engine->workers[i]};
+        *part = (struct gather_part){.mail.deliver = part_deliver, .gather = gather, .worker = worker_at(x->engine, i)};
         if (part->worker == x->worker)
             own = part;
         else if (everybody)
@@ -292,7 +354,7 @@ static bool gather_ask(struct client_gather *gather, struct execution *x, bool e
 
 static struct client_gather *gather_create(struct execution *x)
 {
-    uint32_t count = x->engine->worker_count;
+    uint32_t count = x->engine->worker_count + (x->engine->link_worker != NULL);
     struct client_gather *gather = memory_allocate_zeroed(sizeof(*gather) + count * sizeof(gather->parts[0]));
     gather->part_count = count;
     gather->offload.engine = x->engine;

@@ -2,6 +2,7 @@
 /* CLIENT LIST and CLIENT KILL. Both look at lines that all workers have written about their sessions, see
  * client_list.h; the order to close another client goes to its own thread by mail, and a client that is gone by then
  * is none of those killed. */
+#include "base/memory.h"
 #include "command/args.h"
 #include "command/client_commands.h"
 #include "command/client_list.h"
@@ -166,6 +167,26 @@ static void kill_session(struct session *session, int64_t unused)
     session->transport->close(session->connection);
 }
 
+struct replica_order {
+    struct mail mail;
+    uint64_t id;
+};
+
+static void close_replica(struct mail *mail)
+{
+    struct replica_order *order = list_entry(mail, struct replica_order, mail);
+    engine_hooks.replica_close(order->id);
+    memory_free(order);
+}
+
+static bool kill_replica(const struct engine *engine, uint64_t id)
+{
+    struct replica_order *order = memory_allocate(sizeof(*order));
+    *order = (struct replica_order){.mail.deliver = close_replica, .id = id};
+    mailbox_post(engine->link_worker->mailbox, &order->mail);
+    return true;
+}
+
 static int64_t kill_lines(struct execution *x, const struct kill_filter *filter, const struct client_gather *gather)
 {
     int64_t killed = 0;
@@ -174,6 +195,10 @@ static int64_t kill_lines(struct execution *x, const struct kill_filter *filter,
     for (size_t i = 0; i < count; i++) {
         if (!kill_matches(filter, x, &lines[i]))
             continue;
+        if (lines[i].type == CLIENT_REPLICA) {
+            killed += kill_replica(x->engine, lines[i].id);
+            continue;
+        }
         if (lines[i].id != x->session->id) {
             killed += session_act(lines[i].id, kill_session, 0);
             continue;

@@ -20,8 +20,9 @@ struct engine {
     struct stream *stream;
     struct worker **workers;
     uint32_t worker_count;
-    bool tier;  /* rows exist behind RAM: keys may be cold */
-    bool spill; /* clean entries may leave RAM; else eviction deletes */
+    struct worker *link_worker; /* on replication's thread, where links are; NULL: there is no replication */
+    bool tier;                  /* rows exist behind RAM: keys may be cold */
+    bool spill;                 /* clean entries may leave RAM; else eviction deletes */
     enum durability durability;
     int64_t maxmemory;                 /* bytes, as configured; 0: three quarters of the machine */
     int eviction;                      /* enum eviction_policy */
@@ -91,6 +92,16 @@ static inline const char *engine_password(const struct engine *engine)
     return __atomic_load_n(&engine->requirepass, __ATOMIC_ACQUIRE);
 }
 
+/* A replica's connection, which was a client's until it asked for the stream. Texts are good during the call. */
+struct replica_link {
+    uint64_t id; /* the client's */
+    int64_t created_at_ms, active_at_ms;
+    int fd; /* -1: none at the moment */
+    const char *peer, *local;
+    size_t query_bytes, output_bytes;
+    bool is_unix;
+};
+
 /* What commands ask of parts that they must not know; set by wiring, entries may be NULL. */
 struct engine_hooks {
     /* Ends the process as SIGTERM does; 'save' false skips the last checkpoint. Returns at once. */
@@ -106,6 +117,9 @@ struct engine_hooks {
     void (*save_progress)(uint64_t *written, uint64_t *total);
     /* Bytes that RocksDB holds in memory. */
     size_t (*tier_bytes)(void);
+    /* On link_worker's thread: all replicas, those that are copied to as well; and the end of one, false if there is none. */
+    void (*replicas_each)(void (*visit)(void *context, const struct replica_link *link), void *context);
+    bool (*replica_close)(uint64_t id);
     /* Whether writes are refused for min-replicas-to-write. */
     bool (*replicas_are_few)(void);
     /* Why the tier or the log do not take writes now; NULL when all is well. */

@@ -396,5 +396,6 @@ void follower_stop(void)
     follower_acks_end();
     follower_scrub_stop();
     follower.attempt = NULL;
+    follower.engine->link_worker = NULL;
     worker_destroy(&follower.worker);
 }

@@ -184,4 +184,5 @@ void follower_feed_setup(void)
     follower.worker->retry_later = retry_feed_later;
     follower.worker->wake_at = wake_feed_at;
     follower.feed.hear = follower_scrub_hear;
+    follower.engine->link_worker = follower.worker;
 }

@@ -69,6 +69,11 @@ struct link {
 /* Called at the end of each of the loop's turns, before bytes are sent; loop thread, before replication_start. */
 void replication_at_turn(void (*act)(void));
 
+/* For engine_hooks; leader_clients.c. */
+struct replica_link;
+void leader_each_link(void (*visit)(void *context, const struct replica_link *link), void *context);
+bool leader_close_link(uint64_t id);
+
 /* A client's connection after PSYNC or SYNC, and what it has told of itself (a struct introduction, taken). Any thread; a taker
  * for connection_leave. */
 void leader_take(void *introduction, struct loose_connection *loose);

@@ -85,10 +85,10 @@ static void replconf_command(struct execution *x)
 
 /* ---- PSYNC and SYNC ---- */
 
-static void learn_address(struct session *session, struct introduction *about)
+static void learn_address(struct introduction *about)
 {
-    char peer[128], local[128];
-    session->transport->describe(session->connection, peer, local, sizeof(peer));
+    char peer[sizeof(about->peer)];
+    memcpy(peer, about->peer, sizeof(peer));
     char *colon = strrchr(peer, ':');
     if (colon)
         *colon = 0;
@@ -103,8 +103,11 @@ static void learn_address(struct session *session, struct introduction *about)
 static void leave(struct execution *x, struct introduction *about)
 {
     struct session *session = x->session;
+    session->transport->describe(session->connection, about->peer, about->local, sizeof(about->peer));
     if (about->address[0] == 0)
-        learn_address(session, about);
+        learn_address(about);
+    about->client_id = session->id;
+    about->created_at_ms = (int64_t)session->created_at_s * 1000;
     about->knows_all_types |= about->wants_rdb_only; /* a file to keep leaves nothing out */
     session->names->introduction = NULL;
     session->flags |= SESSION_CLOSING;

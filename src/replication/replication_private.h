@@ -16,6 +16,9 @@ struct introduction {
     char address[46]; /* of ip-address, or empty; then the peer's */
     char id[41];      /* "?": none */
     int64_t offset;   /* the first byte that it lacks; -1: all */
+    uint64_t client_id;
+    int64_t created_at_ms;
+    char peer[160], local[160]; /* as CLIENT LIST has them */
 };
 
 /* ---- leader.c, leader_acks.c ---- */

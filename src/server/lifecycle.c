@@ -222,6 +222,8 @@ static void set_hooks(void)
     engine_hooks = (struct engine_hooks){.shutdown = hook_shutdown,
                                          .tier_bytes = hook_tier_bytes,
                                          .failure = hook_failure,
+                                         .replicas_each = leader_each_link,
+                                         .replica_close = leader_close_link,
                                          .replicas_are_few = replication_lacks_replicas};
     save_set_hooks(node.tier);
     if (!node.tier)
