@@ -19,6 +19,8 @@
 
 /* Less is encoded in one go. */
 #define CAPTURE_MIN_BYTES (64u << 10)
+/* Of so many names that changed meanwhile at most the home waits for the end. */
+#define RELEASE_AT_ONCE_MAX 256
 
 static pthread_mutex_t ending = PTHREAD_MUTEX_INITIALIZER;
 
@@ -82,6 +84,16 @@ bool object_capture_step(struct object_capture *capture, size_t bytes, struct bu
     return member_capture_step(capture, bytes, out);
 }
 
+static void destroy(void *pointer)
+{
+    struct object_capture *capture = pointer;
+    member_table_clear(&capture->ahead);
+    id_tree_clear(&capture->aside, xstream_node_destroy);
+    buffer_deinit(&capture->written);
+    buffer_deinit(&capture->group_names.name);
+    memory_free(capture);
+}
+
 void object_capture_end(struct object_capture *capture)
 {
     check(capture->left == 0 && capture->groups_left == 0);
@@ -91,11 +103,10 @@ void object_capture_end(struct object_capture *capture)
     pthread_mutex_unlock(&ending);
     if (is_orphan)
         object_release(&capture->value);
-    member_table_clear(&capture->ahead);
-    id_tree_clear(&capture->aside, xstream_node_destroy);
-    buffer_deinit(&capture->written);
-    buffer_deinit(&capture->group_names.name);
-    memory_free(capture);
+    if (capture->ahead.count > RELEASE_AT_ONCE_MAX)
+        memory_free_later(capture, destroy);
+    else
+        destroy(capture);
 }
 
 void object_capture_move(const struct object *object, void *home)
