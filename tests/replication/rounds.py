@@ -11,6 +11,7 @@ Everything random comes from the world's seed, but for the machine's timing.
 """
 import os
 import random
+import re
 import shutil
 import signal
 import time
@@ -75,6 +76,10 @@ class Node:
         """Full and partial resyncs that it has given."""
         log = self.log()
         return log.count('event="full resync" '), log.count('event="partial resync" ')
+
+    def asked_for_copies(self):
+        """Up to which offset each replica that it gave a copy had somebody's history."""
+        return [int(after) - 1 for after in re.findall(r'event="full resync" .* asked=\w+:(\d+)', self.log())]
 
     def remove(self):
         self.proxy.close()
@@ -483,13 +488,14 @@ def change_roles(world):
         client.ok('SET', 'n:1', 1)
     others = [node for node in world.replicas if node is not new]
     world.primary, world.replicas = new, [old] + others
-    has_more = int(old.info()['master_repl_offset']) > led_from
+    copies_before = len(new.asked_for_copies())
     old.follow(new)
     if world.topology == 'chain':
         others[0].follow(old)
     elif others:
         others[0].follow(new)
-    return not has_more
+    wait_until(lambda: old.info()['master_link_status'] == 'up', 60, 'the old primary following')
+    return all(offset <= led_from for offset in new.asked_for_copies()[copies_before:])
 
 
 CUTS = (cut, cut_for_a_while, cut_in_a_frame, one_way_end, one_way_silence, delay, slow_link)
