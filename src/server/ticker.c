@@ -150,7 +150,8 @@ static bool tick_gather(struct engine *engine, int64_t now_ms)
     return true;
 }
 
-/* How many keys it expired. */
+/* How many keys it expired. What they leave in the stream is written step by step: a buffer of all of it would be moved as it
+ * grows, under a partition's lock. */
 static unsigned tick_expiry(struct engine *engine, int64_t now_ms)
 {
     unsigned expired = 0;
@@ -160,12 +161,12 @@ static unsigned tick_expiry(struct engine *engine, int64_t now_ms)
         bool more = keyspace_next_expiry_ms(engine->keyspace, i) <= now_ms;
         while (more) {
             unsigned step = keyspace_expire_step(engine->keyspace, i, now_ms, EXPIRE_STEP_MAX, &more);
+            if (step > 0)
+                stream_write(engine->stream);
             expired += step;
             more = more && step > 0;
         }
     }
-    if (expired > 0)
-        stream_write(engine->stream);
     return expired;
 }
 
