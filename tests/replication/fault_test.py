@@ -260,6 +260,16 @@ def machine_crash(server):
     os.rename(kept, server.directory)
 
 
+def lose_a_write(server, proxy, replica):
+    """The replica, which follows through the proxy, has it."""
+    follow(replica, proxy.port)
+    with machine_crash(server):
+        server.client().ok('SET', 'lost', 1)
+        wait_caught_up(server.client(), replica)
+    server.start()
+    proxy.address = server.address
+
+
 def test_a_primary_that_lost_its_last_writes_does_not_destroy_them_at_its_replica(own_server):
     server, other = own_server(), own_server()
     primary, replica = server.client(), other.client()
@@ -303,12 +313,7 @@ def test_what_the_primary_lost_is_given_up_on_demand(own_server):
     server, other = own_server(), own_server()
     replica = other.client()
     with Proxy(server.address) as proxy:
-        follow(replica, proxy.port)
-        with machine_crash(server):
-            server.client().ok('SET', 'lost', 1)
-            wait_caught_up(server.client(), replica)
-        server.start()
-        proxy.address = server.address
+        lose_a_write(server, proxy, replica)
         wait_until(lambda: info(replica).get('master_has_lost_writes') == '1', what='the replica hearing it')
         replica.ok('CONFIG', 'SET', 'replica-discard-longer-history', 'yes')
         wait_up(replica)
@@ -322,10 +327,5 @@ def test_a_redis_is_copied_to_all_the_same(own_server):
         server = own_server()
         replica = redis.client()
         with Proxy(server.address) as proxy:
-            follow(replica, proxy.port)
-            with machine_crash(server):
-                server.client().ok('SET', 'lost', 1)
-                wait_caught_up(server.client(), replica)
-            server.start()
-            proxy.address = server.address
+            lose_a_write(server, proxy, replica)
             wait_until(lambda: replica('GET', 'lost') is None, what='another copy')

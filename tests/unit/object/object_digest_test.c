@@ -22,17 +22,8 @@
 
 #define ELEMENTS 40
 
-/* Compact ones, and such as are not from the second element on. */
-static const struct object_limits wide = {.hash_max_listpack_entries = 128,
-                                          .hash_max_listpack_value = 64,
-                                          .set_max_intset_entries = 512,
-                                          .set_max_listpack_entries = 128,
-                                          .set_max_listpack_value = 64,
-                                          .zset_max_listpack_entries = 128,
-                                          .zset_max_listpack_value = 64,
-                                          .list_max_listpack_size = -2,
-                                          .stream_node_max_entries = 100,
-                                          .stream_node_max_bytes = 4096};
+/* Compact ones, as the directives have them at first, and such as are not from the second element on. */
+static struct object_limits wide;
 static const struct object_limits narrow = {.list_max_listpack_size = 2, .stream_node_max_entries = 2};
 
 struct made {
@@ -200,5 +191,7 @@ int main(void)
         cmocka_unit_test(a_stream_is_all_that_commands_show_of_it),
         cmocka_unit_test(a_payload_that_is_none_has_no_digest),
     };
+    option_reset(object_limit_options);
+    wide = object_limits;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

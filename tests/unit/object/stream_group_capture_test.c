@@ -207,6 +207,25 @@ static void groups_are_written_as_they_were_at_the_begin(void **state)
     finish(&story);
 }
 
+/* False: it came to its end before so many. */
+static bool capture_steps(struct story *story, size_t steps)
+{
+    bool goes_on = true;
+    for (size_t i = 0; i < steps && goes_on; i++)
+        goes_on = capture_step(story, 2000);
+    return goes_on;
+}
+
+static void end_and_finish(struct story *story, bool goes_on)
+{
+    if (goes_on)
+        capture_end(story);
+    else
+        object_capture_end(story->capture);
+    assert_nothing_is_captured(story);
+    finish(story);
+}
+
 /* Every step of it in turn is the last before everything goes. */
 static void all_groups_may_go_at_any_step(void **state)
 {
@@ -219,19 +238,13 @@ static void all_groups_may_go_at_any_step(void **state)
             of_groups += story.stream->groups[i]->bytes;
         size_t others = story.stream->bytes - of_groups;
         capture_begin(&story);
-        for (size_t i = 0; i < steps && goes_on; i++)
-            goes_on = capture_step(&story, 2000);
+        goes_on = capture_steps(&story, steps);
         while (story.stream->group_count > 0)
             assert_true(xstream_group_destroy(story.stream, story.stream->groups[0]->name));
         assert_int_equal(story.stream->bytes, others);
         for (size_t i = 0; i < GROUPS; i++)
             give(&story, group_of(&story, i), 1, (struct stream_id){i, 0});
-        if (goes_on)
-            capture_end(&story);
-        else
-            object_capture_end(story.capture);
-        assert_nothing_is_captured(&story);
-        finish(&story);
+        end_and_finish(&story, goes_on);
     }
 }
 
@@ -242,19 +255,13 @@ static void all_consumers_may_go_and_come_again_at_any_step(void **state)
     for (size_t steps = 0, goes_on = 1; goes_on; steps += 7) {
         grow(&story);
         capture_begin(&story);
-        for (size_t i = 0; i < steps && goes_on; i++)
-            goes_on = capture_step(&story, 2000);
+        goes_on = capture_steps(&story, steps);
         for (size_t i = 0; i < GROUPS * CONSUMERS; i++) {
             struct xstream_group *group = group_of(&story, i % GROUPS);
             xstream_consumer_destroy(story.stream, group, consumer_of(&story, group, i / GROUPS));
             give(&story, group, i / GROUPS, random_id(&story));
         }
-        if (goes_on)
-            capture_end(&story);
-        else
-            object_capture_end(story.capture);
-        assert_nothing_is_captured(&story);
-        finish(&story);
+        end_and_finish(&story, goes_on);
     }
 }
 
