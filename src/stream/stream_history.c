@@ -82,16 +82,18 @@ void stream_identity_begin(struct stream_identity *identity)
     random_hex(identity->id, REPLICATION_ID_LENGTH);
 }
 
-/* The present id becomes the last former one, unless nothing was ever appended under it. What the former ones had was synced
- * when they ended; nevertheless it may be lost by now. */
+/* The present id becomes the last former one. If nothing is here that was appended under it, there is no need for it, unless a
+ * crash may have lost that: then it stands behind the last one, which is what others know this end by. What the former ones
+ * had was synced when they ended; nevertheless it may be lost by now. */
 static void identity_retire(struct stream_identity *identity, uint64_t end, bool is_cut)
 {
     struct stream_former *former = identity->former;
     bool unused = former[0].id[0] && end <= former[0].end;
-    if (!unused) {
-        memmove(former + 1, former, (STREAM_FORMER_MAX - 1) * sizeof(*former));
-        former[0] = (struct stream_former){.end = end, .is_cut = is_cut};
-        memcpy(former[0].id, identity->id, sizeof(former[0].id));
+    if (!unused || is_cut) {
+        struct stream_former *place = unused ? former + 1 : former;
+        memmove(place + 1, place, (size_t)(former + STREAM_FORMER_MAX - 1 - place) * sizeof(*place));
+        *place = (struct stream_former){.end = end, .is_cut = is_cut};
+        memcpy(place->id, identity->id, sizeof(place->id));
     }
     for (int i = 0; i < STREAM_FORMER_MAX; i++)
         if (former[i].end > end) {
@@ -100,11 +102,15 @@ static void identity_retire(struct stream_identity *identity, uint64_t end, bool
         }
 }
 
-static void identity_forget_last(struct stream_identity *identity)
+/* The last former history goes on; those that began at its end were of this node's crashes. */
+static void identity_resume_last(struct stream_identity *identity)
 {
     struct stream_former *former = identity->former;
-    memmove(former, former + 1, (STREAM_FORMER_MAX - 1) * sizeof(*former));
-    former[STREAM_FORMER_MAX - 1] = (struct stream_former){0};
+    uint64_t end = former[0].end;
+    while (former[0].id[0] && former[0].end == end) {
+        memmove(former, former + 1, (STREAM_FORMER_MAX - 1) * sizeof(*former));
+        former[STREAM_FORMER_MAX - 1] = (struct stream_former){0};
+    }
 }
 
 void stream_identity_succeed(struct stream_identity *identity, uint64_t end)
@@ -195,7 +201,7 @@ enum status stream_continue_history(struct stream *stream, const char *id)
         random_hex(identity.id, REPLICATION_ID_LENGTH);
     /* An unclean end has given the history a new id that nobody else knows, and the primary knows the old one only. */
     if (strcmp(identity.id, identity.former[0].id) == 0)
-        identity_forget_last(&identity);
+        identity_resume_last(&identity);
     identity.is_partial = false;
     enum status status = stream_sync_wait(stream, stream_end(stream));
     if (status != STATUS_OK)

@@ -309,6 +309,26 @@ def test_a_primary_that_lost_its_last_writes_does_not_destroy_them_at_its_replic
         assert_same(primary, replica)
 
 
+@pytest.mark.parametrize('former', ['crash', 'lead'])
+def test_what_a_primary_lost_that_wrote_nothing_else_is_not_destroyed(own_server, former):
+    """What it had before is all of a former history of its own, or of a primary's."""
+    server, other = own_server(), own_server()
+    server.client().ok('SET', 'before', 1)
+    if former == 'crash':
+        server.restart(kill=True)
+    else:
+        follow(server.client(), other.port)
+        other.client().ok('SET', 'before', 1)
+        wait_caught_up(other.client(), server.client())
+        server.client().ok('REPLICAOF', 'NO', 'ONE')
+    replica = other.client()
+    with Proxy(server.address) as proxy:
+        lose_a_write(server, proxy, replica)
+        wait_until(lambda: info(replica).get('master_has_lost_writes') == '1', what='the replica hearing it')
+        assert replica('MGET', 'before', 'lost') == [b'1', b'1']
+        assert server.client()('MGET', 'before', 'lost') == [b'1', None]
+
+
 def test_what_the_primary_lost_is_given_up_on_demand(own_server):
     server, other = own_server(), own_server()
     replica = other.client()

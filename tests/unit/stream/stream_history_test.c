@@ -211,6 +211,35 @@ static void a_crash_is_remembered_for_those_who_may_have_more(void **state)
     }
 }
 
+/* Others may have what was appended under it, and was lost here. */
+static void a_history_of_which_nothing_is_left_is_remembered(void **state)
+{
+    struct story *story = *state;
+    struct stream_former former;
+    char first[41], lost[41];
+    story_open(story);
+    strcpy(first, info_of(story).replication_id);
+    uint64_t end = story_write(story, "k", 1);
+    stream_abandon(&story->stream);
+    story_open(story);
+    strcpy(lost, info_of(story).replication_id);
+    for (int crashes = 0; crashes < 2; crashes++) {
+        stream_abandon(&story->stream);
+        story_open(story);
+        assert_string_equal(info_of(story).replication_id2, first);
+        assert_true(stream_find_former(story->stream, lost, &former));
+        assert_int_equal(former.end, end);
+        assert_true(former.is_cut);
+    }
+    /* A follower goes on with what its primary knows, and asks for that after the next crash. */
+    assert_int_equal(stream_continue_history(story->stream, first), STATUS_OK);
+    assert_false(stream_find_former(story->stream, lost, &former));
+    stream_abandon(&story->stream);
+    story_open(story);
+    assert_string_equal(info_of(story).replication_id2, first);
+    assert_int_equal(info_of(story).id2_offset, end);
+}
+
 static void the_oldest_histories_are_forgotten(void **state)
 {
     struct story *story = *state;
@@ -243,6 +272,7 @@ int main(void)
         test(a_new_id_leaves_the_old_one_valid_up_to_here),
         test(a_history_that_is_inherited_goes_on_from_its_end_alone),
         test(a_crash_is_remembered_for_those_who_may_have_more),
+        test(a_history_of_which_nothing_is_left_is_remembered),
         test(the_oldest_histories_are_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
