@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Which replicas a scrub waits for, and what they have found. */
-#include <string.h>
 
 #include "replication/leader_private.h"
 #include "replication/scrub.h"

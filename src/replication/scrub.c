@@ -11,6 +11,7 @@
  *
  * Slots are the only part of the order that nodes have in common: hashes are seeded by each for itself. Few keys have the slots of
  * a whole partition compared at once, or a pass over an empty node would be 16384 questions. */
+#define _GNU_SOURCE
 #include "replication/scrub.h"
 
 #include <pthread.h>
@@ -19,7 +20,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/thread.h"
 #include "replication/failover.h"
 #include "replication/leader_private.h"
 #include "replication/scrub_read.h"
@@ -64,7 +64,8 @@ static void sleep_ms(int64_t ms)
 
 /* ---- what is appended ---- */
 
-/* Under a partition's lock: who follows has waited for it before anything else is appended. */
+/* Under a partition's lock: who follows has waited for it before anything else is appended. FAILOVER does not wait for it, but
+ * takes the stream's end again until its target has all. */
 static bool may_append(const struct engine *engine)
 {
     return !engine_is_following(engine) && !failover_is_on();
@@ -107,11 +108,11 @@ void scrub_heard(void)
 static void wait_for_word(void)
 {
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_nsec += LOOK_MS * 1000000;
     until.tv_sec += until.tv_nsec / 1000000000;
     until.tv_nsec %= 1000000000;
-    pthread_cond_timedwait(&scrub.heard, &scrub.lock, &until);
+    pthread_cond_clockwait(&scrub.heard, &scrub.lock, CLOCK_MONOTONIC, &until);
 }
 
 static bool goes_on(struct pass *pass)
@@ -124,11 +125,12 @@ static bool goes_on(struct pass *pass)
 /* Until all who were asked have said what they found, or are gone. */
 static bool await_replicas(struct pass *pass, struct scrub_findings *findings)
 {
-    int64_t until_ms = clock_now_ms() + replication_settings.timeout_seconds * 1000;
+    int64_t timeout_seconds = __atomic_load_n(&replication_settings.timeout_seconds, __ATOMIC_RELAXED);
+    int64_t until_us = clock_monotonic_us() + timeout_seconds * 1000000;
     bool is_waiting;
     pthread_mutex_lock(&scrub.lock);
     while ((is_waiting = leader_scrub_hear(findings)) && goes_on(pass)) {
-        if (clock_now_ms() > until_ms) {
+        if (clock_monotonic_us() > until_us) {
             fail(pass, "a replica did not answer for repl-timeout");
             break;
         }
@@ -241,8 +243,9 @@ static bool compare_partition(struct pass *pass, int db, uint16_t partition)
 {
     const struct slot_group all = {db, partition, SLOTS_PER_PARTITION};
     if (count_keys(pass->engine, db, partition) <= GROUP_KEYS_MAX) {
+        uint64_t keys = pass->outcome->keys;
         enum compared compared = compare(pass, &all);
-        keep_rate(pass, 0);
+        keep_rate(pass, pass->outcome->keys - keys);
         if (compared != COMPARED_NOT)
             return compared == COMPARED_ALL;
     }

@@ -2,6 +2,7 @@
 """A primary and its replicas compare what they hold: what is the same in other encodings, tiers and at other times is no
 difference, and what differs is found and mended."""
 import random
+import re
 import time
 
 import pytest
@@ -188,6 +189,16 @@ def test_a_pass_begins_by_itself(pair):
     wait_until(lambda: int(info(primary)['scrub_passes']) >= 2, 30, 'two passes')
     assert info(primary)['scrub_mismatches'] == '0' and int(info(primary)['scrub_last_pass_time']) > time.time() - 60
     assert int(info(other.client())['scrub_ranges']) > 0
+
+
+def test_the_rate_holds_where_a_range_is_all_of_a_partition(pair):
+    server, _ = pair(replication_scrub_interval=0, replication_scrub_rate=2000)
+    primary = server.client()
+    primary.pipeline([('SET', 'key:%d' % i, i) for i in range(6000)])
+    primary.ok('CONFIG', 'SET', 'replication-scrub-interval', 1)
+    wait_until(lambda: int(info(primary)['scrub_passes']) >= 1, 30, 'a pass')
+    took_ms, keys = (int(re.search(r'event="scrub" .*\b%s=(\d+)' % name, server.log_tail()).group(1)) for name in ('ms', 'keys'))
+    assert keys == 6000 and took_ms >= 3000
 
 
 def test_who_follows_a_replica_compares_as_well(own_server):
