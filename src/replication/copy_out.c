@@ -26,6 +26,8 @@
 /* Of the head; a part of memory, or so many bytes. */
 #define HEAD_BYTES_MAX ((size_t)16 << 20)
 #define HEAD_MEMORY_SHARE 32
+/* Each of those who come when it is under way has a head of his own. */
+#define LATE_MAX 4
 #define DELAY_STEP_US 10000
 #define KEEPALIVE_MS 1000
 /* The last type of value that Redis 7.0 reads. */
@@ -277,13 +279,14 @@ static void run(void *argument)
 {
     struct copy_out *copy = argument;
     take_joining(copy);
-    if (wait_for_others(copy)) {
+    bool sent = wait_for_others(copy);
+    if (sent) {
         atomic_store(&copy->is_walking, true);
         metric_add(METRIC_sync_full_passes, 1);
-        bool sent = copy->knows_eof ? send_delimited(copy) : send_counted(copy);
-        if (!sent)
-            fail(copy, "the copy was not sent");
+        sent = copy->knows_eof ? send_delimited(copy) : send_counted(copy);
     }
+    if (!sent) /* also to who has joined since the others went */
+        fail(copy, "the copy was not sent");
     close_door(copy);
     copy_file_close(&copy->file);
     rdb_file_writer_deinit(&copy->writer);
@@ -317,10 +320,12 @@ void copy_out_start(struct copy_out *copy, struct copy_receiver *receiver)
 bool copy_out_join(struct copy_out *copy, struct copy_receiver *receiver)
 {
     lock_acquire(&copy->lock);
-    bool is_taken = copy->is_open && copy->joined < COPY_RECEIVERS_MAX;
+    bool is_late = atomic_load(&copy->is_walking);
+    bool is_taken = copy->is_open && copy->joined < COPY_RECEIVERS_MAX && (!is_late || copy->late < LATE_MAX);
     if (is_taken) {
         list_append(&copy->joining, &receiver->node);
         copy->joined++;
+        copy->late += is_late;
     }
     lock_release(&copy->lock);
     return is_taken;

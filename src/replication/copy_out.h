@@ -39,6 +39,7 @@ struct copy_out {
     struct lock lock;
     struct list joining;
     unsigned joined; /* of all times */
+    unsigned late;   /* of them, since the walk began */
     bool is_open;    /* who comes may still join */
 
     /* private */

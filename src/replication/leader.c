@@ -58,8 +58,10 @@ void replica_destroy(struct replica *replica)
 
 void replica_leave_copy(struct replica *replica)
 {
+    lock_acquire(&leader.lock);
     struct copy_out *copy = replica->copy;
     replica->copy = NULL;
+    lock_release(&leader.lock);
     if (!copy || --copy->users > 0)
         return;
     if (leader.copy == copy)

@@ -52,10 +52,10 @@ struct leader {
     /* Who is no Forebay does not know that a copy is whole only behind its offset: if its link breaks before it has come so far,
      * it must not go on from there. Nor does this node know after a start whose copies were whole. */
     uint64_t unsure_below;
+    struct copy_out *copy; /* the latest one, while others may join */
 
     struct lock lock; /* a leaf: of the list, for those who look at it from other threads */
     struct list replicas;
-    struct copy_out *copy; /* the latest one, while others may join; loop thread only */
 
     struct mail acks_wanted;
     _Atomic bool acks_are_wanted;
