@@ -16,10 +16,10 @@ struct tls;
 #define COPY_RECEIVERS_MAX 32
 
 struct copy_receiver {
-    /* the caller's to set */
+    /* the caller's to set. The socket stays the caller's, who does nothing with it before 'done'; 'first' is taken */
     int fd;
     struct tls *tls;     /* NULL: none */
-    struct buffer first; /* sent before anything else; freed at the end */
+    struct buffer first; /* sent before anything else */
     bool wants_frames;   /* it understands link_frame.h's */
     struct mailbox *home;
     struct mail done; /* posted when it is over, whatever comes */

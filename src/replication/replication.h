@@ -69,7 +69,8 @@ struct link {
 /* Called at the end of each of the loop's turns, before bytes are sent; loop thread, before replication_start. */
 void replication_at_turn(void (*act)(void));
 
-/* For engine_hooks; leader_clients.c. */
+/* For engine_hooks; leader_clients.c. Replication's thread only. A link is good until its visit returns; false: there is none of
+ * that id. */
 struct replica_link;
 void leader_each_link(void (*visit)(void *context, const struct replica_link *link), void *context);
 bool leader_close_link(uint64_t id);

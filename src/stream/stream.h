@@ -144,6 +144,7 @@ enum status stream_sync_wait(struct stream *stream, uint64_t offset) MUST_USE;
 /* What is below the offset is not needed any more: segments that end at or below it go, but for the last *bytes of the stream
  * after stream_keep_recent, which those may ask for who come back. */
 void stream_drop_before(struct stream *stream, uint64_t offset);
+/* Once, at start. The number is read atomically at each drop, and has to outlive the stream. */
 void stream_keep_recent(struct stream *stream, const int64_t *bytes);
 
 /* ---- feeding replicas ---- */
