@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A1 claims are placed on all keys of the command at once, while all their partitions are held, and taken back so; so who
  *    holds a partition waits for nobody who needs it (execution_hold_more).
- * A2 nothing is staged while the partitions are let go: what was staged (keys that were found expired) is appended before.
+ * A2 nothing is staged while the partitions are let go, but for the large batch of a change (stage_changed_begin). What was
+ *    staged (keys that were found expired, fields likewise, each a change that is through) is appended before. Of a change that
+ *    goes on between two breaths nothing is: a checkpoint between them would be behind a part of it, and its row has none.
  * A3 a copy of all keys may have begun meanwhile: it gets the keys before they are changed.
  * A4 who reads a claimed key that has expired, or a hash with such fields, would change it: he has to wait as well.
  * A5 others may claim the keys as well, to read them, until it wants them back to write to them; then it waits until they have
@@ -202,8 +204,6 @@ void execution_breathe_out(struct execution *x)
     if (ticks_now() - since < (uint64_t)(HOLD_US * ticks_per_us) || !may_let_go(x))
         return;
     claim_alone(x);
-    if (x->worker->effects.head == 0)
-        append_staged(x);
     bool wanted = is_wanted(x);
     release(x);
     if (wanted)
@@ -244,8 +244,9 @@ bool execution_is_kept_out(struct execution *x, const struct holding *holding, c
         enum claim_kind kind = decides_later ? CLAIM_NONE : keyspace_claim_of(x->keyspace, &keys[i]);
         if (kind == CLAIM_EXCLUSIVE || (kind == CLAIM_SHARED && (writes_key(x, keys, i) || would_change(x, &keys[i]))))
             return true;
-        if (__builtin_expect(moment_is_there(), 0) && moment_waits_for_key(x->keyspace, &keys[i]) &&
-            (decides_later || writes_key(x, keys, i) || would_change(x, &keys[i])))
+        if (__builtin_expect(moment_is_there(), 0) &&
+            (decides_later || writes_key(x, keys, i) || would_change(x, &keys[i])) &&
+            moment_waits_for_key(x->keyspace, &keys[i]))
             return true;
     }
     return false;

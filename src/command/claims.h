@@ -11,7 +11,8 @@
 #define CLAIMS_WORK_MIN 2000
 
 /* Lets go if so many elements (or about as much work) are worth it, and 'hold_again' takes back what was let go, as does the
- * end of the handler. In between no key is looked up, and nothing is staged. A command of a transaction or a script does not let go, nor does one that holds
+ * end of the handler. In between no key is looked up, and nothing is staged but a large batch that was begun for it
+ * (stage_large_begin, stage_changed_begin). A command of a transaction or a script does not let go, nor does one that holds
  * everything, or is run for a client that was blocked: then these do nothing. */
 void execution_let_go_now(struct execution *x);
 static inline void execution_let_go(struct execution *x, size_t elements)
@@ -32,9 +33,10 @@ void execution_let_go_of_all(struct execution *x, const struct name_claim *names
 void execution_look_begin(struct execution *x, const struct key *key);
 void execution_look_end(struct execution *x, const struct key *key);
 
-/* Between two steps of a long change of the keys' values, or of a long reply about what was changed: once the partitions have been held for long, others get them for a
- * moment. The values are the claimant's alone from the first time on: who reads their keys waits as well, as do those who
- * would write them to rows, so that nobody sees a half. Nothing is done about the keys but this change. */
+/* Between two steps of a long change of the keys' values, or of a long reply about what was changed: once the partitions have
+ * been held for long, others get them for a moment. The values are the claimant's alone from the first time on: who reads
+ * their keys waits as well, as do those who would write them to rows, so that nobody sees a half. What is staged goes out in
+ * one piece at the end. Nothing is done about the keys but this change. */
 void execution_breathe_out(struct execution *x);
 static inline void execution_breathe(struct execution *x)
 {

@@ -127,6 +127,13 @@ static void pfadd_command(struct execution *x)
 
 /* ---- PFCOUNT ---- */
 
+/* Who follows has its primary's values, byte by byte; and who has claimed the key may be reading it now. */
+static bool may_keep_count(const struct execution *x)
+{
+    return !engine_is_following(x->engine) &&
+           !(keyspace_any_claims() && keyspace_claim_of(x->keyspace, x->keys) != CLAIM_NONE);
+}
+
 /* A reader's change, of which nobody else has told those who look at the key's slot. */
 static bool keep_count(struct execution *x, struct entry *entry, struct bytes cache)
 {
@@ -147,8 +154,7 @@ static void count_one(struct execution *x)
         hyperloglog_merge(view.bytes, registers);
         count = hyperloglog_estimate(registers);
         hyperloglog_cache_bytes(count, cache);
-        /* Who follows has its primary's values, byte by byte. */
-        if (!engine_is_following(x->engine) && !keep_count(x, entry, bytes_of(cache, sizeof(cache))))
+        if (may_keep_count(x) && !keep_count(x, entry, bytes_of(cache, sizeof(cache))))
             return;
     }
     reply_integer(x->reply, (int64_t)count);

@@ -212,3 +212,23 @@ def test_a_group_goes_at_once_however_much_is_pending(own_server):
         assert client('XINFO', 'GROUPS', 'large:groups') == []
         client.ok('XGROUP', 'CREATE', 'large:groups', 'g1', 0)
         assert client('XPENDING', 'large:groups', 'g1')[0] == 0
+
+
+def test_a_long_claim_is_all_there_when_the_checkpoint_moves_in_the_middle(own_server):
+    """A cycle begins while it is at it. Its reply does not leave before the effects are synced, so the crash loses none."""
+    count, owner = 200000, b'first'
+    server = own_server(durability='through', threads=2)
+    client = server.client(timeout=60)
+    client.pipeline([('EVAL', READ_BY_GROUPS, 1, 's', i, BATCH) for i in range(0, count, BATCH)])
+    client.ok('XGROUP', 'CREATE', 's', 'g', 0)
+    client('XREADGROUP', 'GROUP', 'g', owner, 'COUNT', count, 'STREAMS', 's', '>')
+    for to, pings in ((b'second', 100), (b'third', 300)):
+        with server.client(timeout=60) as client, server.client() as other:
+            assert other('SAVE') == 'OK'
+            client.send('XAUTOCLAIM', 's', 'g', to, 0, '0-0', 'COUNT', count, 'JUSTID')
+            for _ in range(pings):  # some milliseconds, in which it begins
+                other('PING')
+            other('BGREWRITEAOF')
+            assert len(client.read()[1]) == count
+        server.restart(kill=True)
+        assert server.client()('XPENDING', 's', 'g')[3] == [[to, b'%d' % count]]
