@@ -13,7 +13,7 @@
 struct row_value {
     struct apply *apply;
     const struct key *key;
-    uint64_t end_offset;
+    uint64_t end_offset, passed_offset;
     struct entry *entry;
 };
 
@@ -22,10 +22,33 @@ static void take_row(void *context, const struct row *row)
     struct row_value *value = context;
     struct buffer scratch = {0};
     struct object object;
-    if (row->offset < value->end_offset && codec_decode(row->payload, &scratch, &object) == STATUS_OK)
+    if (row->offset >= value->end_offset)
+        value->passed_offset = row->offset;
+    else if (codec_decode(row->payload, &scratch, &object) == STATUS_OK)
         value->entry =
             keyspace_replay_put(value->apply->engine->keyspace, value->key, &object, row->expire_at_ms, false);
     buffer_deinit(&scratch);
+}
+
+/* Rows do not change while effects are applied. */
+static bool is_passed(const struct apply *apply, const struct row_key *place, uint64_t end_offset)
+{
+    return apply->passed_offset >= end_offset && apply->passed_db == place->db &&
+           bytes_equal(buffer_bytes(&apply->passed_name), place->name);
+}
+
+static void note_passed(struct apply *apply, const struct row_key *place, uint64_t row_offset)
+{
+    apply->passed_offset = row_offset;
+    apply->passed_db = place->db;
+    apply->passed_name.length = 0;
+    buffer_append_bytes(&apply->passed_name, place->name);
+}
+
+void apply_deinit(struct apply *apply)
+{
+    buffer_deinit(&apply->room);
+    buffer_deinit(&apply->passed_name);
 }
 
 /* The entry that an incomplete effect changes, or NULL if there is nothing to do. */
@@ -39,8 +62,11 @@ static struct entry *find_changed(struct apply *apply, const struct key *key, ui
                             .slot = key->slot,
                             .hash = key->hash,
                             .name = key->name};
-    if (apply->backing->read(apply->backing->context, &place, take_row, &value) != STATUS_OK)
+    if (is_passed(apply, &place, end_offset) ||
+        apply->backing->read(apply->backing->context, &place, take_row, &value) != STATUS_OK)
         return NULL;
+    if (value.passed_offset > 0)
+        note_passed(apply, &place, value.passed_offset);
     return value.entry;
 }
 

@@ -10,8 +10,14 @@ struct apply {
     struct engine *engine;
     const struct backing *backing; /* NULL without rows */
     uint64_t applied, skipped;
-    struct buffer room; /* where small collections are edited; the owner of the apply frees it */
+    struct buffer room; /* where small collections are edited */
+    /* The last row that had effects already: more of the key's may follow, and the row be large. */
+    struct buffer passed_name;
+    uint64_t passed_offset; /* of the row; 0: there is none */
+    uint8_t passed_db;
 };
+
+void apply_deinit(struct apply *apply);
 
 /* How one effect of a collection is applied. Each family has a table of them that ends with a NULL name. */
 struct effect_form {

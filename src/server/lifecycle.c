@@ -185,7 +185,7 @@ static bool replay(char *error, size_t error_size)
                                        apply_one, &apply, error, error_size);
     keyspace_set_replaying(keyspace, false);
     keyspace_release_all(keyspace, RECOVERY_WORKER);
-    buffer_deinit(&apply.room);
+    apply_deinit(&apply);
     if (status == STATUS_OK && apply.applied + apply.skipped > 0)
         log_notice("log replayed", "effects=%lu skipped=%lu ms=%ld", (unsigned long)apply.applied,
                    (unsigned long)apply.skipped, (long)((clock_monotonic_us() - started_us) / 1000));
