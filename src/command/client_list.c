@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A gather is an offload whose work is done by the workers themselves. Each has a part of it: a letter that, on its
- * thread, describes the sessions it owns; replication's worker describes the links of replicas as well, which are no sessions any
- * more. Who answers last sends the gather home, where the session that asked is
- * resumed, or, if it has gone meanwhile, the gather is freed.
+ * thread, describes the sessions it owns; replication's worker describes the links of replicas as well, which are no
+ * sessions any more. Who answers last sends the gather home, where the session that asked is resumed, or, if it has gone
+ * meanwhile, the gather is freed.
  *
  * I1  a part is written by its worker's thread before 'left' falls, and read at home after it has fallen to zero.
  * I2  sessions are collected under the registry's lock and described outside of it: they die on their own thread only,

@@ -113,27 +113,33 @@ static void take_block(struct entry *old, struct block *block, struct object *ch
     }
 }
 
-bool string_change_piece(struct entry *old, size_t offset, struct bytes piece, struct object *changed, bool *in_place,
-                         struct block **room)
+static bool change_at_once(const struct change *change, struct entry *old, size_t offset, struct bytes piece,
+                           struct object *changed, bool *in_place, struct block **room)
 {
-    struct change change;
-    change_of(&change, old, offset, piece);
-    bool is_block = change.value.encoding == ENCODING_BLOCK;
-    bool is_within = old && change.value.encoding == ENCODING_RAW && offset + piece.length <= change.before.length;
+    bool is_block = change->value.encoding == ENCODING_BLOCK;
+    bool is_within = old && change->value.encoding == ENCODING_RAW && offset + piece.length <= change->before.length;
     *room = NULL;
     *in_place = is_block || is_within;
     if (is_within) {
         memcpy(entry_value_field(old) + offset, piece.data, piece.length);
-        *changed = change.value;
+        *changed = change->value;
         return true;
     }
-    struct block *block = is_block ? block_make_private(change.value.block, room_for(&change.value, change.length))
-                                   : block_copy(change.before, change.length);
+    struct block *block = is_block ? block_make_private(change->value.block, room_for(&change->value, change->length))
+                                   : block_copy(change->before, change->length);
     if (!block)
         return false;
     block_put_piece(block, offset, piece);
     take_block(old, block, changed, is_block, room);
     return true;
+}
+
+bool string_change_piece(struct entry *old, size_t offset, struct bytes piece, struct object *changed, bool *in_place,
+                         struct block **room)
+{
+    struct change change;
+    change_of(&change, old, offset, piece);
+    return change_at_once(&change, old, offset, piece, changed, in_place, room);
 }
 
 /* How many bytes are moved or set for it. */
@@ -145,21 +151,19 @@ static size_t bytes_of_work(const struct change *change, size_t offset)
 }
 
 /* The same for a long string, which is copied without the lock, since others may read it meanwhile, and get hold of it. */
-static bool change_apart(struct execution *x, struct entry *old, size_t offset, struct bytes piece,
-                         struct object *changed, bool *in_place, struct block **room)
+static bool change_apart(struct execution *x, const struct change *change, struct entry *old, size_t offset,
+                         struct bytes piece, struct object *changed, bool *in_place, struct block **room)
 {
-    struct change change;
-    change_of(&change, old, offset, piece);
-    *in_place = change.value.encoding == ENCODING_BLOCK;
+    *in_place = change->value.encoding == ENCODING_BLOCK;
     execution_let_go_now(x);
-    struct block *block = block_copy(change.before, room_for(&change.value, change.length));
+    struct block *block = block_copy(change->before, room_for(&change->value, change->length));
     if (block)
         block_put_piece(block, offset, piece);
     execution_hold_again(x);
     if (!block)
         return false;
     if (*in_place)
-        block_release(change.value.block);
+        block_release(change->value.block);
     take_block(old, block, changed, *in_place, room);
     return true;
 }
@@ -170,8 +174,8 @@ static bool change_piece(struct execution *x, struct entry *old, size_t offset, 
     struct change change;
     change_of(&change, old, offset, piece);
     if (__builtin_expect(bytes_of_work(&change, offset) >= APART_MIN, 0))
-        return change_apart(x, old, offset, piece, changed, in_place, room);
-    return string_change_piece(old, offset, piece, changed, in_place, room);
+        return change_apart(x, &change, old, offset, piece, changed, in_place, room);
+    return change_at_once(&change, old, offset, piece, changed, in_place, room);
 }
 
 static void stage_piece(struct execution *x, const struct key *key, const struct entry *old,

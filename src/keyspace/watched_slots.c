@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What some slots of a partition hold between two executions, read in the pieces of copy_range.c while others go on.
  *
- *   W1  The watch stands from the hold of the begin on. Whoever changes a key tells it before (moment_keep), so a watch that
+ *   S1  The watch stands from the hold of the begin on. Whoever changes a key tells it before (moment_keep), so a watch that
  *       was told nothing has seen the slots as they were at the begin, in however many pieces.
- *   W2  A long command that has let go of the partition is in the middle of a change that nobody tells any more: nothing
+ *   S2  A long command that has let go of the partition is in the middle of a change that nobody tells any more: nothing
  *       begins while there is a claim.
- *   W3  Where one hold has shown all there was, and all of it in RAM, later changes do not matter. A row is read after the
- *       hold, and a key of it may be gone by then: so rows need W1. */
+ *   S3  Where one hold has shown all there was, and all of it in RAM, later changes do not matter. A row is read after the
+ *       hold, and a key of it may be gone by then: so rows need S1. */
 #include "keyspace/keyspace_private.h"
 #include "keyspace/moment.h"
 

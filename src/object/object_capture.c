@@ -103,7 +103,7 @@ void object_capture_end(struct object_capture *capture)
     pthread_mutex_unlock(&ending);
     if (is_orphan)
         object_release(&capture->value);
-    if (capture->ahead.count > RELEASE_AT_ONCE_MAX)
+    if (capture->ahead.count + capture->aside.count > RELEASE_AT_ONCE_MAX)
         memory_free_later(capture, destroy);
     else
         destroy(capture);
