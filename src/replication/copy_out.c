@@ -4,7 +4,7 @@
  * while it lasts and waits for them, so that what is held in memory is one range and what the sockets have not taken.
  *
  * Replicas that ask at about the same time share one walk and one encoding (copy_send.c): those that come before it has begun
- * (repl-diskless-sync-delay), and those that come while what was sent is still held ('head').
+ * (repl-diskless-sync-delay), and those that come while what was sent is still held ('head') and the walk goes on.
  *
  * A replica that does not know how to find the end of what it gets (capa eof) is told its length first (copy_file.c), and has
  * a copy of its own. */
@@ -30,6 +30,8 @@
 #define LATE_MAX 4
 #define DELAY_STEP_US 10000
 #define KEEPALIVE_MS 1000
+/* Nobody joins a walk that has stood still for so long. */
+#define STALLED_MS 1000
 /* The last type of value that Redis 7.0 reads. */
 #define TYPE_MAX_REDIS 19
 
@@ -55,6 +57,7 @@ static struct copy_receiver *next_joining(struct copy_out *copy)
     if (!list_is_empty(&copy->joining)) {
         receiver = list_entry(copy->joining.next, struct copy_receiver, node);
         list_remove(&receiver->node);
+        atomic_fetch_sub(&copy->receivers.waiting, 1);
     }
     lock_release(&copy->lock);
     return receiver;
@@ -86,16 +89,37 @@ static size_t head_bytes_max(const struct copy_out *copy)
     return maxmemory > 0 && share < HEAD_BYTES_MAX ? share : HEAD_BYTES_MAX;
 }
 
+static void go_on(struct copy_out *copy)
+{
+    atomic_store_explicit(&copy->moved_ms, clock_now_ms(), memory_order_relaxed);
+}
+
+/* To all, and if nobody of them is left, to those who wait: they find it in the head. False: there is nobody at all. */
+static bool send_on(struct copy_out *copy, struct bytes bytes)
+{
+    bool any = copy_receivers_send(&copy->receivers, bytes);
+    go_on(copy);
+    if (any || !copy->is_open) /* this thread alone closes it */
+        return any;
+    take_joining(copy);
+    return copy->receivers.count > 0;
+}
+
+static int64_t delay_ms(const struct copy_out *copy)
+{
+    return copy->knows_eof ? __atomic_load_n(&replication_settings.copy_delay_seconds, __ATOMIC_RELAXED) * 1000 : 0;
+}
+
 /* Those who wait are told now and then that there is still somebody. */
 static bool wait_for_others(struct copy_out *copy)
 {
     int64_t told_ms = copy->started_ms, now_ms;
     bool any = copy->receivers.count > 0;
-    while (any && (now_ms = clock_now_ms()) - copy->started_ms < copy->delay_ms) {
+    while (any && (now_ms = clock_now_ms()) - copy->started_ms < delay_ms(copy)) {
         usleep(DELAY_STEP_US);
         take_joining(copy);
         bool is_due = now_ms - told_ms >= KEEPALIVE_MS;
-        any = copy_receivers_send(&copy->receivers, is_due ? BYTES("\n") : (struct bytes){NULL, 0});
+        any = send_on(copy, is_due ? BYTES("\n") : (struct bytes){NULL, 0});
         told_ms = is_due ? now_ms : told_ms;
     }
     return any;
@@ -107,14 +131,14 @@ static bool send_file_bytes(struct copy_out *copy, struct bytes bytes)
 {
     if (!copy->knows_eof)
         return copy_file_write(&copy->file, &copy->receivers, bytes);
-    if (copy->is_open) { /* this thread alone closes it */
+    if (copy->is_open) {
         take_joining(copy);
         if (copy->head.length + bytes.length > head_bytes_max(copy) || copy_rate_piece(SIZE_MAX) < SIZE_MAX)
             close_door(copy);
         else
             buffer_append_bytes(&copy->head, bytes);
     }
-    return copy_receivers_send(&copy->receivers, bytes);
+    return send_on(copy, bytes);
 }
 
 static bool flush(struct copy_out *copy, size_t unless_below)
@@ -211,6 +235,7 @@ static bool write_range(struct copy_out *copy)
     if (keyspace_copy_range(copy->engine->keyspace, &copy->place, &visitor, &range) != STATUS_OK)
         return fail(copy, "a row cannot be read");
     copy_map_add(&copy->map, copy_position(copy->place.db, slot, range.last_hash), range.offset);
+    go_on(copy);
     tell_progress(copy);
     if (count_changes(copy) != copy->changes)
         return fail(copy, "whole databases were changed during its full sync");
@@ -308,22 +333,31 @@ void copy_out_start(struct copy_out *copy, struct copy_receiver *receiver)
     copy->keys_total = copy->functions_only ? 0 : count_keys(copy->engine->keyspace);
     copy->file.fd = -1;
     copy->started_ms = clock_now_ms();
+    go_on(copy);
     lock_init(&copy->lock, LOCK_LEAF, 0);
     list_init(&copy->joining);
     copy_receivers_init(&copy->receivers);
     copy->is_open = copy->knows_eof;
     list_append(&copy->joining, &receiver->node);
+    atomic_store(&copy->receivers.waiting, 1);
     copy->joined = 1;
     thread_start(&copy->thread, "copy", run, copy);
+}
+
+static bool stands_still(const struct copy_out *copy)
+{
+    return clock_now_ms() - atomic_load_explicit(&copy->moved_ms, memory_order_relaxed) > STALLED_MS;
 }
 
 bool copy_out_join(struct copy_out *copy, struct copy_receiver *receiver)
 {
     lock_acquire(&copy->lock);
     bool is_late = atomic_load(&copy->is_walking);
-    bool is_taken = copy->is_open && copy->joined < COPY_RECEIVERS_MAX && (!is_late || copy->late < LATE_MAX);
+    bool is_taken = copy->is_open && copy->joined < COPY_RECEIVERS_MAX && (!is_late || copy->late < LATE_MAX) &&
+                    !stands_still(copy);
     if (is_taken) {
         list_append(&copy->joining, &receiver->node);
+        atomic_fetch_add(&copy->receivers.waiting, 1);
         copy->joined++;
         copy->late += is_late;
     }

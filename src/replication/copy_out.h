@@ -21,7 +21,6 @@ struct copy_out {
     uint64_t from; /* the stream's end before it; the stream is held from there */
     int32_t db;    /* selected there; -1: what follows selects one */
     bool knows_eof, knows_all_types, functions_only;
-    int64_t delay_ms; /* before it begins, for others to come */
     void *owner;
     unsigned users, receiving; /* the owner's: who refers to it, and whose 'done' is still to come */
 
@@ -31,9 +30,10 @@ struct copy_out {
     struct copy_map map;
 
     int64_t started_ms;
-    _Atomic bool is_walking; /* the delay is over; any thread, as are the following */
-    _Atomic uint64_t keys;   /* so far */
-    uint64_t keys_total;     /* about, of the begin */
+    _Atomic bool is_walking;  /* the delay is over; any thread, as are the following */
+    _Atomic int64_t moved_ms; /* when the walk, or what it sends, last went on */
+    _Atomic uint64_t keys;    /* so far */
+    uint64_t keys_total;      /* about, of the begin */
 
     /* under the lock */
     struct lock lock;
@@ -60,7 +60,8 @@ struct copy_out {
 
 /* For a first receiver. */
 void copy_out_start(struct copy_out *copy, struct copy_receiver *receiver);
-/* One more, which needs the same: from the same offset, with the same knowledge. False: it comes too late, or there is no room. */
+/* One more, which needs the same: from the same offset, with the same knowledge. False: it comes too late, there is no
+ * room, or the walk stands still, since one of those who have joined takes nothing. */
 bool copy_out_join(struct copy_out *copy, struct copy_receiver *receiver) MUST_USE;
 /* Any thread, of one that was started; 'bytes' are a receiver's own. */
 struct copy_progress copy_out_progress(const struct copy_out *copy, const struct copy_receiver *receiver);

@@ -170,11 +170,12 @@ static unsigned push_all(struct copy_receivers *receivers, struct pollfd *polls)
 static void blame_late(struct copy_receivers *receivers, unsigned late, int64_t waited_ms, int64_t now_ms)
 {
     int64_t patience_ms = __atomic_load_n(&replication_settings.copy_wait_seconds, __ATOMIC_RELAXED) * 1000;
+    bool others_wait = late < receivers->count || atomic_load(&receivers->waiting) > 0;
     for (struct list *node = receivers->all.next; node != &receivers->all; node = node->next) {
         struct copy_receiver *receiver = receiver_of(node);
         if (has_all(receiver))
             continue;
-        if (late < receivers->count)
+        if (others_wait)
             receiver->kept_others_ms += waited_ms;
         if (receiver->kept_others_ms > patience_ms)
             copy_receiver_stop(receiver, "others have waited for it for longer than repl-copy-wait");

@@ -41,7 +41,8 @@ struct copy_receiver {
 struct copy_receivers {
     struct list all;
     unsigned count;
-    struct buffer frames; /* the present piece, for those who want it so */
+    _Atomic unsigned waiting; /* any thread's: how many are to be added, and wait like those who have their piece */
+    struct buffer frames;     /* the present piece, for those who want it so */
 };
 
 void copy_receivers_init(struct copy_receivers *receivers);

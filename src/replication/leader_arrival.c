@@ -79,8 +79,6 @@ static struct copy_out *copy_create(const struct introduction *about)
     copy->knows_eof = about->knows_eof;
     copy->knows_all_types = about->knows_all_types;
     copy->functions_only = about->wants_functions_only;
-    copy->delay_ms =
-        about->knows_eof ? __atomic_load_n(&replication_settings.copy_delay_seconds, __ATOMIC_RELAXED) * 1000 : 0;
     copy->from = feed_from_here(&copy->db);
     return copy;
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Replicas that ask for a full sync at about the same time share one walk over the keys."""
 import random
+import time
 
 import pytest
 
@@ -126,6 +127,81 @@ def test_one_that_is_lost_in_the_middle_does_not_hold_the_others(own_server, how
             wait_caught_up(primary, replica)
             assert_same(primary, replica)
     assert syncs(primary)[1] >= 2
+
+
+def sent_bytes(primary):
+    """To each replica that is being given a copy."""
+    fields = info(primary)
+    lines = [fields['slave%d' % i] for i in range(int(fields['connected_slaves'])) if 'slave%d' % i in fields]
+    return [int(pairs['sync_sent_bytes']) for pairs in (dict(pair.split('=') for pair in line.split(',')) for line in lines)
+            if 'sync_sent_bytes' in pairs]
+
+
+def wait_stalled(primary, seconds):
+    """Until the first replica's copy has not gone on for so long."""
+    seen, since = None, time.monotonic()
+
+    def stands_still():
+        nonlocal seen, since
+        now = sent_bytes(primary)[:1]
+        if now != seen:
+            seen, since = now, time.monotonic()
+        return now and time.monotonic() - since > seconds
+    wait_until(stands_still, what='the copy standing still')
+
+
+def begin_stalled_copy(server, proxy, slow, seconds):
+    """A copy that one replica has begun to get, and takes no more of."""
+    primary = server.client()
+    fill(primary, random.Random(6))
+    fill_bytes(primary, 1450)  # more than sockets hold, less than is held for those who come
+    proxy.bytes_per_second = 4 << 20
+    follow(slow.client(), proxy.port, wait=False)
+    wait_until(lambda: read_bytes(slow.client()) > 0, what='the first one getting some')
+    proxy.stop(DOWN)
+    wait_stalled(primary, seconds)
+
+
+def test_nobody_joins_a_walk_that_stands_still(own_server):
+    server, slow, quick = own_server(repl_copy_wait=1000, repl_timeout=1000), own_server(), own_server()
+    with Proxy(server.address) as proxy:
+        begin_stalled_copy(server, proxy, slow, 1.2)
+        follow(quick.client(), server.port)
+        primary = server.client()
+        assert syncs(primary) == (2, 2)
+        proxy.heal()
+        for replica in (quick.client(), slow.client()):
+            wait_caught_up(primary, replica)
+            assert_same(primary, replica)
+
+
+@pytest.mark.parametrize('how', ['killed', 'waited for'])
+def test_who_joined_behind_one_that_takes_nothing_gets_the_copy_without_it(own_server, how):
+    server, slow, quick = own_server(repl_copy_wait=1 if how == 'waited for' else 1000, repl_timeout=1000), own_server(), own_server()
+    with Proxy(server.address) as proxy:
+        begin_stalled_copy(server, proxy, slow, 0.2)
+        primary = server.client()
+        follow(quick.client(), server.port, wait=False)
+        wait_until(lambda: syncs(primary)[0] == 2, what='both being given a copy')
+        is_shared = 'shared=1' in server.log_tail(20000)
+        if how == 'killed':
+            slow.kill()
+            proxy.cut()
+        wait_up(quick.client())
+        assert syncs(primary)[1] == 1 or not is_shared
+        if is_shared and how == 'waited for':
+            assert 'others have waited for it' in server.log_tail(20000)
+        wait_caught_up(primary, quick.client())
+        assert_same(primary, quick.client())
+
+
+def test_a_shorter_delay_holds_for_those_who_wait_already(own_server):
+    server, other = own_server(repl_diskless_sync_delay=1000), own_server()
+    primary = server.client()
+    follow(other.client(), server.port, wait=False)
+    wait_until(lambda: states(primary) == ['wait_bgsave'], what='the replica waiting')
+    primary.ok('CONFIG', 'SET', 'repl-diskless-sync-delay', 0)
+    wait_up(other.client(), 10)
 
 
 def test_a_flush_in_the_middle_ends_it_for_all_and_they_come_back(own_server):
