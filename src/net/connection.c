@@ -164,6 +164,12 @@ void connection_destroy(struct connection *connection)
     atomic_fetch_sub_explicit(&loop->connection_count, 1, memory_order_relaxed);
 }
 
+void connection_fail(struct connection *connection, int error)
+{
+    connection->error = (uint16_t)error;
+    connection_close(connection);
+}
+
 void connection_close(struct connection *connection)
 {
     connection->closing = true;
@@ -365,7 +371,7 @@ static void receive_failed(struct connection *connection, ssize_t received)
     if (received == 0)
         connection->flags |= CONNECTION_ENDED;
     else if (errno != EAGAIN && errno != EINTR)
-        connection_close(connection);
+        connection_fail(connection, errno);
 }
 
 bool connection_receive(struct connection *connection)

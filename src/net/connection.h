@@ -40,6 +40,7 @@ struct connection {
     bool suspended, held;
     bool closing;         /* by either close: nothing more is read or given to turn */
     uint16_t flags;       /* net's own */
+    uint16_t error;       /* errno of what ended it; 0: the peer did, or the owner */
     int64_t active_at_ms; /* last bytes received */
     uint64_t bytes_in, bytes_out;
 };

@@ -140,7 +140,7 @@ static void connection_send(struct connection *connection)
         if (sent < 0 && errno == EINTR)
             continue;
         if (sent < 0 && errno != EAGAIN) {
-            connection_close(connection);
+            connection_fail(connection, errno);
             return;
         }
         if (sent > 0) {

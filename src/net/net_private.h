@@ -141,6 +141,8 @@ void connection_destroy(struct connection *connection);
 bool connection_comes_with(const struct mail *mail);
 /* Reads once. True when new bytes came. */
 bool connection_receive(struct connection *connection);
+/* As connection_close, for a reason that the owner is told: errno's. */
+void connection_fail(struct connection *connection, int error);
 /* After turn: keeps what input is left in a block of its own, just large enough, or frees it. */
 void connection_settle(struct connection *connection);
 

@@ -2,6 +2,7 @@
 #include "replication/copy_in.h"
 
 #include "replication/rdb_request.h"
+#include "replication/sync_state.h"
 
 /* 0 would be no expiry: a time before the beginning of time has passed just as well a little later. */
 static int64_t expiry_of(const struct rdb_key *key)
@@ -57,6 +58,14 @@ static bool take_function(void *context, struct bytes code)
     return true;
 }
 
+static bool take_number(struct copy_in *copy, struct bytes value, uint64_t *number)
+{
+    bool is_good = bytes_to_uint64(value, number) && *number <= SYNC_OFFSET_MAX;
+    if (!is_good)
+        copy->refusal = "it says of itself what is no number";
+    return is_good;
+}
+
 static bool take_about(void *context, struct bytes name, struct bytes value)
 {
     struct copy_in *copy = context;
@@ -66,9 +75,9 @@ static bool take_about(void *context, struct bytes name, struct bytes value)
     else if (bytes_equal_text(name, "repl-stream-db") && bytes_to_int64(value, &db) && db >= 0 && db <= INT16_MAX)
         copy->stream_db = (int)db;
     else if (bytes_equal_text(name, "forebay-copy-bytes"))
-        return bytes_to_uint64(value, &copy->stream_bytes);
+        return take_number(copy, value, &copy->stream_bytes);
     else if (bytes_equal_text(name, "forebay-copy-keys"))
-        return bytes_to_uint64(value, &copy->keys_total);
+        return take_number(copy, value, &copy->keys_total);
     return true;
 }
 

@@ -12,6 +12,7 @@
  *       From others it is known in this process's memory alone how far we are; a restart copies everything again. One of them
  *       that hands over (PSYNC FAILOVER) goes on with our stream from its own end, which becomes the begin of our history.
  *   F3  The node's word ("following" of the engine) changes while nothing is executed for the feed. */
+#define _GNU_SOURCE
 #include "replication/follower.h"
 
 #include <stdio.h>
@@ -57,10 +58,21 @@ static int64_t retry_delay_ms(void)
     return delay_ms < RETRY_MS_MAX ? delay_ms : RETRY_MS_MAX;
 }
 
+/* The primary has not been told anything before it has accepted the connection. */
+static const char *phase_word(const struct attempt *attempt)
+{
+    if (!attempt)
+        return "connect";
+    const struct connection *connection = attempt->link.connection;
+    bool is_connected = connection ? connection->bytes_out > 0 : attempt->link.counted_out > 0;
+    return is_connected ? sync_phase_name(attempt->sync.phase) : "connect";
+}
+
 static void give_up(const char *why, int64_t delay_ms)
 {
-    log_warning("the link to the primary is lost", "primary=%s:%d phase=%s error=\"%s\"", follower.host, follower.port,
-                follower.attempt ? sync_phase_name(follower.attempt->sync.phase) : "connect", why);
+    log_warning("the link to the primary is lost", "primary=%s:%d phase=%s error=\"%s\" retry_ms=%lld", follower.host,
+                follower.port, phase_word(follower.attempt), why, (long long)delay_ms);
+    snprintf(follower.down_reason, sizeof(follower.down_reason), "%s", why);
     drop_attempt();
     follower.failures++;
     loop_timer_start(follower.loop, &follower.retry, (double)delay_ms, 0, try_connect);
@@ -75,6 +87,14 @@ void follower_give_up(const char *why)
 void follower_refuse_data(const char *why)
 {
     give_up(why, RETRY_MS_REFUSED);
+}
+
+void follower_retry_now(void)
+{
+    if (follower.attempt || follower.lookup || !follower.host[0])
+        return;
+    loop_timer_stop(&follower.retry);
+    try_connect(NULL);
 }
 
 void follower_copy_again(void)
@@ -148,7 +168,7 @@ static void hear_refusal(struct attempt *attempt, enum sync_action action)
     }
     if (was_asked && follower.take_over_tries > 1)
         follower.asks_to_take_over = false;
-    follower_give_up(attempt->sync.error);
+    give_up(attempt->sync.error, action == SYNC_LOST ? RETRY_MS_REFUSED : retry_delay_ms());
 }
 
 static bool talk(struct attempt *attempt)
@@ -241,7 +261,7 @@ static void closed(struct link *link)
 {
     struct attempt *attempt = (struct attempt *)link;
     if (follower.attempt == attempt)
-        follower_give_up("closed");
+        follower_give_up(link->error ? strerrordesc_np(link->error) : "the primary has closed it");
     memory_free(attempt);
 }
 
@@ -306,6 +326,7 @@ void follower_follow(const char *host, int port)
     snprintf(follower.host, sizeof(follower.host), "%s", host);
     follower.port = port;
     follower.failures = 0;
+    follower.down_reason[0] = '\0';
     if (!engine_is_following(follower.engine))
         follower_follow_as(FOLLOWS_COMMANDS);
     if (has_led)

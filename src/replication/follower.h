@@ -25,7 +25,8 @@ struct follower_view {
     bool primary_has_lost;                   /* in a crash, what this node still has */
     int64_t io_at_ms;                        /* when the primary was last heard */
     int64_t down_since_ms;
-    uint64_t offset;   /* as the primary counts */
+    char down_reason[256]; /* while it is not up, why the last attempt failed; or empty */
+    uint64_t offset;       /* as the primary counts */
     char known_id[41]; /* the history of a primary that is no Forebay; empty: it is our stream's, or there is none */
     struct copy_progress copy; /* while is_copying */
 };

@@ -2,6 +2,7 @@
 /* What clients may ask of a node that follows, and what they may tell it: REPLICAOF, directives, INFO, ROLE, and the gate. */
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "command/args.h"
@@ -122,11 +123,11 @@ static void replicaof_command(struct execution *x)
         lead(x);
         return;
     }
-    if (!bytes_to_int64(x->argv[2], &port) || port < 0 || port > 65535) {
+    if (!is_port(x->argv[2], 1, &port)) {
         reply_error(x->reply, "ERR Invalid master port");
         return;
     }
-    if (x->argv[1].length == 0 || x->argv[1].length >= sizeof(view.host)) {
+    if (!is_host_name(x->argv[1])) {
         reply_error(x->reply, "ERR Invalid master host");
         return;
     }
@@ -189,6 +190,8 @@ void follower_print(const struct follower_view *view, int64_t now_ms, struct buf
     if (!view->is_up)
         info_integer(out, "master_link_down_since_seconds",
                      view->down_since_ms ? (now_ms - view->down_since_ms) / 1000 : -1);
+    if (!view->is_up && view->down_reason[0])
+        info_text(out, "master_link_down_reason", view->down_reason);
     if (view->primary_has_lost)
         info_integer(out, "master_has_lost_writes", 1);
     info_integer(out, "slave_priority", 100);
@@ -211,20 +214,23 @@ void follower_reply_role(const struct follower_view *view, struct reply *reply)
 static bool parse_primary(const struct option *option, struct bytes text, char *error, size_t error_size)
 {
     (void)option;
-    char host[256], rest;
-    int port, length = (int)text.length;
-    if (length == 0 || bytes_equal_text(text, "no one")) {
+    int64_t port;
+    if (text.length == 0 || bytes_equal_text(text, "no one")) {
         follower_settings.host[0] = '\0';
         return true;
     }
-    char copy[300];
-    snprintf(copy, sizeof(copy), "%.*s", length, text.data);
-    if (sscanf(copy, "%255s %d %c", host, &port, &rest) != 2 || port < 0 || port > 65535) {
-        snprintf(error, error_size, "must be a host and a port");
+    const char *blank = memchr(text.data, ' ', text.length);
+    size_t length = blank ? (size_t)(blank - text.data) : 0, skipped = length;
+    while (skipped < text.length && text.data[skipped] == ' ')
+        skipped++;
+    if (!is_host_name(bytes_of(text.data, length)) ||
+        !is_port(bytes_of(text.data + skipped, text.length - skipped), 1, &port)) {
+        snprintf(error, error_size, "must be a host's name or address and a port, 1 to 65535");
         return false;
     }
-    memcpy(follower_settings.host, host, sizeof(host));
-    follower_settings.port = port;
+    memcpy(follower_settings.host, text.data, length);
+    follower_settings.host[length] = '\0';
+    follower_settings.port = (int)port;
     return true;
 }
 
@@ -235,6 +241,25 @@ static void print_primary(const struct option *option, struct buffer *out)
     follower_read(&view);
     if (view.host[0])
         buffer_append_format(out, "%s %d", view.host, view.port);
+}
+
+static void retry_delivered(struct mail *mail)
+{
+    memory_free(mail);
+    follower_retry_now();
+}
+
+/* What the primary is asked for has changed. */
+static bool retry(const struct option *option, char *error, size_t error_size)
+{
+    (void)option, (void)error, (void)error_size;
+    struct loop *loop = replication_loop();
+    if (!loop)
+        return true;
+    struct mail *mail = memory_allocate_zeroed(sizeof(*mail));
+    mail->deliver = retry_delivered;
+    mailbox_post(loop_mailbox(loop), mail);
+    return true;
 }
 
 #define PRIMARY_ROW(word, more_flags)                                                                                  \
@@ -275,6 +300,7 @@ const struct option follower_options[] = {
     {.name = "replica-discard-longer-history",
      .type = OPTION_BOOL,
      .value = &follower_settings.discards_longer_history,
+     .apply = retry,
      .initial = "no",
      .help = "copy a primary that has lost in a crash what this node still has"},
     {.name = "replica-ignore-maxmemory",

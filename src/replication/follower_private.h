@@ -45,6 +45,7 @@ struct follower {
     struct lookup *lookup;    /* of the host, before an attempt; or NULL */
     struct attempt *attempt;  /* the present one, or NULL */
     unsigned failures;        /* since the link was last up */
+    char down_reason[256];    /* why the last attempt failed; empty: the link is up, or was not tried */
     bool asks_to_take_over;   /* failover.c: the node that is to be followed has to lead first */
     unsigned take_over_tries; /* how often it was asked */
     bool primary_has_lost;    /* in a crash, what we have of its history; so it has said at the last attempt */
@@ -71,6 +72,8 @@ extern struct follower follower;
 void follower_give_up(const char *why);
 /* The same, but not soon: another copy would fail as well, and costs the primary much. */
 void follower_refuse_data(const char *why);
+/* The next attempt is made now, if there is none. */
+void follower_retry_now(void);
 /* What has been said is sent, then the link ends, and what comes next is a copy of everything. */
 void follower_copy_again(void);
 /* The node's word; while nothing is executed for the feed. */

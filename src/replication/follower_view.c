@@ -52,6 +52,7 @@ void follower_show(void)
     if (follower.is_copying)
         view->copy = follower_copy_progress();
     view->primary_has_lost = follower.primary_has_lost;
+    memcpy(view->down_reason, follower.down_reason, sizeof(view->down_reason));
     view->is_empty_handed = is_part && follower.host[0];
     if ((was_up || view->down_since_ms == 0) && !view->is_up)
         view->down_since_ms = loop_now_ms(follower.loop);
@@ -70,6 +71,7 @@ void follower_announce(const char *host, int port)
     snprintf(shown.view.host, sizeof(shown.view.host), "%s", host);
     shown.view.port = port;
     shown.view.state = "connect";
+    shown.view.down_reason[0] = '\0';
     shown.view.is_up = false;
     pthread_mutex_unlock(&shown.lock);
 }

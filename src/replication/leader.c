@@ -89,6 +89,7 @@ void replica_fail(struct replica *replica, const char *reason)
     if (replica->is_failed)
         return;
     replica->is_failed = true;
+    replica->failure = reason;
     log_warning("replica closed", "replica=%s:%u state=%s reason=\"%s\"", replica->about.address, replica->about.port,
                 replica_state_names[state_of(replica)], reason);
     if (replica->link.connection)

@@ -82,10 +82,13 @@ void leader_each(void (*visit)(void *context, const struct replica_view *view), 
 
 /* ---- acknowledgements ---- */
 
-/* Nobody has more than he was sent, whatever he says. */
-static uint64_t at_most_sent(const struct replica *replica, uint64_t offset)
+/* What the replica says, as this node counts. Nobody has more than he was sent, whatever he says. */
+static uint64_t own_offset(const struct replica *replica, uint64_t said)
 {
+    struct stream_info info;
+    stream_read_info(leader.engine->stream, &info);
     uint64_t sent = replica->reader ? stream_reader_offset(replica->reader) : 0;
+    uint64_t offset = info.bias > 0 && said < (uint64_t)info.bias ? 0 : said - (uint64_t)info.bias;
     return offset < sent ? offset : sent;
 }
 
@@ -95,13 +98,11 @@ static void acknowledged(struct replica *replica, const struct resp_args *args)
     if (!bytes_to_uint64(args->values[2], &offset))
         return;
     bool is_first = state_of(replica) == REPLICA_WAITING;
-    struct stream_info info;
-    stream_read_info(leader.engine->stream, &info);
-    offset = at_most_sent(replica, offset - (uint64_t)info.bias);
+    offset = own_offset(replica, offset);
     if (offset > atomic_load(&replica->acked))
         atomic_store(&replica->acked, offset);
     if (args->count >= 5 && bytes_equal_text(args->values[3], "fack") && bytes_to_uint64(args->values[4], &offset))
-        atomic_store(&replica->synced, at_most_sent(replica, offset - (uint64_t)info.bias));
+        atomic_store(&replica->synced, own_offset(replica, offset));
     if (is_first)
         replica_online(replica);
     quorum_heard(&replica->in_sync, atomic_load(&replica->acked), atomic_load(&replica->synced));

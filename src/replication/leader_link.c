@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A replica's connection, once it gets the stream. */
+#define _GNU_SOURCE
+#include <string.h>
+
 #include "base/log.h"
 #include "replication/leader_private.h"
 
@@ -56,8 +59,11 @@ static void replica_received(struct link *link)
 static void replica_closed(struct link *link)
 {
     struct replica *replica = (struct replica *)link;
-    log_notice("replica gone", "replica=%s:%u acked=%llu", replica->about.address, replica->about.port,
-               (unsigned long long)atomic_load(&replica->acked));
+    const char *why = replica->failure ? replica->failure
+                      : link->error    ? strerrordesc_np(link->error)
+                                       : "it has closed the link";
+    log_notice("replica gone", "replica=%s:%u acked=%llu reason=\"%s\"", replica->about.address, replica->about.port,
+               (unsigned long long)atomic_load(&replica->acked), why);
     replica_destroy(replica);
     leader_hold_needed();
 }

@@ -19,8 +19,9 @@ struct replica {
     struct introduction about;
     struct copy_out *copy; /* set under the lock; others may have the same */
     struct copy_receiver receiver;
-    bool is_receiving; /* the copy, whose thread has the socket meanwhile */
-    bool is_failed;    /* it is about to go */
+    bool is_receiving;   /* the copy, whose thread has the socket meanwhile */
+    bool is_failed;      /* it is about to go */
+    const char *failure; /* why; static */
     bool is_local, is_unix;
     struct copy_filter filter;
     struct buffer raw; /* read for the filter */

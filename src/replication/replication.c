@@ -94,6 +94,7 @@ static void link_closed(void *context, struct connection *connection)
     (void)context;
     struct link *link = connection->owner;
     count_bytes(NULL, connection);
+    link->error = connection->error;
     link->connection = NULL;
     link->closed(link);
 }

@@ -59,6 +59,7 @@ bool replication_lacks_replicas(void);
 struct link {
     struct connection *connection;    /* NULL before opened and after closed */
     uint64_t counted_in, counted_out; /* of its bytes, in total_net_repl_*; replication.c's */
+    int error;                        /* in closed: errno of what ended it; 0: the peer, or the owner */
     void (*opened)(struct link *link);
     /* Bytes stand in the connection's input; what is done with is consumed. */
     void (*received)(struct link *link);

@@ -37,19 +37,25 @@ static void learn_capability(struct introduction *about, struct bytes word)
         about->knows_all_types = true;
 }
 
+static bool refuse(struct execution *x, const char *error)
+{
+    reply_error(x->reply, error);
+    return false;
+}
+
 /* One pair of words; false if an error was replied. */
 static bool learn(struct execution *x, struct introduction *about, struct bytes name, struct bytes word)
 {
     int64_t number;
     if (arg_is(name, "listening-port")) {
-        if (!arg_int64(x, word, &number))
-            return false;
+        if (!is_port(word, 0, &number))
+            return refuse(x, "ERR REPLCONF listening-port is not a port");
         about->port = (uint16_t)number;
     } else if (arg_is(name, "ip-address")) {
-        if (word.length >= sizeof(about->address)) {
-            reply_error(x->reply, "ERR REPLCONF ip-address provided by replica instance is too long");
-            return false;
-        }
+        if (word.length >= sizeof(about->address))
+            return refuse(x, "ERR REPLCONF ip-address provided by replica instance is too long");
+        if (!is_host_name(word) && word.length > 0)
+            return refuse(x, "ERR REPLCONF ip-address is neither an address nor a host name");
         memcpy(about->address, word.data, word.length);
         about->address[word.length] = 0;
     } else if (arg_is(name, "capa")) {

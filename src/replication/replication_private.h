@@ -72,6 +72,14 @@ int replication_port(void);
 /* What the stream may keep in memory for replicas; changes with the directives. For stream_feed. */
 const int64_t *replication_ring_bytes_max(void);
 
+/* ---- host_name.c ---- */
+
+#define HOST_NAME_MAX_BYTES 255
+/* Whether this can be a host's name or address: nothing that would be more than a word in INFO, in ROLE or in the log. */
+bool is_host_name(struct bytes word);
+/* The same for a port: 1 to 65535, or 0 where that means something. */
+bool is_port(struct bytes word, int64_t minimum, int64_t *port);
+
 /* ---- replication_commands.c, wait_commands.c, migrate_command.c, scrub_commands.c ---- */
 
 extern const struct gate replicas_gate;

@@ -60,6 +60,12 @@ void sync_begin(struct sync_state *state, const char *id, uint64_t offset, struc
 
 /* ---- hearing ---- */
 
+/* What the primary says gets into the log and into INFO. */
+static char printable(char c)
+{
+    return c < ' ' || c > '~' || c == '"' ? '?' : c;
+}
+
 static bool begins(struct bytes line, const char *text)
 {
     return line.length >= strlen(text) && memcmp(line.data, text, strlen(text)) == 0;
@@ -67,8 +73,12 @@ static bool begins(struct bytes line, const char *text)
 
 static enum sync_action give_up(struct sync_state *state, enum sync_action action, const char *what, struct bytes line)
 {
-    int length = (int)(line.length < 120 ? line.length : 120);
-    snprintf(state->error, sizeof(state->error), "%s: %.*s", what, length, line.data);
+    char shown[121];
+    size_t length = line.length < sizeof(shown) - 1 ? line.length : sizeof(shown) - 1;
+    for (size_t i = 0; i < length; i++)
+        shown[i] = printable(line.data[i]);
+    shown[length] = '\0';
+    snprintf(state->error, sizeof(state->error), "%s: %s", what, shown);
     return action;
 }
 
@@ -87,29 +97,49 @@ static bool next_word(struct bytes line, size_t *at, char *word, size_t size)
     return true;
 }
 
-static enum sync_action hear_psync(struct sync_state *state, struct bytes line)
+static bool is_id(const char *id)
+{
+    return strspn(id, "0123456789abcdef") == SYNC_ID_LENGTH && id[SYNC_ID_LENGTH] == '\0';
+}
+
+static enum sync_action hear_full(struct sync_state *state, struct bytes line)
 {
     char word[32], number[24];
     size_t at = 0;
-    int64_t offset;
+    uint64_t offset;
+    if (!next_word(line, &at, word, sizeof(word)) || !next_word(line, &at, state->id, sizeof(state->id)) ||
+        !next_word(line, &at, number, sizeof(number)) || !bytes_to_uint64(bytes_of_text(number), &offset) ||
+        !is_id(state->id))
+        return give_up(state, SYNC_REFUSED, "an answer to PSYNC that is none", line);
+    if (offset > SYNC_OFFSET_MAX)
+        return give_up(state, SYNC_REFUSED, "an offset that no stream reaches", line);
+    state->offset = offset;
+    state->phase = SYNC_FRAME;
+    return SYNC_EMPTY;
+}
+
+static enum sync_action hear_continue(struct sync_state *state, struct bytes line)
+{
+    char word[32];
+    size_t at = 0;
+    next_word(line, &at, word, sizeof(word));
+    bool has_more = at < line.length;
+    if (!next_word(line, &at, state->id, sizeof(state->id)))
+        state->id[0] = '\0';
+    if (has_more && !is_id(state->id))
+        return give_up(state, SYNC_REFUSED, "an answer to PSYNC that is none", line);
+    state->phase = SYNC_STREAM;
+    return SYNC_CONTINUE;
+}
+
+static enum sync_action hear_psync(struct sync_state *state, struct bytes line)
+{
     if (line.length == 0)
         return SYNC_WAIT; /* it prepares the copy, and says that it is still there */
-    if (begins(line, "+FULLRESYNC")) {
-        if (!next_word(line, &at, word, sizeof(word)) || !next_word(line, &at, state->id, sizeof(state->id)) ||
-            !next_word(line, &at, number, sizeof(number)) || !bytes_to_int64(bytes_of_text(number), &offset) ||
-            offset < 0 || strlen(state->id) != sizeof(state->id) - 1)
-            return give_up(state, SYNC_REFUSED, "an answer to PSYNC that is none", line);
-        state->offset = (uint64_t)offset;
-        state->phase = SYNC_FRAME;
-        return SYNC_EMPTY;
-    }
-    if (begins(line, "+CONTINUE")) {
-        next_word(line, &at, word, sizeof(word));
-        if (!next_word(line, &at, state->id, sizeof(state->id)))
-            state->id[0] = '\0';
-        state->phase = SYNC_STREAM;
-        return SYNC_CONTINUE;
-    }
+    if (begins(line, "+FULLRESYNC"))
+        return hear_full(state, line);
+    if (begins(line, "+CONTINUE"))
+        return hear_continue(state, line);
     if (begins(line, "-LOST"))
         return give_up(state, SYNC_LOST, "nothing is replaced by what is left there", line);
     if (begins(line, "-NOMASTERLINK") || begins(line, "-LOADING"))

@@ -22,14 +22,17 @@ struct sync_settings {
     bool takes_frames;           /* a copy may come in frames (link_frame.h) */
 };
 
+#define SYNC_ID_LENGTH 40
 #define SYNC_MARK_LENGTH 40
+/* No primary has sent so much: what says more is damaged, or means harm. */
+#define SYNC_OFFSET_MAX (UINT64_C(1) << 62)
 struct sync_state {
     enum sync_phase phase;
-    char asked_id[41]; /* "?": whatever there is */
+    char asked_id[SYNC_ID_LENGTH + 1]; /* "?": whatever there is */
     int64_t asked_offset;
     bool takes_over;               /* set after sync_begin: the other node is to lead before it answers PSYNC */
     bool is_forebay;               /* the primary says that it is one */
-    char id[41];                   /* the history that we are given; empty: the one that we asked for */
+    char id[SYNC_ID_LENGTH + 1];   /* the history that we are given; empty: the one that we asked for */
     uint64_t offset;               /* of a whole copy */
     bool offers_frames, in_frames; /* in_frames: the copy comes so, up to the last frame */
     bool has_mark;                 /* the copy ends with the mark, else it is of copy_bytes */

@@ -141,6 +141,13 @@ static void refusals_say_why(void **unused)
         {"+FULLRESYNC short 12", SYNC_REFUSED},
         {"+FULLRESYNC " ID " -5", SYNC_REFUSED},
         {"+FULLRESYNC " ID, SYNC_REFUSED},
+        {"+FULLRESYNC " ID " 9223372036854775807", SYNC_REFUSED},
+        {"+FULLRESYNC " ID " 4611686018427387905", SYNC_REFUSED},
+        {"+FULLRESYNC " ID " 99999999999999999999", SYNC_REFUSED},
+        {"+FULLRESYNC ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFGHIJKLMN 1", SYNC_REFUSED},
+        {"+CONTINUE short", SYNC_REFUSED},
+        {"+CONTINUE ABCDEFGHIJKLMNOPQRSTUVWXYZABCDEFGHIJKLMN", SYNC_REFUSED},
+        {"+CONTINUE " ID "1", SYNC_REFUSED},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct talk talk = talk_to(&open_primary, NULL, 0);
@@ -148,6 +155,24 @@ static void refusals_say_why(void **unused)
         assert_non_null(strstr(talk.state.error, cases[i].line));
         talk_end(&talk);
     }
+}
+
+static void an_offset_that_a_stream_may_reach_is_taken(void **unused)
+{
+    (void)unused;
+    struct talk talk = talk_to(&open_primary, NULL, 0);
+    assert_int_equal(hear(&talk, "+FULLRESYNC " ID " 4611686018427387904"), SYNC_EMPTY);
+    assert_true(talk.state.offset == SYNC_OFFSET_MAX);
+    talk_end(&talk);
+}
+
+static void what_a_primary_says_is_printable_in_an_error(void **unused)
+{
+    (void)unused;
+    struct talk talk = talk_to(&open_primary, NULL, 0);
+    assert_int_equal(hear(&talk, "-ERR a\r\x1b[31m\xff \"b"), SYNC_REFUSED);
+    assert_non_null(strstr(talk.state.error, "-ERR a??[31m? ?b"));
+    talk_end(&talk);
 }
 
 static void a_frame_that_is_none_is_refused(void **unused)
@@ -171,6 +196,8 @@ int main(void)
         cmocka_unit_test(frames_come_only_to_whom_has_offered_to_take_them),
         cmocka_unit_test(who_has_a_part_asks_for_the_byte_after_it),
         cmocka_unit_test(refusals_say_why),
+        cmocka_unit_test(an_offset_that_a_stream_may_reach_is_taken),
+        cmocka_unit_test(what_a_primary_says_is_printable_in_an_error),
         cmocka_unit_test(a_frame_that_is_none_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Primaries and replicas that say what none would say: they are refused, with a reason that an operator finds."""
+import re
+import socket
+import threading
+
+import pytest
+
+from tests.lib import server as servers
+from tests.lib.resp import encode
+from tests.lib.server import free_port, wait_until
+from tests.replication.story import follow, info
+from tests.replication.stream_primary import StreamPrimary, string_of
+
+pytestmark = pytest.mark.forebay_only
+
+
+def lost(server):
+    """(phase, error) of each link that was lost."""
+    with open(server.log_path, encoding='utf-8', errors='replace') as log:
+        return re.findall(r'event="the link to the primary is lost".* phase=(\S+) error="(.*?)"', log.read())
+
+
+class Listener:
+    """A primary that does with each connection what 'serve' does."""
+
+    def __init__(self, serve):
+        self.serve, self.connections, self.over = serve, 0, False
+        self.listener = socket.socket()
+        self.listener.bind(('127.0.0.1', 0))
+        self.listener.listen(16)
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                peer, _ = self.listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self._run, args=(peer,), daemon=True).start()
+
+    def _run(self, peer):
+        try:
+            with peer:
+                self.serve(peer)
+        except OSError:
+            pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self.over = True
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+
+def answering(to_psync):
+    """What is said to PSYNC is these bytes; then nothing until the follower ends the link."""
+    def serve(peer):
+        file = peer.makefile('rb')
+        while True:
+            line = file.readline()
+            if not line:
+                return
+            if not line.startswith(b'*'):
+                continue
+            words = [file.read(int(file.readline()[1:]) + 2)[:-2] for _ in range(int(line[1:]))]
+            if words[0] == b'PSYNC':
+                peer.sendall(to_psync)
+            elif words[:2] != [b'REPLCONF', b'ACK']:
+                peer.sendall(b'+OK forebay\r\n' if words[0] == b'REPLCONF' else b'+PONG\r\n')
+    return serve
+
+
+# ---- primaries ----
+
+def test_a_link_that_is_down_says_why(own_server):
+    server = own_server()
+    replica = server.client()
+    replica.ok('REPLICAOF', '127.0.0.1', free_port())
+    wait_until(lambda: 'master_link_down_reason' in info(replica), what='a reason')
+    assert info(replica)['master_link_down_reason'] == 'Connection refused'
+    assert set(lost(server)) == {('connect', 'Connection refused')}
+    with Listener(lambda peer: peer.recv(14)) as closing:  # all that PING is
+        replica.ok('REPLICAOF', '127.0.0.1', closing.port)
+        wait_until(lambda: info(replica).get('master_link_down_reason') == 'the primary has closed it', what='another reason')
+        assert ('ping', 'the primary has closed it') in lost(server)
+    with StreamPrimary({'k': 'v'}) as primary:
+        follow(replica, primary.port)
+        assert 'master_link_down_reason' not in info(replica)
+    replica.ok('REPLICAOF', 'NO', 'ONE')
+    assert 'master_link_down_reason' not in info(replica)
+
+
+ID = '0123456789abcdef' * 2 + '01234567'
+
+
+@pytest.mark.parametrize('answer,reason', [
+    ('+FULLRESYNC %s 9223372036854775807' % ID, 'an offset that no stream reaches'),
+    ('+FULLRESYNC %s -1' % ID, 'an answer to PSYNC that is none'),
+    ('+FULLRESYNC %s 1' % ('z' * 40), 'an answer to PSYNC that is none'),
+    ('+CONTINUE evil', 'an answer to PSYNC that is none'),
+    ('-ERR "a\x1b[2J', 'the primary refused PSYNC: -ERR ?a?[2J'),
+    ('+' + 'x' * 5000, 'the primary refused PSYNC'),
+])
+def test_what_no_primary_says_is_refused_and_nothing_is_lost(own_server, answer, reason):
+    server = own_server()
+    replica = server.client()
+    replica.ok('SET', 'own', 1)
+    with Listener(answering(answer.encode() + b'\r\n')) as primary:
+        replica.ok('REPLICAOF', '127.0.0.1', primary.port)
+        wait_until(lambda: primary.connections >= 2, what='another attempt')
+        assert reason in lost(server)[0][1] and reason in info(replica)['master_link_down_reason']
+        assert replica('GET', 'own') == b'1'
+    server.restart(kill=True)
+    assert server.client()('GET', 'own') == b'1'
+
+
+@pytest.mark.parametrize('name', ['forebay-copy-bytes', 'forebay-copy-keys'])
+@pytest.mark.parametrize('value', ['many', '-1', '18446744073709551615'])
+def test_a_copy_that_says_of_itself_what_is_no_number_is_refused(own_server, name, value):
+    file = b'REDIS0010' + b'\xfa' + string_of('forebay-version') + string_of('1') + b'\xfa' + string_of(name) + string_of(value)
+    file += b'\xff' + b'\0' * 8
+    server = own_server()
+    with Listener(answering(b'+FULLRESYNC %s 1000\r\n$%d\r\n%s' % (ID.encode(), len(file), file))) as primary:
+        server.client().ok('REPLICAOF', '127.0.0.1', primary.port)
+        wait_until(lambda: lost(server), what='a refusal')
+        assert lost(server)[0] == ('copy', 'it says of itself what is no number')
+
+
+def test_who_has_lost_writes_is_not_asked_every_second(own_server):
+    server = own_server()
+    replica = server.client()
+    with Listener(answering(b'-LOST this node has lost in a crash what you have behind offset 5\r\n')) as primary:
+        replica.ok('REPLICAOF', '127.0.0.1', primary.port)
+        wait_until(lambda: info(replica).get('master_has_lost_writes') == '1', what='it being heard')
+        assert 'nothing is replaced' in info(replica)['master_link_down_reason']
+        assert 'retry_ms=20000' in server.log_tail() and primary.connections == 1
+        replica.ok('CONFIG', 'SET', 'replica-discard-longer-history', 'yes')
+        wait_until(lambda: primary.connections == 2, 10, 'an attempt at once')
+
+
+# ---- replicas ----
+
+BAD_ADDRESSES = ['a\r\nrole:master', 'a b', '"', 'a,port=1', "a'", 'a\0b', 'a=b', '\xff\xfe', 'x' * 60]
+
+
+def test_a_replica_may_not_call_itself_anything(own_server):
+    server = own_server()
+    client = server.client()
+    for address in BAD_ADDRESSES:
+        assert client('REPLCONF', 'ip-address', address).code == 'ERR', address
+    for port in ('-1', '65536', '99999999999999999999', 'x', '', '4294967297'):
+        assert client('REPLCONF', 'listening-port', port).code == 'ERR', port
+    for address in ('10.0.0.1', '::1', 'node-1.example_net', ''):
+        client.ok('REPLCONF', 'ip-address', address)
+    client.ok('REPLCONF', 'listening-port', 0, 'ip-address', 'node-1.example_net')
+    client.ok('REPLCONF', 'listening-port', 65535)
+    client.socket.sendall(encode('PSYNC', '?', -1))
+    wait_until(lambda: info(server.client()).get('connected_slaves') == '1', what='the replica')
+    assert info(server.client())['slave0'].startswith('ip=node-1.example_net,port=65535,')
+    client.close()
+
+
+def test_why_a_replica_is_gone_stands_in_the_log(own_server):
+    server = own_server()
+    server.client().ok('SET', 'k', 1)
+
+    def become_replica():
+        peer = socket.create_connection(server.address)
+        peer.settimeout(30)
+        file = peer.makefile('rb')
+        peer.sendall(encode('REPLCONF', 'capa', 'eof', 'capa', 'psync2') + encode('PSYNC', '?', -1))
+        assert file.readline() == b'+OK\r\n' and file.readline().startswith(b'+FULLRESYNC')
+        line = file.readline()
+        while not line.startswith(b'$EOF:'):
+            line = file.readline()
+        mark, read = line[5:45], b''
+        while not read.endswith(mark):
+            read += file.read1()
+        return peer, file
+
+    def gone():
+        with open(server.log_path, encoding='utf-8', errors='replace') as log:
+            return re.findall(r'event="replica gone".* reason="(.*?)"', log.read())
+
+    for number, (bad, reason) in enumerate([(b'*2\r\n$x\r\n', 'invalid bulk length'), (b'*99999\r\n', 'invalid multibulk length'),
+                                            (b'"unbalanced\r\n', 'unbalanced quotes in request')]):
+        peer, file = become_replica()
+        peer.sendall(bad)
+        wait_until(lambda: len(gone()) > number, what='the end of the link')
+        assert reason in gone()[number]
+        assert file.read() is not None
+        peer.close()
+    peer, file = become_replica()
+    file.close()
+    peer.close()
+    wait_until(lambda: len(gone()) == 4, what='the end of the link')
+    assert gone()[3] == 'it has closed the link'
+    assert info(server.client())['connected_slaves'] == '0'
+
+
+# ---- operators ----
+
+def test_only_a_host_and_a_port_can_be_followed(own_server):
+    server = own_server()
+    client = server.client()
+    for host, port in (('127.0.0.1', 0), ('127.0.0.1', 65536), ('127.0.0.1', -1), ('127.0.0.1', 'x')):
+        assert client('REPLICAOF', host, port) == servers.Error('ERR Invalid master port'), (host, port)
+    for host in ('', 'a\r\nb', 'a b', 'x' * 256, '"'):
+        assert client('REPLICAOF', host, 6379) == servers.Error('ERR Invalid master host'), host
+    assert info(client)['role'] == 'master'
+    for bad in ('127.0.0.1 0', '127.0.0.1', '127.0.0.1 70000', '127.0.0.1 1 2', 'a"b 6379'):
+        with pytest.raises(ChildProcessError) as failure:
+            own_server(replicaof=bad)
+        assert 'replicaof' in str(failure.value) and '1 to 65535' in str(failure.value), bad
