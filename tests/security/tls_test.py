@@ -12,7 +12,7 @@ from tests.lib import server as servers
 from tests.lib.certificates import Certificates
 from tests.lib.resp import Client, Error, encode
 from tests.lib.server import blocked, free_port, wait_until
-from tests.replication.story import assert_same, fill, follow
+from tests.replication.story import assert_same, fill, follow, wait_caught_up
 
 pytestmark = pytest.mark.forebay_only
 
@@ -258,6 +258,7 @@ def test_a_replica_behind_tls(certificates, primary_kind, replica_kind):
         assert_same(source, copy)
         for i in range(500):
             source('SET', 'later:%d' % i, 'x' * i)
+        wait_caught_up(source, copy)
         assert_same(source, copy)
 
 
