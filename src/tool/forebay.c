@@ -15,7 +15,7 @@ static const char usage[] =
     "  -h, --host HOST      the node (127.0.0.1)\n"
     "  -p, --port PORT      its port (6379)\n"
     "  -s, --socket PATH    its Unix socket, instead of both\n"
-    "      --user NAME      who asks\n"
+    "      --user NAME      who asks, with the password\n"
     "  -a, --password TEXT  the password; better given by the variable REDISCLI_AUTH, which others do not see\n"
     "      --tls            by TLS; with it:\n"
     "      --cacert FILE    certificates that are trusted (or --cacertdir PATH)\n"
@@ -25,98 +25,38 @@ static const char usage[] =
     "      --skip-modules   import: values of modules are left out; else a file with any is refused\n"
     "      --no-check       import: does not read the file once before anything is sent\n"
     "  -q, --quiet          no progress\n"
+    "      --help           this\n"
     "\n"
     "Exit status: 0 all is done, 1 it failed, 2 the command line is wrong.\n";
 
-/* ---- the command line ---- */
-
-struct text_option {
-    const char *letter, *word;
-    const char **value;
-};
-struct flag_option {
-    const char *letter, *word;
-    bool *value;
-};
-
-static bool is_called(const char *argument, const char *letter, const char *word)
-{
-    return (letter && strcmp(argument, letter) == 0) || strcmp(argument, word) == 0;
-}
-
-/* How many arguments it is, 0 if it is no option. */
-static int read_option(struct tool_options *options, char **arguments, int count)
-{
-    const struct text_option texts[] = {{"-h", "--host", &options->address.host},
-                                        {"-p", "--port", &options->address.port},
-                                        {"-s", "--socket", &options->address.socket},
-                                        {NULL, "--user", &options->address.user},
-                                        {"-a", "--password", &options->address.password},
-                                        {NULL, "--cacert", &options->address.ca_file},
-                                        {NULL, "--cacertdir", &options->address.ca_directory},
-                                        {NULL, "--cert", &options->address.cert_file},
-                                        {NULL, "--key", &options->address.key_file}};
-    const struct flag_option flags[] = {{NULL, "--tls", &options->address.has_tls},
-                                        {NULL, "--replace", &options->replaces},
-                                        {NULL, "--keep", &options->keeps},
-                                        {NULL, "--skip-modules", &options->skips_modules},
-                                        {NULL, "--no-check", &options->is_unchecked},
-                                        {"-q", "--quiet", &options->is_quiet}};
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-        if (count > 1 && is_called(arguments[0], texts[i].letter, texts[i].word)) {
-            *texts[i].value = arguments[1];
-            return 2;
-        }
-    for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
-        if (is_called(arguments[0], flags[i].letter, flags[i].word)) {
-            *flags[i].value = true;
-            return 1;
-        }
-    return 0;
-}
-
-static bool read_arguments(struct tool_options *options, int argc, char **argv)
-{
-    for (int i = 2; i < argc;) {
-        int taken = read_option(options, argv + i, argc - i);
-        if (taken == 0 && !options->file && (argv[i][0] != '-' || argv[i][1] == 0)) {
-            options->file = argv[i];
-            taken = 1;
-        }
-        if (taken == 0) {
-            fprintf(stderr, "forebay: \"%s\" is not understood\n", argv[i]);
-            return false;
-        }
-        i += taken;
-    }
-    if (options->replaces && options->keeps)
-        fprintf(stderr, "forebay: --replace and --keep exclude each other\n");
-    else if (!options->file)
-        fprintf(stderr, "forebay: which file?\n");
-    else
-        return true;
-    return false;
-}
-
-/* ---- commands ---- */
-
 static const struct {
     const char *name;
+    enum tool_command command;
     bool (*run)(const struct tool_options *options);
-} commands[] = {{"import", tool_import}, {"export", tool_export}, {"check", tool_check}};
+} commands[] = {
+    {"import", TOOL_IMPORT, tool_import}, {"export", TOOL_EXPORT, tool_export}, {"check", TOOL_CHECK, tool_check}};
+
+static int tell_usage(FILE *out, int status)
+{
+    fputs(usage, out);
+    return status;
+}
 
 int main(int argc, char **argv)
 {
-    struct tool_options options = {
-        .address = {.host = "127.0.0.1", .port = "6379", .password = getenv("REDISCLI_AUTH")}};
+    struct tool_options options = {.address.password = getenv("REDISCLI_AUTH")};
     memory_thread_enter();
-    if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)) {
-        fputs(usage, stdout);
-        return 0;
-    }
-    for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++)
-        if (strcmp(argv[1], commands[i].name) == 0)
-            return !read_arguments(&options, argc, argv) ? 2 : commands[i].run(&options) ? 0 : 1;
-    fputs(usage, stderr);
-    return 2;
+    if (argc < 2)
+        return tell_usage(stderr, 2);
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)
+        return tell_usage(stdout, 0);
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+        if (strcmp(argv[1], commands[i].name) == 0) {
+            options.command = commands[i].command;
+            if (!tool_read_options(&options, argv + 2))
+                return 2;
+            return options.wants_help ? tell_usage(stdout, 0) : commands[i].run(&options) ? 0 : 1;
+        }
+    fprintf(stderr, "forebay: \"%s\" is no command\n\n", argv[1]);
+    return tell_usage(stderr, 2);
 }

@@ -16,6 +16,8 @@
 #include "net/tls.h"
 #include "replication/rdb_request.h"
 
+#define HOST "127.0.0.1"
+#define PORT "6379"
 #define READ_BYTES ((size_t)64 << 10)
 #define SILENCE_MS_MAX 60000
 
@@ -42,10 +44,11 @@ static bool open_socket(struct peer *peer, const char *path)
 
 static bool open_host(struct peer *peer, const struct peer_address *address)
 {
+    const char *host = address->host ? address->host : HOST, *port = address->port ? address->port : PORT;
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
-    int result = getaddrinfo(address->host, address->port, &hints, &found), on = 1;
+    int result = getaddrinfo(host, port, &hints, &found), on = 1;
     if (result != 0)
-        return fail(peer, address->host, gai_strerror(result));
+        return fail(peer, host, gai_strerror(result));
     for (struct addrinfo *each = found; each && peer->fd < 0; each = each->ai_next) {
         peer->fd = socket(each->ai_family, each->ai_socktype | SOCK_CLOEXEC, each->ai_protocol);
         if (peer->fd >= 0 && connect(peer->fd, each->ai_addr, each->ai_addrlen) != 0) {
@@ -57,7 +60,7 @@ static bool open_host(struct peer *peer, const struct peer_address *address)
     freeaddrinfo(found);
     if (peer->fd < 0) {
         char place[192];
-        snprintf(place, sizeof(place), "%s:%s", address->host, address->port);
+        snprintf(place, sizeof(place), "%s:%s", host, port);
         return fail(peer, place, strerror(result));
     }
     setsockopt(peer->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
@@ -74,8 +77,6 @@ static bool set_tls(struct peer *peer, const char *name, const char *value)
 
 static bool open_tls(struct peer *peer, const struct peer_address *address)
 {
-    if (!address->ca_file && !address->ca_directory)
-        return fail(peer, "TLS needs --cacert or --cacertdir: whose certificates are to be trusted", NULL);
     signal(SIGPIPE, SIG_IGN);
     option_reset(tls_options);
     if (!set_tls(peer, "tls-ca-cert-file", address->ca_file) ||

@@ -7,8 +7,8 @@
 
 /* Which node, and who asks. Texts are borrowed. */
 struct peer_address {
-    const char *host, *port;
-    const char *socket; /* a Unix socket's path instead; NULL: none */
+    const char *host, *port; /* NULL: those of a node that was told nothing else */
+    const char *socket;      /* a Unix socket's path instead; NULL: none */
     const char *user, *password;
     bool has_tls;
     const char *ca_file, *ca_directory; /* whom to trust; one of them with TLS */

@@ -99,9 +99,9 @@ def test_files_go_out_and_in_by_tls(tmp_path):
         status, _, wrong = run('import', path, '--replace', *trust, *own, port=port, environment=secret)
         assert status == 0, wrong
         assert contents(client) == before
-        for words, why in [(['--tls', *own], '--cacert or --cacertdir'), (trust, 'certificate required'),
+        for words, why in [(trust, 'certificate required'),
                            (['--tls', '--cacert', certificates.path('client.crt'), *own], 'certificate verify failed'),
-                           (['--tls', '--cacert', '/nowhere'], 'cannot load'), (['--tls', *trust, '--cert', '/nowhere'], 'cannot load')]:
+                           (['--tls', '--cacert', '/nowhere'], 'cannot load'), (['--tls', *trust, '--cert', '/nowhere', '--key', '/nowhere'], 'cannot load')]:
             status, _, wrong = run('export', path, *words, port=port, environment=secret)
             assert status == 1 and why in wrong and wrong.count('\n') == 1, (words, wrong)
         assert run('export', path, *trust, *own, port=node.port, environment=secret)[0] == 1

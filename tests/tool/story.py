@@ -9,10 +9,11 @@ PROGRAM = os.path.join(os.path.dirname(servers.binary('forebay') or servers.ROOT
 
 
 def run(*words, port=None, stdin=None, environment=None):
-    """Ends with (status, standard output, standard error)."""
+    """Ends with (status, standard output, standard error). A variable that is None in the environment is not there."""
+    variables = {name: value for name, value in {**os.environ, **(environment or {})}.items() if value is not None}
     where = ['--port', str(port)] if port else []
-    done = subprocess.run([PROGRAM, *map(str, words), *where], input=stdin, capture_output=True, timeout=120, check=False,
-                          env={**os.environ, **(environment or {})})
+    done = subprocess.run([PROGRAM, *map(str, words), *where], input=stdin, capture_output=True, timeout=240, check=False,
+                          env=variables)
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
