@@ -10,11 +10,11 @@ Nothing here waits for a fixed time: every wait is for a condition, with a limit
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 
+from tests.lib.ports import Port, free_port  # noqa: F401  stories know it from here
 from tests.lib.resp import PATIENCE, Client, Error
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -54,12 +54,6 @@ def binary(kind):
     return shutil.which('redis-server')
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return probe.getsockname()[1]
-
-
 class Server:
     """One server process and its directory. start(), kill() and stop() may alternate on the same directory."""
 
@@ -79,7 +73,7 @@ class Server:
         self.directory = directory or tempfile.mkdtemp(prefix=kind + '-')
         self.directives = dict(self.DEFAULTS[kind])
         self.directives.update((name.replace('_', '-'), str(value)) for name, value in directives.items())
-        self.port = None
+        self.taken = None  # its Port
         self.process = None
         self.log_path = os.path.join(self.directory, 'server.log')
 
@@ -89,11 +83,21 @@ class Server:
             argv += ['--' + name, value]
         return argv
 
+    @property
+    def port(self):
+        return self.taken.number if self.taken else None
+
+    def take_port(self):
+        """Another one at each start, so that nobody finds the server who has not been told where it is now."""
+        before, self.taken = self.taken, Port()
+        if before:
+            before.give_back()
+
     def start(self, wait=True, loading_will_do=False, **directives):
         """Starts the process and waits until it answers. A port that somebody took meanwhile is given up."""
         self.directives.update((name.replace('_', '-'), str(value)) for name, value in directives.items())
         for attempt in range(5):
-            self.port = free_port()
+            self.take_port()
             with open(self.log_path, 'ab') as log:
                 self.process = subprocess.Popen(self.argv(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                                 cwd=self.directory)
@@ -147,6 +151,22 @@ class Server:
             self.process.send_signal(signal.SIGKILL)
             self.process.wait()
 
+    def pause(self):
+        """SIGSTOP; from when this returns it does nothing at all, until go_on()."""
+        self.process.send_signal(signal.SIGSTOP)
+        wait_until(self.is_paused, what='the process being stopped')
+
+    def go_on(self):
+        if self.is_alive():
+            self.process.send_signal(signal.SIGCONT)
+
+    def is_paused(self):
+        tasks, states = '/proc/%d/task' % self.pid, set()
+        for task in os.listdir(tasks):
+            with open('%s/%s/stat' % (tasks, task)) as stat:
+                states.add(stat.read().rsplit(')', 1)[1].split()[0])
+        return states == {'T'}
+
     def stop(self, seconds=30):
         """SIGTERM; returns the exit status. A server that does not end is killed, and that is an error."""
         if not self.is_alive():
@@ -169,6 +189,9 @@ class Server:
     def remove(self):
         """Ends the process and removes a directory that this object made."""
         self.kill()
+        if self.taken:
+            self.taken.give_back()
+            self.taken = None
         if self.owns_directory:
             shutil.rmtree(self.directory, ignore_errors=True)
 
