@@ -57,11 +57,11 @@ def test_redis_py_subscribes(server):
     subscriber.subscribe('news')
     subscriber.psubscribe(**{'user:*': lambda message: heard.append(message['data'])})
     heard = []
-    assert [subscriber.get_message(timeout=5)['type'] for _ in range(2)] == ['subscribe', 'psubscribe']
+    assert [subscriber.get_message(timeout=60)['type'] for _ in range(2)] == ['subscribe', 'psubscribe']
 
     def read():
         while True:
-            message = subscriber.get_message(timeout=5)
+            message = subscriber.get_message(timeout=60)
             if not message or message['type'] not in ('subscribe', 'psubscribe'):
                 return message
     assert client.publish('news', 'hello') == 1
@@ -76,7 +76,7 @@ def test_redis_py_subscribes(server):
     subscriber.unsubscribe()
     subscriber.punsubscribe()
     while subscriber.subscribed:
-        assert subscriber.get_message(timeout=5)['type'] in ('unsubscribe', 'punsubscribe')
+        assert subscriber.get_message(timeout=60)['type'] in ('unsubscribe', 'punsubscribe')
     subscriber.close()
 
 
@@ -87,7 +87,7 @@ def test_redis_cli_works(server, program):
 
     def cli(*arguments, given=None):
         return subprocess.run([program, '-p', str(server.port), *arguments], input=given, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, timeout=30).stdout.decode()
+                              stderr=subprocess.STDOUT, timeout=120).stdout.decode()
     assert cli('SET', 'k', 'v') == 'OK\n'
     assert cli('-3', 'GET', 'k') == 'v\n'
     assert cli(given=b'PING\nMULTI\nINCR n\nEXEC\n') == 'PONG\nOK\nQUEUED\n1\n'

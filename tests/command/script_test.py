@@ -270,10 +270,10 @@ def test_cold_keys_are_fetched_for_scripts(own_server):
 def test_locks_and_scripts_of_redis_py(server):
     redis = pytest.importorskip('redis')
     connection = redis.Redis(port=server.port)
-    with connection.lock('lock', timeout=5, blocking_timeout=1) as lock:
+    with connection.lock('lock', timeout=100, blocking_timeout=1) as lock:
         assert lock.owned()
-        assert not connection.lock('lock', timeout=5, blocking_timeout=0.1).acquire()
-        lock.extend(5)
+        assert not connection.lock('lock', timeout=100, blocking_timeout=0.1).acquire()
+        lock.extend(100)
     add = connection.register_script("return redis.call('INCRBY', KEYS[1], ARGV[1])")
     assert add(keys=['n'], args=[5]) == 5
     connection.script_flush()

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tests.lib.resp import Error
+from tests.lib.resp import PATIENCE, Error
 from tests.lib.server import wait_until
 
 
@@ -70,7 +70,7 @@ def test_dbsize_counts_one_database(client):
 
 def test_time_is_the_time(client):
     seconds, microseconds = client('TIME')
-    assert abs(int(seconds) - time.time()) < 3 and 0 <= int(microseconds) < 1000000
+    assert abs(int(seconds) - time.time()) < 60 and 0 <= int(microseconds) < 1000000
 
 
 def test_role_and_lastsave(client):
@@ -171,7 +171,7 @@ def test_slowlog_keeps_what_was_slow(client):
     entries = client('SLOWLOG', 'GET', 10)
     entry = next(entry for entry in entries if entry[3][0] == b'SET')
     assert entry[3][2].endswith(b'... (372 more bytes)')
-    assert isinstance(entry[0], int) and abs(entry[1] - time.time()) < 5 and entry[2] >= 0 and b':' in entry[4]
+    assert isinstance(entry[0], int) and abs(entry[1] - time.time()) < 60 and entry[2] >= 0 and b':' in entry[4]
     assert client('SLOWLOG', 'RESET') == 'OK'
     assert client('SLOWLOG', 'LEN') == 0
 
@@ -237,10 +237,9 @@ def test_maxmemory_evicts_by_policy(own_server, kind):
     for start in range(0, 100000, 1000):
         replies = client.pipeline([('SET', 'key:%d' % n, 'x' * 1000) for n in range(start, start + 1000)])
         assert set(replies) == {'OK'}
-    count = client('DBSIZE')
-    assert 5000 < count < 60000
+    assert 5000 < client('DBSIZE') < 60000
     # More may go between the two replies.
-    assert 0 <= int(client.info('stats')['evicted_keys']) - (100000 - count) < 1000
+    wait_until(lambda: int(client.info('stats')['evicted_keys']) == 100000 - client('DBSIZE'), what='counts that agree')
     assert client('EXISTS', 'key:99999') == 1
 
 
@@ -250,7 +249,7 @@ def test_shutdown_ends_the_server(own_server):
     client('SET', 'k', 'v')
     client.send('SHUTDOWN', 'NOSAVE')
     assert client.reads_nothing_more()
-    assert server.process.wait(20) == 0
+    assert server.process.wait(20 * PATIENCE) == 0
 
 
 def test_debug_sleep_and_object(client):

@@ -104,9 +104,9 @@ def test_a_client_with_noloop_is_not(client, client3):
 
 
 def test_a_key_that_expires_is_told(client, client3):
-    client('SET', 'a', 1, 'PX', 20)
     track(client3)
-    client3('GET', 'a')
+    # In one step, so that it is still there when it is read.
+    assert client3.pipeline([('MULTI',), ('SET', 'a', 1, 'PX', 20), ('GET', 'a'), ('EXEC',)])[-1] == ['OK', b'1']
     assert client3.read() == invalidated(b'a')
 
 

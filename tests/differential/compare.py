@@ -9,7 +9,7 @@ from tests.differential import deviations
 from tests.lib import payload
 from tests.lib.resp import Error, Status
 
-SECONDS_TOLERANCE = 3
+SECONDS_TOLERANCE = 8
 NESTED = 'MULTI calls can not be nested'
 
 

@@ -25,7 +25,7 @@ class Unsupported(Exception):
 
 def run(*words):
     try:
-        done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=20, check=False)
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=False)
     except FileNotFoundError:
         raise Unsupported('no program %s' % words[0]) from None
     if done.returncode != 0:

@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Classes whose replies wait for replicas: who counts, what is refused, what is held, and what a held reply becomes."""
-import os
-import signal
 import threading
 
 import pytest
 
 from tests.lib.resp import Error
-from tests.lib.server import wait_until
+from tests.lib.server import blocked, wait_until
 from tests.replication.story import follow, info
 
 pytestmark = pytest.mark.forebay_only
 
 CLASSES = 'safe prefix safe: ack quorum'
+LAG_MAX = 600  # longer than any story
 
 
 def synced(client):
@@ -25,20 +24,11 @@ def in_sync(client):
     return int(info(client)['in_sync_members'])
 
 
-def is_stopped(pid):
-    tasks = '/proc/%d/task' % pid
-    states = []
-    for task in os.listdir(tasks):
-        with open('%s/%s/stat' % (tasks, task)) as stat:
-            states.append(stat.read().rsplit(')', 1)[1].split()[0])
-    return set(states) == {'T'}
-
-
 class Shard:
-    """A primary and its replicas; those that are stopped (SIGSTOP) go on at the end."""
+    """A primary and its replicas, none of which leaves because it is slow; those that are paused go on at the end."""
 
     def __init__(self, own_server, members, replicas, **directives):
-        self.primary = own_server(**{'class': CLASSES, 'replication_members': members, 'min_replicas_max_lag': 1, **directives})
+        self.primary = own_server(**{'class': CLASSES, 'replication_members': members, 'min_replicas_max_lag': LAG_MAX, **directives})
         self.replicas = [own_server() for _ in range(replicas)]
         self.client = self.primary.client()
         for replica in self.replicas:
@@ -48,11 +38,20 @@ class Shard:
     def wait_in_sync(self, members):
         wait_until(lambda: in_sync(self.client) == members, 30, '%d members in sync' % members)
 
-    def signal(self, number, *replicas):
+    def pause(self, *replicas):
         for replica in replicas or self.replicas:
-            os.kill(replica.pid, number)
-            if number == signal.SIGSTOP:
-                wait_until(lambda: is_stopped(replica.pid), what='the replica being stopped')
+            replica.pause()
+
+    def go_on(self):
+        for replica in self.replicas:
+            replica.go_on()
+
+    def lose_the_silent(self, seconds=1):
+        """From now on, who has said nothing for so long is in sync no more."""
+        self.primary.client().ok('CONFIG', 'SET', 'min-replicas-max-lag', seconds)
+
+    def keep_the_silent(self):
+        self.primary.client().ok('CONFIG', 'SET', 'min-replicas-max-lag', LAG_MAX)
 
 
 @pytest.fixture
@@ -64,7 +63,7 @@ def shard(own_server):
         return made[-1]
     yield make
     for each in made:
-        each.signal(signal.SIGCONT)
+        each.go_on()
 
 
 def held(client, commands):
@@ -120,16 +119,16 @@ def test_a_member_alone_is_a_shard_of_one(shard, own_server):
 
 
 def test_what_is_held_leaves_when_the_replica_answers_again(shard):
-    two = shard(2, 1, min_replicas_max_lag=30)
+    two = shard(2, 1)
     reader = two.primary.client()
-    two.signal(signal.SIGSTOP)
+    two.pause()
     writes = held(two.client, [('SET', 'other', 1), ('SET', 'safe:1', 'x'), ('GET', 'other'), ('INCR', 'other')])
     third = two.primary.client()
     wait_until(lambda: third('GET', 'other') == b'2', what='the writes being made')
     reads = held(reader, [('GET', 'safe:1')])
     assert third('SET', 'other', 3) == 'OK'
     assert not writes.is_over() and not reads.is_over()
-    two.signal(signal.SIGCONT)
+    two.go_on()
     assert writes() == ['OK', 'OK', b'1', 2]
     assert reads() == [b'x']
 
@@ -138,13 +137,15 @@ def test_who_stops_answering_leaves_and_what_is_held_is_told_to_be_uncertain(sha
     two = shard(2, 1)
     reader, popper = two.primary.client(), two.primary.client()
     popped = held(popper, [('BLPOP', 'safe:list', 0)])
-    wait_until(lambda: 'blocked_clients:1\r\n' in two.client('INFO', 'clients').decode(), what='BLPOP')
-    two.signal(signal.SIGSTOP)
+    wait_until(lambda: blocked(two.client, 1), what='BLPOP')
+    two.pause()
     writes = held(two.client, [('SET', 'other', 1), ('SET', 'safe:1', 'x' * 100000), ('GET', 'safe:1'), ('GET', 'other'),
                                ('RPUSH', 'safe:list', 1)])
     third = two.primary.client()
     wait_until(lambda: third('DBSIZE') == 2, what='the writes being made')
     reads = held(reader, [('GET', 'safe:1')])
+    wait_until(lambda: blocked(third, 0), what='the pop being served')
+    two.lose_the_silent()
     replies = writes()
     assert [reply.code if isinstance(reply, Error) else reply for reply in replies] == [
         'OK', 'UNCERTAIN', 'UNCERTAIN', b'1', 'UNCERTAIN']
@@ -154,21 +155,24 @@ def test_who_stops_answering_leaves_and_what_is_held_is_told_to_be_uncertain(sha
     assert two.client('SET', 'safe:1', 'y').code == 'NOREPLICAS'
     assert two.client('GET', 'safe:1').code == 'UNCERTAIN'
     assert two.client('GET', 'other') == b'1'
-    two.signal(signal.SIGCONT)
+    two.keep_the_silent()
+    two.go_on()
     two.wait_in_sync(2)
     assert wait_until(lambda: two.client('GET', 'safe:1') == b'x' * 100000, what='it being known to last')
     two.client.ok('SET', 'safe:1', 'z')
 
 
 def test_all_wants_every_member_and_quorum_goes_on_without_one(shard):
-    three = shard(3, 2, **{'class': 'every prefix every: ack all', 'min_replicas_max_lag': 1})
+    three = shard(3, 2, **{'class': 'every prefix every: ack all'})
     three.client.ok('SET', 'every:1', 'x')
-    three.signal(signal.SIGSTOP, three.replicas[0])
+    three.pause(three.replicas[0])
+    three.lose_the_silent(5)
     reply = three.client('SET', 'every:1', 'y')
     assert reply.code == 'UNCERTAIN'
     assert three.client('SET', 'every:1', 'z').code == 'NOREPLICAS'
     assert in_sync(three.client) == 2
-    three.signal(signal.SIGCONT, three.replicas[0])
+    three.keep_the_silent()
+    three.go_on()
     three.wait_in_sync(3)
     three.client.ok('SET', 'every:1', 'z')
 
@@ -184,15 +188,15 @@ def test_synced_means_on_disk_at_every_member(shard):
 
 
 def test_a_client_that_leaves_while_its_reply_is_held_takes_nothing_along(shard):
-    two = shard(2, 1, min_replicas_max_lag=30)
+    two = shard(2, 1)
     clients = [two.primary.client() for _ in range(20)]
-    two.signal(signal.SIGSTOP)
+    two.pause()
     for number, client in enumerate(clients):
         client.send('SET', 'safe:%d' % number, 'x')
     wait_until(lambda: two.client('DBSIZE') == 20, what='the writes')
     for client in clients:
         client.close()
-    two.signal(signal.SIGCONT)
+    two.go_on()
     wait_until(lambda: two.client.info('clients')['connected_clients'] == '1', what='the clients being gone')
     two.client.ok('SET', 'safe:0', 'y')
 

@@ -32,6 +32,8 @@ def pair(own_server):
 def test_the_link_is_a_client_of_both_nodes(pair):
     server, other = pair
     primary, replica = server.client(), other.client()
+    # Those that the story has closed already are clients until it is noticed.
+    wait_until(lambda: [line['flags'] for line in lines(primary, 'TYPE', 'normal')] == ['N'], what='the others to be gone')
     (above,), (below,) = lines(primary, 'TYPE', 'replica'), lines(replica, 'TYPE', 'master')
     assert above['flags'] == 'S' and below['flags'].startswith('M')
     assert (above['addr'], above['laddr']) == (below['laddr'], below['addr']) or below['addr'] == '127.0.0.1:%d' % server.port
@@ -39,7 +41,6 @@ def test_the_link_is_a_client_of_both_nodes(pair):
     assert lines(primary, 'TYPE', 'slave') == lines(primary, 'ID', above['id']) == [above]
     assert lines(primary, 'TYPE', 'master') == lines(replica, 'TYPE', 'replica') == []
     assert above['id'] in [line['id'] for line in lines(primary)] and below['id'] in [line['id'] for line in lines(replica)]
-    assert [line['flags'] for line in lines(primary, 'TYPE', 'normal')] == ['N']
     assert set(lines(primary)[0]) == set(above) == set(below)
     assert 'connected_clients:1\r\n' in primary('INFO', 'clients').decode()
 

@@ -12,7 +12,7 @@ from tests.lib import server as servers
 from tests.lib.proxy import Proxy
 from tests.lib.server import memory_of, wait_until
 from tests.replication.rounds_compare import assert_same
-from tests.replication.story import LIBRARY, fill, follow, info, wait_caught_up, wait_up
+from tests.replication.story import LIBRARY, assert_same_offset, fill, follow, info, wait_caught_up, wait_up
 
 pytestmark = pytest.mark.forebay_only
 
@@ -56,6 +56,7 @@ def test_a_replica_that_starts_expires_nothing_by_itself(own_server):
     primary = server.client()
     with Proxy(server.address) as proxy:
         follow(other.client(), proxy.port)
+        primary.ok('DEBUG', 'SET-ACTIVE-EXPIRE', 0)  # until the replica has them all, however long that takes
         for i in range(20):
             primary.pipeline([('SET', 'k:%d:%d' % (i, j), 1, 'PX', 1500) for j in range(500)])
         wait_caught_up(primary, other.client())
@@ -63,6 +64,7 @@ def test_a_replica_that_starts_expires_nothing_by_itself(own_server):
         proxy.cut()
         other.kill()
         reached = offset(primary)
+        primary.ok('DEBUG', 'SET-ACTIVE-EXPIRE', 1)
         wait_until(lambda: primary('DBSIZE') == 0, what='the keys being gone')
         other.start(replicaof='127.0.0.1 %d' % proxy.port)
         replica = other.client()
@@ -133,7 +135,7 @@ def test_a_restarted_primary_has_its_backlog_in_its_log(own_server):
 
 
 def test_role_and_info_tell_the_same_offset(own_server):
-    server, other = own_server(), own_server()
+    server, other = own_server(repl_ping_replica_period=3600), own_server()
     server.client().ok('SET', 'k', 'v' * 1000)
     follow(other.client(), server.port)
     wait_caught_up(server.client(), other.client())
@@ -152,7 +154,7 @@ def test_a_copy_is_given_up_at_once_when_whole_databases_change(own_server, chan
         wait_until(lambda: info(other.client())['master_sync_in_progress'] == '1', what='a copy')
         primary.ok(*change)
         primary.ok('SET', 'after', 1)
-        wait_until(lambda: 'whole databases were changed during its full sync' in server.log_tail(), 3, 'the end of the copy')
+        wait_until(lambda: 'whole databases were changed during its full sync' in server.log_tail(), what='the end of the copy')
         proxy.bytes_per_second = None
         wait_caught_up(primary, other.client())
         assert_same(primary, other.client())
@@ -205,7 +207,7 @@ def test_what_still_runs_when_the_node_begins_to_follow_is_no_part_of_what_it_fo
         wait_until(lambda: not info(other.client()).get('role') == 'master', what='the node following')
         server.client().ok('SET', 'turn', turn)
         wait_caught_up(server.client(), other.client())
-        assert offset(server.client()) == offset(other.client())
+        assert_same_offset(server.client(), other.client())
         assert_same(server.client(), other.client())
 
 

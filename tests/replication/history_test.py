@@ -9,7 +9,7 @@ import time
 import pytest
 
 from tests.lib.proxy import DOWN, Proxy
-from tests.lib.resp import Error, encode
+from tests.lib.resp import PATIENCE, Error, encode
 from tests.lib.server import wait_until
 from tests.replication.rounds_compare import assert_same
 from tests.replication.story import LIBRARY, Threads, fill, follow, info, wait_caught_up, wait_up
@@ -64,7 +64,7 @@ def test_a_replica_that_lost_what_it_acknowledged_says_so_and_is_not_in_sync(own
         assert int(replica_line(primary)['offset']) == acknowledged
         other.kill()
         lose_end_of_log(other, kept)
-        proxy.bytes_per_second = 20000  # it takes ten seconds to have again what it lost
+        proxy.bytes_per_second = 5000  # it takes forty seconds to have again what it lost
         other.start(replicaof='127.0.0.1 %d' % proxy.port)
         wait_until(lambda: replica_line(primary) and replica_line(primary)['state'] == 'online', what='its return')
         seen = replica_line(primary)
@@ -259,6 +259,9 @@ def test_functions_that_are_loaded_during_a_copy_arrive_once(own_server):
 
 # ---- who does not come along ----
 
+POURED_MB = 300
+
+
 def pour(client, megabytes):
     value = 'v' * 10000
     for i in range(megabytes):
@@ -288,11 +291,11 @@ def test_who_takes_nothing_is_given_up_with_a_reason_and_costs_no_memory(own_ser
         before = server.rss()
         proxy.stop(DOWN)
         began = time.monotonic()
-        pour(primary, 200)
+        pour(primary, POURED_MB)
         wait_until(lambda: 'it lacks more than client-output-buffer-limit allows' in open(server.log_path).read(), what='the end of the link')
-        assert time.monotonic() - began < 60
+        assert time.monotonic() - began < 60 * PATIENCE
         more = server.rss() - before
-        assert more < (limit_mb + 1 + 80) << 20, more  # ten times a second it is looked at
+        assert more < (limit_mb + 1 + 150) << 20, more  # ten times a second it is looked at, where there is time for it
         assert primary('PING') == 'PONG'
         proxy.heal()
         proxy.cut()

@@ -37,13 +37,13 @@ def pair(own_server):
 
 
 def together(server, *parts):
-    """Each part again and again on a connection of its own; how often each, and what failed."""
+    """Each part again and again on a connection of its own, at least once; how often each."""
     counts, failures, end = [0] * len(parts), [], time.monotonic() + SECONDS
 
     def run(index, part):
         try:
             with server.client() as client:
-                while time.monotonic() < end and not failures:
+                while (time.monotonic() < end or counts[index] == 0) and not failures:
                     part(client, counts[index])
                     counts[index] += 1
         except BaseException as failure:
@@ -55,7 +55,6 @@ def together(server, *parts):
         thread.join()
     if failures:
         raise failures[0]
-    assert min(counts) > 0
     return counts
 
 
@@ -234,7 +233,7 @@ def test_who_holds_everything_or_waits_for_a_key_gets_his_turn(pair):
 
     def expire(client, number):
         client('SET', '{p}short', number, 'PX', 1)
-        wait_until(lambda: client('EXISTS', '{p}short') == 0, 5)
+        wait_until(lambda: client('EXISTS', '{p}short') == 0, what='its time being over')
     counts = together(pair[0], copy, push, move, flush, meet, expire)
     with pair[0].client() as client:
         assert client('LLEN', '{p}list') + client('LLEN', '{p}source') == COUNT + len(pushed)

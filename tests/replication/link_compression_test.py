@@ -8,7 +8,7 @@ import pytest
 
 from tests.lib import server as servers
 from tests.lib.server import wait_until
-from tests.replication.story import Writers, assert_same, fill, follow, info, wait_caught_up, wait_up
+from tests.replication.story import Writers, assert_same, assert_same_offset, fill, follow, info, wait_caught_up, wait_up
 
 pytestmark = pytest.mark.forebay_only
 
@@ -36,7 +36,7 @@ def test_both_sides_must_want_it(own_server, ours, theirs, packed):
         wait_until(lambda: int(info(replica)['master_repl_offset']) > start + 100000, what='much being written')
     wait_caught_up(primary, replica)
     assert_same(primary, replica)
-    assert info(primary)['master_repl_offset'] == info(replica)['master_repl_offset']
+    assert_same_offset(primary, replica)
     assert primary('FUNCTION', 'LIST') == replica('FUNCTION', 'LIST')
     assert (sent_bytes(server)[0] < 2000000) == packed
 
@@ -55,7 +55,7 @@ def test_a_redis_replica_gets_a_plain_copy(own_server):
 
 
 def test_plain_and_compressed_copies_come_from_one_walk(own_server):
-    server = own_server(repl_link_compression='yes', repl_diskless_sync_delay=1)
+    server = own_server(repl_link_compression='yes', repl_diskless_sync_delay=1000)
     primary = server.client()
     replicas = [own_server(repl_link_compression=word).client() for word in ('yes', 'no', 'yes')]
     fill(primary, random.Random(2))
@@ -63,6 +63,8 @@ def test_plain_and_compressed_copies_come_from_one_walk(own_server):
     with Writers(server):
         for replica in replicas:
             follow(replica, server.port, wait=False)
+        wait_until(lambda: info(primary)['connected_slaves'] == '3', what='all waiting for it')
+        primary.ok('CONFIG', 'SET', 'repl-diskless-sync-delay', 0)
         for replica in replicas:
             wait_up(replica)
     for replica in replicas:

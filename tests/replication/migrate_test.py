@@ -9,7 +9,7 @@ import pytest
 
 from tests.lib import server as servers
 from tests.lib.proxy import Proxy
-from tests.lib.resp import Error
+from tests.lib.resp import PATIENCE, Error
 from tests.lib.server import wait_until
 from tests.replication.story import contents, fill, value_of
 
@@ -27,7 +27,7 @@ def target(request, own_server):
         yield server
 
 
-def migrate(client, port, key, *options, db=0, timeout=5000, host='127.0.0.1'):
+def migrate(client, port, key, *options, db=0, timeout=60000, host='127.0.0.1'):
     return client('MIGRATE', host, port, key, db, timeout, *options)
 
 
@@ -42,7 +42,7 @@ def test_every_type_moves_with_its_time(own_server, target):
     for key in keys:
         value, at_ms = before[0, key]
         assert value_of(there, key) == value, key
-        assert abs(there('PEXPIRETIME', key) - at_ms) < 2000 if at_ms > 0 else there('PEXPIRETIME', key) == -1
+        assert abs(there('PEXPIRETIME', key) - at_ms) < 60000 if at_ms > 0 else there('PEXPIRETIME', key) == -1
     assert any(db == 3 for db, _ in contents(source))
 
 
@@ -200,7 +200,7 @@ def test_clients_and_servers_that_go_away_meanwhile(own_server):
         wait_until(lambda: waiting(other) == 2, what='one to be gone')
         begin = time.monotonic()
         server.stop()
-        assert time.monotonic() - begin < 10
+        assert time.monotonic() - begin < 20 * PATIENCE
 
 
 def test_a_link_that_breaks_loses_nothing(own_server, target):

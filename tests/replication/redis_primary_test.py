@@ -53,7 +53,7 @@ def test_writers_are_followed_until_the_node_takes_over(redis, own_server, direc
         follow(replica, redis.port)
         wait_until(lambda: int(info(replica)['slave_repl_offset']) > 200000, what='much being written')
     wait_caught_up(primary, replica)
-    assert primary('WAIT', 1, 5000) == 1
+    assert primary('WAIT', 1, 60000) == 1
     expected = contents(primary)
     replica.ok('REPLICAOF', 'NO', 'ONE')
     assert contents(replica) == expected

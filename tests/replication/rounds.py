@@ -26,7 +26,7 @@ from tests.replication.story import info
 
 STEADY = 3
 WILD = 2
-CLOCK_MS = 100
+CLOCK_MS = 400
 TIMEOUT_SECONDS = 3
 COMMON = {'repl_timeout': TIMEOUT_SECONDS, 'repl_ping_replica_period': 1}
 FILLERS, FILLER_DB, FILLER_BYTES = 12000, 4, 2000  # beyond those that are written

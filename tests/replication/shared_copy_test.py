@@ -13,6 +13,8 @@ from tests.replication.story import Writers, assert_same, fill, follow, info, wa
 pytestmark = pytest.mark.forebay_only
 
 KEYS, VALUE = 400, 'v' * 10000
+DELAY = 1000  # until all have come (begin_for)
+ATTEMPTS = 5
 
 
 def syncs(client):
@@ -33,6 +35,12 @@ def states(primary):
     return sorted(dict(pair.split('=') for pair in line.split(','))['state'] for line in lines)
 
 
+def begin_for(primary, count):
+    """The copy begins when so many replicas wait for it."""
+    wait_until(lambda: states(primary) == ['wait_bgsave'] * count, what='all waiting for it')
+    primary.ok('CONFIG', 'SET', 'repl-diskless-sync-delay', 0)
+
+
 def read_bytes(replica):
     return int(info(replica).get('master_sync_read_bytes', 0))
 
@@ -40,13 +48,13 @@ def read_bytes(replica):
 @pytest.mark.parametrize('count', [2, 3])
 @pytest.mark.parametrize('directives', [{}, {'durability': 'none'}])
 def test_replicas_that_come_before_it_begins_share_it(own_server, count, directives):
-    server = own_server(repl_diskless_sync_delay=1, **directives)
+    server = own_server(repl_diskless_sync_delay=DELAY, **directives)
     primary, replicas = server.client(), [own_server(**directives).client() for _ in range(count)]
     fill(primary, random.Random(1))
     with Writers(server, 3):
         for replica in replicas:
             follow(replica, server.port, wait=False)
-        wait_until(lambda: states(primary) == ['wait_bgsave'] * count, what='all waiting for it')
+        begin_for(primary, count)
         for replica in replicas:
             wait_up(replica)
         start = int(info(primary)['master_repl_offset'])
@@ -56,20 +64,18 @@ def test_replicas_that_come_before_it_begins_share_it(own_server, count, directi
         assert_same(primary, replica)
         assert info(replica)['master_replid'] == info(primary)['master_replid']
     assert syncs(primary) == (count, 1)
-    assert primary('WAIT', count, 5000) == count
+    assert primary('WAIT', count, 60000) == count
 
 
-def test_replicas_that_come_while_it_has_just_begun_share_it(own_server):
-    server, slow, quick = own_server(), own_server(), own_server()
-    primary = server.client()
-    fill(primary, random.Random(2))
-    fill_bytes(primary, 1450)  # more than sockets hold, less than is held for those who come
+def come_one_after_the_other(server, slow, quick):
+    """Whether they have shared a copy."""
+    primary, before = server.client(), syncs(server.client())
     with Proxy(server.address) as proxy:
-        proxy.bytes_per_second = 4 << 20
+        proxy.bytes_per_second = 2 << 20
         follow(slow.client(), proxy.port, wait=False)
         wait_until(lambda: read_bytes(slow.client()) > 0, what='the first one getting some')
         follow(quick.client(), server.port, wait=False)
-        wait_until(lambda: syncs(primary)[0] == 2, what='both being given a copy')
+        wait_until(lambda: syncs(primary)[0] == before[0] + 2, what='both being given a copy')
         assert 'send_bulk' in states(primary)
         with Writers(server):
             proxy.bytes_per_second = None
@@ -78,7 +84,16 @@ def test_replicas_that_come_while_it_has_just_begun_share_it(own_server):
         for replica in (quick.client(), slow.client()):
             wait_caught_up(primary, replica)
             assert_same(primary, replica)
-    assert syncs(primary) == (2, 1)
+    return syncs(primary)[1] == before[1] + 1
+
+
+def test_replicas_that_come_while_it_has_just_begun_share_it(own_server):
+    server = own_server()
+    primary = server.client()
+    fill(primary, random.Random(2))
+    fill_bytes(primary, 1450)  # more than sockets hold, less than is held for those who come
+    # On a machine that lets the first one's bytes stand still for a second, nobody joins them.
+    assert any(come_one_after_the_other(server, own_server(), own_server()) for _ in range(ATTEMPTS))
 
 
 def test_one_that_comes_too_late_has_its_own(own_server):
@@ -98,7 +113,7 @@ def test_one_that_comes_too_late_has_its_own(own_server):
 
 @pytest.mark.parametrize('how', ['killed', 'stalled'])
 def test_one_that_is_lost_in_the_middle_does_not_hold_the_others(own_server, how):
-    server = own_server(repl_diskless_sync_delay=1, repl_copy_rate='4mb', repl_copy_wait=1)
+    server = own_server(repl_diskless_sync_delay=DELAY, repl_copy_rate='4mb', repl_copy_wait=3 if how == 'stalled' else 60)
     lost, others = own_server(), [own_server() for _ in range(2)]
     primary = server.client()
     fill(primary, random.Random(3))
@@ -108,6 +123,7 @@ def test_one_that_is_lost_in_the_middle_does_not_hold_the_others(own_server, how
             follow(lost.client(), proxy.port, wait=False)
             for other in others:
                 follow(other.client(), server.port, wait=False)
+            begin_for(primary, 3)
             wait_until(lambda: read_bytes(lost.client()) > 1 << 20, what='a part of the copy')
             if how == 'killed':
                 lost.kill()
@@ -205,11 +221,12 @@ def test_a_shorter_delay_holds_for_those_who_wait_already(own_server):
 
 
 def test_a_flush_in_the_middle_ends_it_for_all_and_they_come_back(own_server):
-    server = own_server(repl_diskless_sync_delay=1, repl_copy_rate='1mb')
+    server = own_server(repl_diskless_sync_delay=DELAY, repl_copy_rate='400kb')
     primary, replicas = server.client(), [own_server().client() for _ in range(2)]
     fill_bytes(primary)
     for replica in replicas:
         follow(replica, server.port, wait=False)
+    begin_for(primary, 2)
     wait_until(lambda: all(read_bytes(replica) > 300000 for replica in replicas), what='a part of the copy')
     primary.ok('FLUSHALL')
     primary.ok('SET', 'k', 'v')
@@ -223,12 +240,13 @@ def test_a_flush_in_the_middle_ends_it_for_all_and_they_come_back(own_server):
 def test_who_needs_another_file_has_another_walk(own_server):
     if not servers.binary('redis'):
         pytest.skip('no redis-server')
-    server, forebay = own_server(repl_diskless_sync_delay=1), own_server()
+    server, forebay = own_server(repl_diskless_sync_delay=DELAY), own_server()
     primary = server.client()
     fill(primary, random.Random(4))
     with servers.start('redis') as redis:
         for replica in (redis.client(), forebay.client()):
             follow(replica, server.port, wait=False)
+        begin_for(primary, 2)
         for replica in (redis.client(), forebay.client()):
             wait_caught_up(primary, replica)
             assert_same(primary, replica)
@@ -239,4 +257,4 @@ def test_a_server_ends_while_replicas_wait_for_others(own_server):
     server, other = own_server(repl_diskless_sync_delay=1000), own_server()
     follow(other.client(), server.port, wait=False)
     wait_until(lambda: states(server.client()) == ['wait_bgsave'], what='the replica waiting')
-    assert server.stop(10) == 0
+    assert server.stop() == 0

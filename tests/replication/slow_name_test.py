@@ -84,7 +84,7 @@ def test_a_server_ends_while_a_name_is_looked_up(slow):
     node = server.client()
     node.ok('REPLICAOF', 'slow.example', 7000)
     wait_until(lambda: node('ROLE')[3] == b'connecting', what='the lookup')
-    assert server.stop(10) == 0
+    assert server.stop() == 0
 
 
 def test_a_name_that_is_not_known_is_told_and_tried_again(own_server):

@@ -161,3 +161,8 @@ def wait_caught_up(primary, replica, seconds=30):
     wait_up(replica, seconds)
     end = int(info(primary)['master_repl_offset'])
     wait_until(lambda: int(info(replica).get('slave_repl_offset', -1)) >= end, seconds, 'the replica catching up')
+
+
+def assert_same_offset(primary, replica):
+    """Of which the replica may lack a ping for a moment."""
+    wait_until(lambda: info(primary)['master_repl_offset'] == info(replica)['master_repl_offset'], what='one offset')

@@ -33,14 +33,14 @@ def percents(server, event):
 
 def assert_in_progress(fields):
     total, read, left = (int(fields['master_sync_%s_bytes' % name]) for name in ('total', 'read', 'left'))
-    assert fields['master_sync_in_progress'] == '1' and int(fields['master_sync_last_io_seconds_ago']) <= 2
+    assert fields['master_sync_in_progress'] == '1' and int(fields['master_sync_last_io_seconds_ago']) <= 10
     assert total == read + left and 0 < read < total
     assert float(fields['master_sync_perc']) == pytest.approx(100 * read / total, abs=1)
     return total
 
 
 def test_both_sides_tell_how_far_a_full_sync_is(own_server):
-    server, other = own_server(**{'repl-copy-rate': '600kb'}), own_server()
+    server, other = own_server(**{'repl-copy-rate': '300kb'}), own_server()
     primary, replica = server.client(), other.client()
     fill(primary)
     follow(replica, server.port, wait=False)
@@ -64,7 +64,7 @@ def test_a_file_of_known_length_is_told_by_its_bytes(own_server):
         pytest.skip('no redis-server')
     with servers.start('redis', repl_diskless_sync='no') as redis, Proxy(redis.address) as proxy:
         fill(redis.client())
-        proxy.bytes_per_second = 600 << 10
+        proxy.bytes_per_second = 300 << 10
         replica = own_server().client()
         follow(replica, proxy.port, wait=False)
         wait_until(lambda: int(info(replica).get('master_sync_read_bytes', 0)) > 500 << 10, what='a part of the file')

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from tests.lib import payload, server as servers
-from tests.lib.resp import Client, Error, encode
+from tests.lib.resp import PATIENCE, Client, Error, encode
 from tests.lib.server import wait_until
 
 
@@ -123,7 +123,7 @@ def test_repeated_protocol_errors_starve_nobody(server):
     stop.set()
     for thread in threads:
         thread.join()
-    assert slowest < 5, 'a PING took %.2f s' % slowest
+    assert slowest < 5 * PATIENCE, 'a PING took %.2f s' % slowest
 
 
 def test_connections_cut_in_the_middle_of_anything(server):
@@ -169,7 +169,7 @@ def test_glob_patterns_take_no_exponential_time(client):
         assert client('KEYS', pattern) == []
         assert client('SCAN', 0, 'MATCH', pattern, 'COUNT', 10)[1] == []
         assert client('CONFIG', 'GET', pattern) == []
-        assert time.monotonic() - began < 10, pattern
+        assert time.monotonic() - began < 10 * PATIENCE, pattern
 
 
 @pytest.mark.parametrize('pattern', ['*' * 200000, 'a' * 200000, '?' * 200000, '[' * 200000, '\\' * 200000, '*a' * 100000, '[a-' * 60000])

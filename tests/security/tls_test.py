@@ -103,7 +103,7 @@ def test_what_is_not_tls(tls_server, certificates):
     pieces += [b'\x16\x03\x01' + rng.randbytes(200) for _ in range(50)]
     for piece in pieces:
         with socket.create_connection(('127.0.0.1', server.tls_port)) as bare:
-            bare.settimeout(10)
+            bare.settimeout(60)
             try:
                 bare.sendall(piece)
                 bare.shutdown(socket.SHUT_WR)
@@ -276,6 +276,6 @@ def test_migrate(certificates):
         client = source.client()
         values = {b'k:%d' % i: os.urandom(i * 37) for i in range(300)}
         client.pipeline([('SET', key, value) for key, value in values.items()])
-        assert client('MIGRATE', '127.0.0.1', target.directives['tls-port'], '', 0, 5000, 'KEYS', *values) == 'OK'
+        assert client('MIGRATE', '127.0.0.1', target.directives['tls-port'], '', 0, 60000, 'KEYS', *values) == 'OK'
         there = target.client()
         assert client('DBSIZE') == 0 and all(there('GET', key) == value for key, value in values.items())

@@ -40,7 +40,7 @@ def put_some_more(client):
 def short_of_disk(own_server):
     """A node whose tier takes nothing, as if the disk were full, with a class that can bear it and one that cannot."""
     def start(**options):
-        return own_server(maxmemory='48mb', tier='yes', tier_free_space_min='1000tb', maxmemory_wait_ms=100, **options,
+        return own_server(maxmemory='48mb', tier='yes', tier_free_space_min='1000tb', maxmemory_wait_ms=60000, **options,
                           **{'class': 'cache prefix cache: admission optional'})
     return start
 
@@ -54,6 +54,7 @@ def test_keys_of_an_optional_class_give_way_where_others_are_refused(short_of_di
     wait_until(lambda: client('DBSIZE') == CACHED + KEPT - evicted(client, 'cache'), what='counts that agree')
     assert all(client.pipeline([('EXISTS', 'kept:%d' % n) for n in range(KEPT)]))
     client.ok('DEL', *['cache:%d' % n for n in range(CACHED)])
+    client.ok('CONFIG', 'SET', 'maxmemory-wait-ms', 100)
     refused = wait_until(lambda: put_some_more(client), 60, 'a refusal')
     assert refused[0].code == 'OOM'
 

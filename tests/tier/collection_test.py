@@ -85,7 +85,7 @@ def test_collections_come_back_as_they_were(small):
 def wait_for_log(server):
     """What was acknowledged is synced: a kill loses none of it."""
     with server.client(timeout=60) as client:
-        client('WAITAOF', 1, 0, 5000)
+        client('WAITAOF', 1, 0, 60000)
 
 
 def test_changes_to_cold_collections_last(small):
@@ -110,7 +110,7 @@ def test_fields_that_expire_while_their_hash_is_cold_are_not_there(small):
         at = now_ms() + 1500
         make(client, at)
         push_out(client)
-        wait_until(lambda: now_ms() > at + 5, 10)
+        wait_until(lambda: now_ms() > at + 5, what='the time')
         for n in range(COUNT):
             for size in (7, LARGE):
                 expected = 0 if n % 3 == 0 else size - 2

@@ -111,9 +111,18 @@ def info(client, name):
     raise KeyError(name)
 
 
+WAIT_MS, WAIT_MS_LONG = 500, 60000
+PATIENCE_SECONDS = 0.5
+
+
 def start(device, **directives):
-    return servers.start('forebay', directory=device.path, maxmemory='32mb', maxmemory_wait_ms=500, durability_log_max='4mb',
+    """A node that refuses soon: which it does not because it is slow (wait_long) but because there is no room."""
+    return servers.start('forebay', directory=device.path, maxmemory='32mb', maxmemory_wait_ms=WAIT_MS, durability_log_max='4mb',
                          **directives)
+
+
+def wait_long(client, waits=True):
+    client.ok('CONFIG', 'SET', 'maxmemory-wait-ms', WAIT_MS_LONG if waits else WAIT_MS)
 
 
 def is_refused(reply):
@@ -128,7 +137,7 @@ def goes_on(client):
 def writes_are_refused(server):
     """A write that is not answered at once was executed as the device filled up, which says nothing of the next one."""
     try:
-        with server.client(timeout=1) as client:
+        with server.client(timeout=PATIENCE_SECONDS) as client:
             return is_refused(client('SET', 'refused', 'x'))
     except TimeoutError:
         return False
@@ -147,13 +156,14 @@ def test_more_data_than_the_device_holds(device, free_space_min):
     with start(device, tier_free_space_min=free_space_min) as server, server.client(timeout=60) as client:
         writer, begin = Writer(server), 0
         # Files that are not needed any more may go, and there is room again for a while.
-        while writer.write(range(begin, begin + 2000), 0, patience=1) or not writes_are_refused(server):
+        while writer.write(range(begin, begin + 2000), 0, PATIENCE_SECONDS) or not writes_are_refused(server):
             begin += 2000
         assert info(client, 'tier_failure') != '' or info(client, 'log_failure') != ''
         assert len(writer.versions) * VALUE_BYTES > 20 << 20
         writer.verify(client, 1000)
         device.resize(400)
         goes_on(client)
+        wait_long(client)
         assert writer.write(range(2000), 1)
         writer.verify(client, 2000)
         restarted(server, writer)
@@ -162,11 +172,13 @@ def test_more_data_than_the_device_holds(device, free_space_min):
 @pytest.mark.parametrize('device', [64], indirect=True)
 def test_a_log_stays_within_its_bound_while_rows_cannot_be_written(device):
     with start(device, tier_free_space_min='1gb') as server, server.client(timeout=60) as client:
-        writer, version = Writer(server), 0
-        while version < 100 and writer.write(range(100), version, patience=1):
-            version += 1
-        reply = client('SET', 'refused', 'x')
-        assert is_refused(reply) and 'durability-log-max' in str(reply), reply
+        writer, versions = Writer(server), iter(range(200))
+
+        def log_is_full():
+            writer.write(range(100), next(versions), PATIENCE_SECONDS)
+            reply = client('SET', 'refused', 'x')
+            return is_refused(reply) and 'durability-log-max' in str(reply)
+        wait_until(log_is_full, what='the log being full')
         assert int(info(client, 'log_bytes')) < 6 << 20
         assert 'durability-log-max' in info(client, 'log_failure')
         assert is_refused(client('EVAL', "return redis.call('SET', 'by script', '1')", 0))
@@ -183,14 +195,17 @@ def test_a_log_stays_within_its_bound_while_rows_cannot_be_written(device):
 def test_a_log_without_room_on_the_device(device, durability):
     with start(device, tier_free_space_min='0', durability=durability) as server, server.client(timeout=60) as client:
         writer = Writer(server)
+        wait_long(client)
         assert writer.write(range(4000), 0)
         for version in (1, 2):
+            wait_long(client, False)
             device.fill()
-            while writer.write(range(1000), version, patience=1) or not writes_are_refused(server):
+            while writer.write(range(1000), version, PATIENCE_SECONDS) or not writes_are_refused(server):
                 device.fill()
             writer.verify(client, 1000)
             device.free()
             goes_on(client)
+            wait_long(client)
             assert writer.write(range(1000), version)
         writer.verify(client)
         restarted(server, writer)

@@ -81,5 +81,5 @@ def test_a_reader_waits_for_a_stream_that_was_cold(server):
         wait_until(lambda: b'blocked_clients:1\r\n' in client('INFO', 'clients'))
         client.ok('DEBUG', 'RELOAD')
         client('XADD', key(0), ENTRIES, 'f', 'v')
-        thread.join(10)
+        thread.join(60)
     assert replies == [[[key(0).encode(), [[b'%d-0' % ENTRIES, [b'f', b'v']]]]]]

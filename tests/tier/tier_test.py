@@ -128,7 +128,7 @@ def test_10_expired_cold_keys_stay_away(tiered):
     verify(tiered.client, sorted(set(tiered.sample(tiered.count // 4, 'push')) - set(numbers)), VALUE_BYTES)
     changed = tiered.client.pipeline([('PERSIST', key_of(n)) for n in kept])
     kept = [n for n, was_there in zip(kept, changed) if was_there]
-    wait_until(lambda: time.time() * 1000 > at, 10, 'the expiry time')
+    wait_until(lambda: time.time() * 1000 > at, what='the expiry time')
     verify(tiered.client, sorted(set(numbers) - set(kept)), VALUE_BYTES, version=None)
     verify(tiered.client, kept, VALUE_BYTES)
     wait_until(lambda: tiered.client('DBSIZE') == tiered.count - len(numbers) + len(kept), 20, 'DBSIZE without the expired')
@@ -271,5 +271,5 @@ def test_18_a_node_of_sixteen_megabytes_spills_and_reads_at_a_good_pace():
         started = time.monotonic()
         write(client, range(100000), 200)
         verify(client, range(0, 100000, 3), 200)
-        assert time.monotonic() - started < 40 * PATIENCE
+        assert time.monotonic() - started < 60 * PATIENCE
         assert client('DBSIZE') == 100000

@@ -237,7 +237,7 @@ static void a_hostile_pattern_ends_soon(void **state)
         pattern.data[i] = "a["[i % 100 == 0];
     pattern.data[0] = '*';
     assert_false(bytes_match(buffer_bytes(&pattern), buffer_bytes(&text), false));
-    assert_true(clock_monotonic_us() - start < 1000000);
+    assert_true(clock_monotonic_us() - start < 60000000); /* what it guards against would take years */
     buffer_deinit(&text);
     buffer_deinit(&pattern);
 }
