@@ -105,8 +105,11 @@ static void count_expires(const struct place *place, int delta)
     counter_add(&place->part->expires, after - before);
 }
 
+/* Where keys were evicted that the log still knows, replay may lose count of some: there are never fewer than none. */
 void place_count_keys(const struct place *place, int keys, int expires)
 {
+    if (keys < 0 && atomic_load_explicit(&place->table->keys, memory_order_relaxed) < (uint32_t)-keys)
+        keys = -(int)atomic_load_explicit(&place->table->keys, memory_order_relaxed);
     if (keys != 0) {
         counter32_add(&place->table->keys, keys);
         counter_add(&place->part->keys, keys);

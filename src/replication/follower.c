@@ -5,7 +5,7 @@
  *
  * Copy and stream are both requests, which a worker of this thread executes (command/feed.h): follower_copy.c has what is
  * the copy's alone, follower_feed.c what both need, follower_view.c what others see of it. Here are the attempts, their
- * begin and end, and the orders whom to follow.
+ * begin and end; follower_orders.c has the orders whom to follow.
  *
  *   F1  From the first key of a copy to its last one the node has no history (stream_history.c), nor does it answer.
  *   F2  From a Forebay the stream's bytes become our own, and what we ask for after any restart is what follows our own end.
@@ -17,15 +17,12 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "command/blocked.h"
 #include "net/dial.h"
 #include "replication/failover.h"
 #include "replication/follower_private.h"
-#include "replication/quorum.h"
 #include "replication/replication_private.h"
 #include "replication/scrub.h"
 
@@ -42,7 +39,7 @@ struct follower_settings follower_settings;
 
 static void try_connect(struct loop_timer *timer);
 
-static void drop_attempt(void)
+void follower_drop_attempt(void)
 {
     struct connection *lost = follower_connection();
     follower_feed_end();
@@ -73,7 +70,7 @@ static void give_up(const char *why, int64_t delay_ms)
     log_warning("the link to the primary is lost", "primary=%s:%d phase=%s error=\"%s\" retry_ms=%lld", follower.host,
                 follower.port, phase_word(follower.attempt), why, (long long)delay_ms);
     snprintf(follower.down_reason, sizeof(follower.down_reason), "%s", why);
-    drop_attempt();
+    follower_drop_attempt();
     follower.failures++;
     loop_timer_start(follower.loop, &follower.retry, (double)delay_ms, 0, try_connect);
     follower_show();
@@ -89,10 +86,8 @@ void follower_refuse_data(const char *why)
     give_up(why, RETRY_MS_REFUSED);
 }
 
-void follower_retry_now(void)
+void follower_connect_now(void)
 {
-    if (follower.attempt || follower.lookup || !follower.host[0])
-        return;
     loop_timer_stop(&follower.retry);
     try_connect(NULL);
 }
@@ -107,6 +102,8 @@ void follower_copy_again(void)
 
 void follower_follow_as(enum following following)
 {
+    if (following == FOLLOWS_BYTES)
+        follower.has_own_history = follower.is_apart = false;
     atomic_store(&follower.engine->following, following);
 }
 
@@ -122,6 +119,7 @@ static void continue_commands(const char *id)
     }
     leader_drop_all("the history goes on under another id");
     snprintf(follower.known_id, sizeof(follower.known_id), "%s", id);
+    follower.has_own_history = true;
     follower_follow_as(FOLLOWS_COMMANDS);
     follower_begin_streaming(offset, db);
 }
@@ -310,71 +308,6 @@ static void on_tick(struct loop_timer *timer)
         follower_acknowledge();
     else if (follower.is_copying)
         follower_send("\n", 1);
-}
-
-/* ---- orders ---- */
-
-void follower_follow(const char *host, int port)
-{
-    bool is_new = strcmp(host, follower.host) != 0 || port != follower.port, has_led = !follower.host[0];
-    if (!is_new)
-        return;
-    drop_attempt();
-    follower.known_id[0] = '\0';
-    follower.primary_has_lost = false;
-    follower.wants_copy = false;
-    snprintf(follower.host, sizeof(follower.host), "%s", host);
-    follower.port = port;
-    follower.failures = 0;
-    follower.down_reason[0] = '\0';
-    if (!engine_is_following(follower.engine))
-        follower_follow_as(FOLLOWS_COMMANDS);
-    if (has_led)
-        follower_wait_for_writers();
-    blocked_end_all();
-    try_connect(NULL);
-    follower_show();
-}
-
-/* A primary that is no Forebay knows its own history alone. */
-static enum status begin_own_history(bool takes_over)
-{
-    struct stream *stream = follower.engine->stream;
-    if (takes_over && follower.known_id[0])
-        return stream_inherit_history(stream, follower.known_id, atomic_load(&follower.feed.offset));
-    return stream_continue_history(stream, NULL);
-}
-
-static void stop_following(bool takes_over)
-{
-    if (!engine_is_following(follower.engine))
-        return;
-    drop_attempt();
-    loop_timer_stop(&follower.retry);
-    follower.host[0] = '\0';
-    if (follower_has_part_of_a_copy())
-        follower_empty_everything();
-    if (begin_own_history(takes_over) != STATUS_OK)
-        log_warning("the new history could not be written", "error=\"see the log's\"");
-    follower.known_id[0] = '\0';
-    follower.primary_has_lost = false;
-    leader_drop_all("the history goes on under another id");
-    /* What is written from here on moves the offset: who follows again later is not taken for one that wrote nothing. */
-    stream_feed(follower.engine->stream, replication_ring_bytes_max(), NULL);
-    quorum_begin();
-    follower_follow_as(FOLLOWS_NOBODY);
-    log_notice("following nobody", "offset=%llu", (unsigned long long)follower_offset(STREAM_APPENDED));
-    follower_show();
-}
-
-void follower_lead(void)
-{
-    stop_following(false);
-}
-
-void follower_take_over(void)
-{
-    stop_following(true);
 }
 
 /* ---- life ---- */

@@ -17,6 +17,18 @@
 
 static void replicaof_command(struct execution *x);
 
+static const char loading[] = "LOADING Redis is loading the dataset in memory";
+
+struct order {
+    struct mail mail;
+    uint64_t session_id; /* who waits for it; 0: nobody */
+    bool takes_over;     /* from the primary, which asked for it */
+    bool goes_apart;     /* follower_go_apart */
+    int port;
+    char host[256]; /* empty: nobody is to be followed */
+};
+static void give_order(struct order order);
+
 /* ---- the gate ---- */
 
 /* What EXEC runs counts as well. */
@@ -31,6 +43,25 @@ static bool is_allowed(const struct execution *x, uint32_t flag)
     return all & flag && (!transaction_is_executed(x) || x->session->transaction == NULL);
 }
 
+/* What a script will do is not known before. */
+static bool may_write(const struct execution *x)
+{
+    uint32_t all = x->command->flags | transaction_flags(x);
+    return (all & (COMMAND_SCRIPT | COMMAND_READONLY)) == COMMAND_SCRIPT;
+}
+
+/* With replica-read-only no: the request starts over when the node's history is its own. */
+static enum gate_answer part_first(struct execution *x, unsigned refusals)
+{
+    if (refusals & REFUSE_WRITES)
+        return gate_refuse(x, "ERR a history of this node's own cannot be written; see the log");
+    if (!follower_is_whole())
+        return gate_refuse(x, loading);
+    give_order((struct order){.session_id = x->session->id, .goes_apart = true});
+    execution_suspend(x, SUSPENDED_JOB);
+    return GATE_SUSPEND;
+}
+
 /* A part of a copy may be all that there is for long, if the primary is gone: then somebody must be able to say what the node
  * shall follow instead. */
 static enum gate_answer ask_role(struct execution *x)
@@ -38,13 +69,16 @@ static enum gate_answer ask_role(struct execution *x)
     if (__builtin_expect(!engine_is_following(x->engine), 1))
         return GATE_PASS;
     unsigned refusals = atomic_load_explicit(&follower_refusals, memory_order_relaxed);
-    if (__atomic_load_n(&following_settings.read_only, __ATOMIC_RELAXED) && writes(x))
+    bool is_read_only = __atomic_load_n(&following_settings.read_only, __ATOMIC_RELAXED);
+    if (is_read_only && writes(x))
         return gate_refuse(x, ERROR_READONLY);
     if (refusals & REFUSE_LOADING && !is_allowed(x, COMMAND_LOADING) && x->command->row->run != replicaof_command)
-        return gate_refuse(x, "LOADING Redis is loading the dataset in memory");
+        return gate_refuse(x, loading);
     if (refusals & REFUSE_STALE && !__atomic_load_n(&follower_settings.serves_stale_data, __ATOMIC_RELAXED) &&
         !is_allowed(x, COMMAND_STALE))
         return gate_refuse(x, "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.");
+    if (refusals & PART_FIRST && (writes(x) || (may_write(x) && !is_read_only)))
+        return part_first(x, refusals);
     return GATE_PASS;
 }
 
@@ -56,14 +90,6 @@ void follower_register_gate(void)
 
 /* ---- REPLICAOF ---- */
 
-struct order {
-    struct mail mail;
-    uint64_t session_id; /* who waits for it; 0: nobody */
-    bool takes_over;     /* from the primary, which asked for it */
-    int port;
-    char host[256]; /* empty: nobody is to be followed */
-};
-
 static void order_done(struct session *session, int64_t argument)
 {
     (void)argument;
@@ -73,7 +99,9 @@ static void order_done(struct session *session, int64_t argument)
 static void obey(struct mail *mail)
 {
     struct order *order = (struct order *)mail;
-    if (order->host[0])
+    if (order->goes_apart)
+        follower_go_apart();
+    else if (order->host[0])
         follower_follow(order->host, order->port);
     else if (order->takes_over)
         follower_take_over();
@@ -246,7 +274,7 @@ static void print_primary(const struct option *option, struct buffer *out)
 static void retry_delivered(struct mail *mail)
 {
     memory_free(mail);
-    follower_retry_now();
+    follower_connect_now();
 }
 
 /* What the primary is asked for has changed. */

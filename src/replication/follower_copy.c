@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "command/blocked.h"
 #include "net/connection.h"
 #include "replication/follower_private.h"
 #include "replication/link_frame.h"
@@ -21,6 +22,9 @@ void follower_begin_copy(struct attempt *attempt)
 {
     follower_follow_as(FOLLOWS_COMMANDS);
     follower.wants_copy = false;
+    if (follower.is_apart)
+        blocked_end_all(); /* what comes would serve those who wait to take something */
+    follower.is_apart = false;
     follower.known_id[0] = '\0';
     leader_drop_all("the node is copied from another one");
     if (stream_forget_history(follower.engine->stream) != STATUS_OK) {
@@ -66,6 +70,7 @@ static void end_copy(struct attempt *attempt)
         log_warning("values of modules were left out", "count=%llu", (unsigned long long)skipped);
     attempt->sync.phase = SYNC_STREAM;
     follower_follow_as(from_forebay ? FOLLOWS_BYTES : FOLLOWS_COMMANDS);
+    follower.has_own_history = !from_forebay;
     if (!from_forebay)
         memcpy(follower.known_id, attempt->sync.id, sizeof(follower.known_id));
     follower_begin_streaming(attempt->sync.offset, db);

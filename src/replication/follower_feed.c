@@ -109,6 +109,7 @@ void follower_begin_streaming(uint64_t offset, int32_t db)
     follower_feed_open(offset, db);
     follower.is_streaming = true;
     follower.failures = 0;
+    follower.cannot_part = false;
     follower.down_reason[0] = '\0';
     follower_acknowledge();
     log_notice("following", "primary=%s:%d offset=%llu as=%s", follower.host, follower.port, (unsigned long long)offset,

@@ -24,7 +24,12 @@ struct follower_settings {
 extern struct follower_settings follower_settings;
 
 /* What clients are refused now; any thread reads it. */
-enum refusal { REFUSE_LOADING = 1, REFUSE_STALE = 2 };
+enum refusal {
+    REFUSE_LOADING = 1,
+    REFUSE_STALE = 2,
+    PART_FIRST = 4,    /* before a client's write: see follower_orders.c */
+    REFUSE_WRITES = 8, /* that could not be done */
+};
 extern _Atomic unsigned follower_refusals;
 
 /* One connection, from dialing to its end; freed when net is done with it. */
@@ -61,7 +66,10 @@ struct follower {
     struct copy_in copy;
     struct stream_wait sync; /* of what the primary wants to be synced */
     bool sync_is_awaited;
-    char known_id[41]; /* the history of a primary that is no Forebay, up to the feed's offset; empty: none */
+    bool has_own_history; /* the stream's id is known to nobody but this node and its replicas */
+    bool is_apart;        /* has_own_history since clients have written, and the primary is a Forebay */
+    bool cannot_part;     /* the last time that this was wanted, it could not be written */
+    char known_id[41];    /* the history of a primary that is no Forebay, up to the feed's offset; empty: none */
     struct loop_timer tick, retry, feed_retry;
 };
 extern struct follower follower;
@@ -73,16 +81,24 @@ void follower_give_up(const char *why);
 /* The same, but not soon: another copy would fail as well, and costs the primary much. */
 void follower_refuse_data(const char *why);
 /* The next attempt is made now, if there is none. */
-void follower_retry_now(void);
+void follower_connect_now(void);
+/* Without a word. */
+void follower_drop_attempt(void);
 /* What has been said is sent, then the link ends, and what comes next is a copy of everything. */
 void follower_copy_again(void);
 /* The node's word; while nothing is executed for the feed. */
 void follower_follow_as(enum following following);
-/* Orders. */
+
+/* ---- follower_orders.c ---- */
+
 void follower_follow(const char *host, int port);
 void follower_lead(void);
 /* The same, since the primary that is followed has all that we have, wants us to lead, and follows us then. */
 void follower_take_over(void);
+/* A client is to write: the primary's history and ours part, if they have not yet. */
+void follower_go_apart(void);
+/* Whether all that is here belongs to one offset of the stream; any thread. */
+bool follower_is_whole(void);
 
 /* ---- follower_feed.c: the session ---- */
 

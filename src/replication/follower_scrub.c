@@ -45,7 +45,8 @@ static void say(uint64_t id, const char *word)
 {
     char text[96], digits[BYTES_INTEGER_MAX + 1];
     digits[bytes_from_uint64(digits, id)] = '\0';
-    if (!follower_connection() || !follower.is_streaming)
+    /* A Redis passes its primary's marks on, and takes no answer. */
+    if (!follower_connection() || !follower.is_streaming || !follower.attempt->sync.is_forebay)
         return;
     int length = snprintf(text, sizeof(text), "*4\r\n$8\r\nREPLCONF\r\n$5\r\nSCRUB\r\n$%zu\r\n%s\r\n$%zu\r\n%s\r\n",
                           strlen(digits), digits, strlen(word), word);
@@ -195,9 +196,7 @@ static void look_at_unused(void)
 /* What a copy has brought may be of later than the stream is at. */
 static bool is_whole(void)
 {
-    struct stream_info info;
-    stream_read_info(follower.engine->stream, &info);
-    return engine_follows_bytes(follower.engine) && info.end >= info.history_first;
+    return follower.is_apart || (engine_follows_bytes(follower.engine) && follower_is_whole());
 }
 
 /* A primary's primary does not wait for us: its next question may come while the last one is looked into. */

@@ -62,6 +62,8 @@ void follower_show(void)
         refusals |= REFUSE_LOADING;
     if (follower.host[0] && !follower.is_streaming)
         refusals |= REFUSE_STALE;
+    if (!follower.has_own_history)
+        refusals |= follower.cannot_part ? PART_FIRST | REFUSE_WRITES : PART_FIRST;
     atomic_store(&follower_refusals, refusals);
 }
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.lib import server as servers
 from tests.lib.server import memory_of, wait_until
-from tests.replication.story import Threads, Writers, assert_same, fill, follow, info, wait_caught_up
+from tests.replication.story import Threads, Writers, assert_same, fill, follow, info, wait_caught_up, wait_up
 
 pytestmark = pytest.mark.forebay_only
 
@@ -112,6 +112,7 @@ def differ(replica, *commands):
     replica.ok('CONFIG', 'SET', 'replica-read-only', 'no')
     replica.pipeline(commands)
     replica.ok('CONFIG', 'SET', 'replica-read-only', 'yes')
+    wait_up(replica)
 
 
 DIFFERENCES = {
