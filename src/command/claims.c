@@ -4,11 +4,14 @@
  * A2 nothing is staged while the partitions are let go, but for the large batch of a change (stage_changed_begin). What was
  *    staged (keys that were found expired, fields likewise, each a change that is through) is appended before. Of a change that
  *    goes on between two breaths nothing is: a checkpoint between them would be behind a part of it, and its row has none.
+ *    Nor is anything of a transaction, whose batch goes on growing (A7).
  * A3 a copy of all keys may have begun meanwhile: it gets the keys before they are changed.
  * A4 who reads a claimed key that has expired, or a hash with such fields, would change it: he has to wait as well.
  * A5 others may claim the keys as well, to read them, until it wants them back to write to them; then it waits until they have
  *    done so. It waits for later claimants only, and writes to nothing that an earlier one has claimed: so there is no circle.
- * A6 who changes a large value that is being written to a row, before a copy of all keys has what it was, waits likewise. */
+ * A6 who changes a large value that is being written to a row, before a copy of all keys has what it was, waits likewise.
+ * A7 a transaction claims all its keys for itself alone from the first time on: what it has done until then is in no row and no
+ *    copy before its end, and no checkpoint counts its keys meanwhile (claim.c). */
 #include "command/claims.h"
 
 #include <sched.h>
@@ -33,9 +36,22 @@ static bool is_by_itself(const struct execution *x)
            !(x->session->flags & (SESSION_MULTI | SESSION_EXECUTING_MULTI));
 }
 
+/* Whose keys are claimed. */
+static struct execution *claimant(struct execution *x)
+{
+    return x->whole ? x->whole : x;
+}
+
+static bool whole_may_let_go(const struct execution *x)
+{
+    const struct holding *holding = x->holding;
+    return !holding->has_turn && holding->kind != HOLD_NOTHING &&
+           (x->whole->claim_count > 0 || !keyspace_wants_whole(x->keyspace));
+}
+
 static bool may_let_go(const struct execution *x)
 {
-    return is_by_itself(x) && x->holding->kind != HOLD_ALL;
+    return (x->whole ? whole_may_let_go(x) : is_by_itself(x)) && x->holding->kind != HOLD_ALL;
 }
 
 size_t claims_work_of(const struct object *value)
@@ -43,15 +59,19 @@ size_t claims_work_of(const struct object *value)
     return (object_is_inline(value) ? 0 : object_external_bytes(value)) / BYTES_AN_ELEMENT;
 }
 
-static void claim_keys(struct execution *x)
+static void claim_keys(struct execution *part)
 {
-    struct worker *worker = x->worker;
+    struct worker *worker = part->worker;
+    struct execution *x = claimant(part);
+    if (x->claim_count > 0)
+        return;
     if (worker->claim_capacity < x->key_count) {
         worker->claim_capacity = x->key_count;
         worker->claims = memory_resize(worker->claims, x->key_count * sizeof(struct key_claim));
     }
     for (size_t i = 0; i < x->key_count; i++) {
-        worker->claims[i] = (struct key_claim){.key = x->keys[i]};
+        worker->claims[i] =
+            (struct key_claim){.key = x->keys[i], .is_exclusive = part->whole, .is_of_whole = part->whole};
         keyspace_claim(x->keyspace, &worker->claims[i]);
     }
     x->claim_count = (uint32_t)x->key_count;
@@ -72,33 +92,37 @@ static void release(struct execution *x)
 static void append_staged(struct execution *x)
 {
     struct effect_batch *effects = &x->worker->effects;
-    if (effects->count == 0 || (x->session->flags & SESSION_FEED) || engine_follows_bytes(x->engine))
+    if (effects->count == 0 || x->whole || (x->session->flags & SESSION_FEED) || engine_follows_bytes(x->engine))
         return;
     x->appended_end = stream_append(x->engine->stream, effects);
     effect_batch_clear(effects);
 }
 
+/* A large batch that is through is appended with what follows it, at the end. */
+static bool has_large_batch(const struct execution *x)
+{
+    return x->worker->effects.head > 0 && !x->whole;
+}
+
 void execution_let_go_now(struct execution *x)
 {
-    if (x->worker->effects.head > 0 || !may_let_go(x))
+    if (has_large_batch(x) || !may_let_go(x))
         return;
-    if (x->claim_count == 0)
-        claim_keys(x);
+    claim_keys(x);
     append_staged(x);
     release(x);
 }
 
 static void claim_alone(struct execution *x)
 {
-    if (x->claim_count == 0)
-        claim_keys(x);
-    for (uint32_t i = 0; i < x->claim_count; i++)
+    claim_keys(x);
+    for (uint32_t i = 0; i < claimant(x)->claim_count; i++)
         x->worker->claims[i].is_exclusive = true;
 }
 
 void execution_let_go_changed(struct execution *x)
 {
-    if (x->worker->effects.head > 0 || !may_let_go(x))
+    if (has_large_batch(x) || !may_let_go(x))
         return;
     claim_alone(x);
     append_staged(x);
@@ -141,7 +165,7 @@ static bool writes_key(const struct execution *x, const struct key *keys, size_t
 static bool is_read_by_others(struct execution *x)
 {
     struct key_claim *claims = x->worker->claims;
-    for (uint32_t i = 0; i < x->claim_count; i++)
+    for (uint32_t i = 0; i < x->claim_count && !x->whole; i++)
         if (writes_key(x, x->keys, i)) {
             claims[i].is_exclusive = true;
             if (keyspace_claim_is_shared(x->keyspace, &claims[i], claims, x->claim_count))
@@ -185,6 +209,7 @@ void execution_hold_again(struct execution *x)
         pause_before(tries);
     }
     x->has_let_go = false;
+    x->recording = engine_stages_effects(x->engine);
     x->held_since = ticks_now();
     if (moment_is_there() && (x->command->flags & COMMAND_WRITE))
         execution_keep_keys(x);
@@ -192,8 +217,9 @@ void execution_hold_again(struct execution *x)
 
 static bool is_wanted(const struct execution *x)
 {
-    for (size_t i = 0; i < x->key_count; i++)
-        if (lock_is_wanted(keyspace_partition_lock(x->keyspace, key_partition(&x->keys[i]))))
+    const struct execution *whole = x->whole ? x->whole : x;
+    for (size_t i = 0; i < whole->key_count; i++)
+        if (lock_is_wanted(keyspace_partition_lock(x->keyspace, key_partition(&whole->keys[i]))))
             return true;
     return false;
 }

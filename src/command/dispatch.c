@@ -296,17 +296,17 @@ static void execution_forget(struct execution *x)
         keyspace_abandon_all(x->keyspace, x->worker->number);
 }
 
-static bool needs_all(const struct execution *x)
+bool command_needs_all(const struct command_entry *command, const struct bytes *argv, size_t argc)
 {
-    const struct command *row = x->command->row;
-    return x->command->flags & COMMAND_ALL_KEYS && (!row->holds_all || row->holds_all(x->argv, x->argc));
+    const struct command *row = command->row;
+    return command->flags & COMMAND_ALL_KEYS && (!row->holds_all || row->holds_all(argv, argc));
 }
 
 /* Between taking the request and its end: locks, presence, the handler, its effects. */
 static void execution_perform(struct execution *x)
 {
     struct holding holding;
-    bool all = needs_all(x);
+    bool all = command_needs_all(x->command, x->argv, x->argc);
     if (__builtin_expect(x->session->load_status != 0, 0)) {
         execution_take_load(x);
         transaction_refuse(x);

@@ -18,6 +18,7 @@ struct execution {
     struct reply *reply;
     const struct command_entry *command;
     struct holding *holding; /* what is locked for it */
+    struct execution *whole; /* the transaction that it is a part of, or NULL */
     const struct bytes *argv;
     size_t argc;
     struct key *keys; /* the command's keys in argument order, as its row says */
@@ -84,6 +85,8 @@ void execution_keep_keys(const struct execution *x);
 /* Collects the command's keys into the worker's array, after those that are there; false if malformed. */
 bool execution_add_keys(struct worker *worker, int db, const struct command_entry *command, const struct bytes *argv,
                         size_t argc);
+/* Whether it must hold everything, since it cannot know its keys. */
+bool command_needs_all(const struct command_entry *command, const struct bytes *argv, size_t argc);
 /* Asks the gates. */
 enum gate_answer execution_ask_gates(struct execution *x);
 

@@ -96,20 +96,50 @@ static void stage_restore(struct execution *x, const struct key *key, const stru
     buffer_deinit(&dump);
 }
 
+/* A large batch begins with the first effect: what came before would have to be appended by itself. That of a transaction takes
+ * it up, since it goes out in one piece anyway. */
+static bool may_be_large(const struct execution *x)
+{
+    return x->recording && (x->worker->effects.count == 0 || x->whole);
+}
+
+static void large_begin(struct execution *x, const struct key *key, bool is_alone)
+{
+    if (x->has_let_go && x->worker->effects.head == 0)
+        stream_batch_begin_large(&x->worker->effects, key->db, is_alone && !x->whole);
+}
+
+static void large_end(struct execution *x)
+{
+    if (!x->has_let_go)
+        return;
+    if (x->whole)
+        stream_batch_keep_room(&x->worker->effects);
+    else
+        stream_batch_gather(x->engine->stream, &x->worker->effects);
+}
+
 void stage_large_begin(struct execution *x, const struct key *key, size_t elements)
 {
-    if (!x->recording || x->worker->effects.count > 0)
+    if (!may_be_large(x))
         return;
     execution_let_go(x, elements);
-    if (x->has_let_go)
-        stream_batch_begin_large(&x->worker->effects, key->db, false);
+    large_begin(x, key, false);
 }
 
 void stage_large_end(struct execution *x)
 {
-    if (!x->has_let_go)
+    large_end(x);
+    execution_hold_again(x);
+}
+
+void stage_parts_end(struct execution *x)
+{
+    if (x->worker->effects.head == 0 || !x->recording)
         return;
-    stream_batch_gather(x->engine->stream, &x->worker->effects);
+    execution_let_go_changed(x);
+    if (x->has_let_go)
+        stream_batch_gather(x->engine->stream, &x->worker->effects);
     execution_hold_again(x);
 }
 
@@ -122,18 +152,14 @@ static void stage_any(struct execution *x, const struct key *key, const struct o
         stage_restore(x, key, value, expire_at_ms, creates);
 }
 
-/* What is large is staged while others have the partitions. It can only be the first effect: what came before would have to
- * be appended by itself. */
+/* What is large is staged while others have the partitions. */
 static void stage_large(struct execution *x, const struct key *key, const struct object *value, int64_t expire_at_ms,
                         bool creates, bool is_alone)
 {
-    struct effect_batch *effects = &x->worker->effects;
     execution_let_go(x, claims_work_of(value));
-    if (x->has_let_go)
-        stream_batch_begin_large(effects, key->db, is_alone);
+    large_begin(x, key, is_alone);
     stage_any(x, key, value, expire_at_ms, creates);
-    if (x->has_let_go)
-        stream_batch_gather(x->engine->stream, effects);
+    large_end(x);
     execution_hold_again(x);
 }
 
@@ -141,7 +167,7 @@ static void stage_value(struct execution *x, const struct key *key, const struct
                         bool creates, bool is_alone)
 {
     bool is_large = !object_is_inline(value) && value->encoding != ENCODING_INTEGER;
-    if (__builtin_expect(is_large && x->recording && x->worker->effects.count == 0, 0))
+    if (__builtin_expect(is_large && may_be_large(x), 0))
         stage_large(x, key, value, expire_at_ms, creates, is_alone);
     else
         stage_any(x, key, value, expire_at_ms, creates);
@@ -209,14 +235,13 @@ static const char *lower_name(const char *name, char lower[EFFECT_NAME_MAX])
     return lower;
 }
 
-/* Many words take long to copy. They can only be the first effect, as what is large. */
+/* Many words take long to copy. */
 bool stage_changed_begin(struct execution *x, const struct key *key, size_t words)
 {
-    if (!x->recording || words < CLAIMS_WORK_MIN || x->worker->effects.count > 0 || x->has_let_go)
+    if (words < CLAIMS_WORK_MIN || x->has_let_go || !may_be_large(x))
         return false;
     execution_let_go_changed(x);
-    if (x->has_let_go)
-        stream_batch_begin_large(&x->worker->effects, key->db, false);
+    large_begin(x, key, false);
     return x->has_let_go;
 }
 

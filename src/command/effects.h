@@ -39,11 +39,13 @@ void stage_subcommand(struct execution *x, const struct key *key, bool creates, 
 void stage_whole(struct execution *x, const struct key *key, const struct object *value, int64_t expire_at_ms,
                  bool creates);
 /* Around staging much about a key as the first effects of a command, if it is so much: while others have the partitions. What
- * is staged must be there before anything is changed; little may be staged after it. */
+ * is staged must be there before the command changes anything; little may be staged after it. */
 void stage_large_begin(struct execution *x, const struct key *key, size_t elements);
 void stage_large_end(struct execution *x);
 /* The same for many words about what has been changed already; true: to be ended by stage_large_end. */
 bool stage_changed_begin(struct execution *x, const struct key *key, size_t words);
+/* For a part of a transaction: the last one has been run. */
+void stage_parts_end(struct execution *x);
 /* An empty buffer for object_edit_begin; good until the next call. */
 struct buffer *edit_room(struct execution *x);
 

@@ -101,7 +101,7 @@ static const char *refuse_command(struct script_run *run, const struct command_e
 
 static void take_partitions(struct execution *x, struct execution *inner)
 {
-    if (inner->command->flags & (COMMAND_ALL_KEYS | COMMAND_WALKS))
+    if (inner->command->flags & COMMAND_WALKS || command_needs_all(inner->command, inner->argv, inner->argc))
         execution_hold_rest(x);
     for (size_t i = 0; i < inner->key_count; i++)
         execution_hold_more(x, key_partition(&inner->keys[i]));

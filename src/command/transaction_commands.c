@@ -9,6 +9,7 @@
 #include "command/transaction.h"
 
 #include "base/memory.h"
+#include "command/claims.h"
 #include "command/class.h"
 #include "command/client_list.h"
 #include "command/effects.h"
@@ -136,16 +137,23 @@ static bool watch_try_end(struct keyspace *keyspace, struct session_watch *watch
     return true;
 }
 
-/* The caller holds the watched partitions. */
-static void unwatch_held(struct session *session)
+/* The caller holds the watched partitions. The keys' names are good until watches_free. */
+static void unwatch_held(struct session *session, struct list *ended)
 {
     struct transaction *transaction = session->transaction;
+    list_init(ended);
     while (!list_is_empty(&transaction->watches)) {
         struct session_watch *watch = list_entry(transaction->watches.next, struct session_watch, node);
         keyspace_unwatch(session->worker->engine->keyspace, &watch->watch);
-        watch_free(watch);
+        list_remove(&watch->node);
+        list_append(ended, &watch->node);
     }
-    transaction_free_if_idle(session);
+}
+
+static void watches_free(struct list *ended)
+{
+    while (!list_is_empty(ended))
+        watch_free(list_entry(ended->next, struct session_watch, node));
 }
 
 void transaction_unwatch(struct session *session)
@@ -285,7 +293,7 @@ static void exec_collect(struct execution *x, struct transaction *transaction, b
     for (size_t i = 0; i < transaction->count; i++) {
         struct queued *queued = &transaction->queue[i];
         size_t first = worker->key_count;
-        if (queued->command->flags & (COMMAND_ALL_KEYS | COMMAND_WALKS))
+        if (queued->command->flags & COMMAND_WALKS || command_needs_all(queued->command, queued->argv, queued->argc))
             *all = true;
         queued_dbs_follow(&dbs, queued->command, queued->argv, queued->argc);
         execution_add_keys(worker, dbs.selected, queued->command, queued->argv, queued->argc);
@@ -320,20 +328,24 @@ static bool exec_watches_hold(struct execution *x, struct transaction *transacti
     return true;
 }
 
-/* Runs one queued command with its own view of arguments and keys. */
+/* Runs one queued command with its own view of arguments and keys, which stand behind those of all. */
 static void exec_run_one(struct execution *x, struct queued *queued)
 {
     struct execution inner = *x;
+    struct worker *worker = x->worker;
+    inner.whole = x;
     inner.command = queued->command;
     inner.argv = queued->argv;
     inner.argc = queued->argc;
     inner.db = x->session->db;
-    x->worker->key_count = 0;
-    execution_add_keys(x->worker, inner.db, queued->command, queued->argv, queued->argc);
-    inner.keys = x->worker->keys;
-    inner.key_count = x->worker->key_count;
+    worker->key_count = x->key_count;
+    execution_add_keys(worker, inner.db, queued->command, queued->argv, queued->argc);
+    x->keys = worker->keys;
+    inner.keys = worker->keys + x->key_count;
+    inner.key_count = worker->key_count - x->key_count;
     x->session->last_command = (int16_t)queued->command->id;
     execution_run(&inner);
+    execution_hold_again(&inner);
     x->needs |= inner.needs; /* a script's keys are known by now */
     x->waits_for_reads |= inner.waits_for_reads;
 }
@@ -344,6 +356,9 @@ static void exec_run(struct execution *x, struct transaction *transaction)
     x->session->flags |= SESSION_EXECUTING_MULTI;
     for (size_t i = 0; i < transaction->count; i++)
         exec_run_one(x, &transaction->queue[i]);
+    struct execution end = *x;
+    end.whole = x;
+    stage_parts_end(&end);
     x->session->flags &= ~(uint32_t)SESSION_EXECUTING_MULTI;
 }
 
@@ -371,6 +386,7 @@ static void exec_command(struct execution *x)
     }
     struct transaction *transaction = transaction_of(session);
     struct holding holding;
+    struct list ended;
     bool all = false, gathers = exec_gathers(transaction);
     if (gathers && !client_gather_prepare(x))
         return;
@@ -382,12 +398,13 @@ static void exec_command(struct execution *x)
         return;
     class_prepare(x);
     bool unchanged = exec_watches_hold(x, transaction);
-    unwatch_held(session); /* before an UNWATCH in the queue, which would ask for locks that are held */
+    unwatch_held(session, &ended); /* before an UNWATCH in the queue, which would ask for locks that are held */
     if (!unchanged)
         reply_null_array(x->reply);
     else if (!(x->needs & NEEDS_COPIES) || !class_refuses(x))
         exec_run(x, transaction);
     execution_release(x, &holding);
+    watches_free(&ended);
     if (gathers)
         client_gather_finish(x);
     transaction_clear(session);

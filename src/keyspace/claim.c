@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Claims: see keyspace.h. A partition lists those on its keys. What happens to keys by itself (expiry, eviction, gathering)
  * passes over a partition with claims as if it were held. Of claimed names, expiry and eviction leave the keys that have
- * them, unless a row keeps what they are. */
+ * them, unless a row keeps what they are.
+ *
+ * A transaction has changed some of its keys and told the stream nothing of it. What it leaves undone if the node goes down now
+ * must not be in a row or a copy, so these wait for its claims: of entries, tombstones included, or of the whole slot where
+ * there may be no entry any more. A checkpoint counts keys, and waits for all of them. */
+#include <time.h>
+
 #include "keyspace/keyspace_private.h"
 
 _Atomic uint32_t keyspace_claim_count;
@@ -106,8 +112,56 @@ bool keyspace_is_claimed(struct keyspace *keyspace, const struct key *key)
 
 bool place_is_being_changed(const struct place *place, const struct entry *entry)
 {
-    if (!partition_is_claimed(place->partition) || !entry_is_live(entry))
+    if (!partition_is_claimed(place->partition))
         return false;
     struct key key = place_key(place, entry);
     return keyspace_claim_of(place->keyspace, &key) == CLAIM_EXCLUSIVE;
+}
+
+bool keyspace_slot_is_being_changed(struct keyspace *keyspace, int logical_db, uint16_t slot)
+{
+    const struct partition *partition = keyspace_partition_of(keyspace, slot);
+    partition_assert_held(keyspace, partition);
+    for (const struct list *node = partition->claims.next; node != &partition->claims; node = node->next) {
+        const struct key_claim *claim = list_entry(node, struct key_claim, node);
+        if (claim->is_exclusive && claim->key.slot == slot && claim->key.db == logical_db)
+            return true;
+    }
+    return false;
+}
+
+/* ---- transactions ---- */
+
+#define WHOLE_PAUSE_NS 100000
+
+static bool has_half_done(const struct partition *partition)
+{
+    for (const struct list *node = partition->claims.next; node != &partition->claims; node = node->next)
+        if (list_entry(node, struct key_claim, node)->is_of_whole)
+            return true;
+    return false;
+}
+
+/* All locks are held. */
+static bool any_half_done(const struct keyspace *keyspace)
+{
+    for (unsigned i = 0; i < PARTITION_COUNT && keyspace_any_claims(); i++)
+        if (has_half_done(&keyspace->partitions[i]))
+            return true;
+    return false;
+}
+
+void keyspace_acquire_whole(struct keyspace *keyspace, uint32_t worker)
+{
+    atomic_fetch_add(&keyspace->whole_wanted, 1);
+    for (keyspace_acquire_all(keyspace, worker); any_half_done(keyspace); keyspace_acquire_all(keyspace, worker)) {
+        keyspace_release_all(keyspace, worker);
+        nanosleep(&(struct timespec){.tv_nsec = WHOLE_PAUSE_NS}, NULL);
+    }
+    atomic_fetch_sub(&keyspace->whole_wanted, 1);
+}
+
+bool keyspace_wants_whole(const struct keyspace *keyspace)
+{
+    return atomic_load_explicit(&keyspace->whole_wanted, memory_order_relaxed) > 0;
 }

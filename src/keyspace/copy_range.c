@@ -7,8 +7,8 @@
  *       cold then and has been written since: the range is copied again.
  *   P3  ranges end at multiples of 2^25 in the hash. One that has more rows than are worth holding is cut short.
  *   P4  of a large collection only the capture is begun under the hold of P1; it is written in holds of its own, before anything
- *       is shown. One that is under another's capture, or in the middle of
- *       a change, is waited for, and the range is collected anew. */
+ *       is shown. One that is under another's capture is waited for, and the range is collected anew.
+ *   P5  so it is while a key of the slot is in the middle of a change, or of a transaction that may have deleted it. */
 #include "base/hash.h"
 #include "base/memory.h"
 #include "keyspace/keyspace_private.h"
@@ -53,7 +53,7 @@ struct range_copy {
     uint8_t db; /* physical, at the offset */
     uint16_t slot;
     uint64_t from, to, offset, last_hash;
-    bool has_rows, is_cut, is_stale, any_shown, is_busy;
+    bool has_rows, is_cut, is_stale, any_shown, is_busy, is_refused;
     unsigned holds;
 };
 
@@ -84,7 +84,7 @@ static size_t item_add_payload(struct range_copy *copy, const struct entry *entr
         copy->collected_bytes += value.block->length;
         return 0;
     }
-    copy->is_busy |= object_capture_is_there(&value) || place_is_being_changed(&copy->place, entry);
+    copy->is_busy |= object_capture_is_there(&value);
     if (copy->is_busy)
         return 0;
     if (object_capture_suits(&value)) {
@@ -126,10 +126,13 @@ static void collect_locked(struct range_copy *copy)
     uint64_t next = copy->from;
     copy->holds++;
     copy->db = keyspace_physical(copy->keyspace, copy->logical_db);
-    copy->offset = copy->visitor->offset(copy->visitor->context);
     copy->to = UINT64_MAX;
     copy->has_rows = false;
-    if (!place_find(copy->keyspace, copy->db, copy->slot, &copy->place))
+    copy->is_refused = !copy->visitor->offset(copy->visitor->context, &copy->offset);
+    if (copy->is_refused)
+        return;
+    copy->is_busy = keyspace_slot_is_being_changed(copy->keyspace, copy->logical_db, copy->slot);
+    if (copy->is_busy || !place_find(copy->keyspace, copy->db, copy->slot, &copy->place))
         return;
     uint32_t keys = atomic_load_explicit(&copy->place.table->keys, memory_order_relaxed);
     copy->has_rows = copy->keyspace->backing && keys != copy->place.table->resident;
@@ -283,7 +286,7 @@ enum status keyspace_copy_range(struct keyspace *keyspace, struct copy_place *pl
     bool is_stale;
     do {
         collect(&copy);
-        status = show_range(&copy);
+        status = copy.is_refused ? STATUS_BUSY : show_range(&copy);
         is_stale = status == STATUS_OK && copy.is_stale;
         if (is_stale)
             visitor->again(visitor->context);

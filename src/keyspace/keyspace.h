@@ -88,6 +88,9 @@ void keyspace_release_more(struct keyspace *keyspace, const struct partition_set
 /* Sleeps until all is held, and the second until nothing is claimed, either: then keys may go. Background threads only. */
 void keyspace_acquire_all(struct keyspace *keyspace, uint32_t worker);
 void keyspace_acquire_unclaimed(struct keyspace *keyspace, uint32_t worker);
+/* The same until no transaction is half done; none is to claim anything meanwhile. */
+void keyspace_acquire_whole(struct keyspace *keyspace, uint32_t worker);
+bool keyspace_wants_whole(const struct keyspace *keyspace);
 
 /* ---- claims (lock): a long command lets go of its partitions for a while ---- */
 
@@ -99,6 +102,7 @@ struct key_claim {
     struct list node; /* in its partition */
     struct key key;
     bool is_exclusive; /* (lock) the claimant is changing the value: nobody else may even look at it */
+    bool is_of_whole;  /* of a transaction, which may have changed some of its keys and told nobody yet */
 };
 void keyspace_claim(struct keyspace *keyspace, struct key_claim *claim);
 void keyspace_unclaim(struct keyspace *keyspace, struct key_claim *claim);
@@ -301,13 +305,14 @@ struct copied_range {
 };
 struct copy_visitor {
     void *context;
-    uint64_t (*offset)(void *context); /* under the partition's lock: the stream's end */
+    /* Under the partition's lock: the stream's end. False: nothing is to be shown. */
+    bool (*offset)(void *context, uint64_t *offset);
     void (*key)(void *context, const struct copied_key *key);
     void (*again)(void *context); /* what was shown of the range is void; it is shown once more */
 };
 /* Shows all keys of a range of one slot, in RAM and in rows, as they were at one offset of the stream, and moves the place
  * on. Expired keys are shown as well. Effects of the range's keys that end beyond the offset are not in what was shown. The
- * stream must be recording. May read rows and sleeps for locks: background threads only. */
+ * stream must be recording. May read rows and sleeps for locks: background threads only. BUSY if the visitor wants nothing. */
 enum status keyspace_copy_range(struct keyspace *keyspace, struct copy_place *place, const struct copy_visitor *visitor,
                                 struct copied_range *range) MUST_USE;
 /* Whether nothing was ever put into the db. */

@@ -70,6 +70,7 @@ struct keyspace {
     struct moment *moment;             /* moment.c */
     struct list name_claims;           /* claim.c */
     _Atomic uint32_t name_claim_count; /* read by any thread */
+    _Atomic uint32_t whole_wanted;     /* who waits in keyspace_acquire_whole */
 
     /* any thread; written by keyspace_set_clock */
     _Atomic uint32_t access_clock; /* what touch needs */
@@ -112,9 +113,11 @@ static inline bool partition_is_claimed(const struct partition *partition)
 struct object_capture;
 void capture_value_all(struct object_capture **capture, struct buffer *out);
 
-/* claim.c (lock): whether somebody is in the middle of changing the entry's value. */
+/* claim.c (lock): whether somebody is in the middle of changing the entry, or of a transaction that has deleted it. */
 struct place;
 bool place_is_being_changed(const struct place *place, const struct entry *entry);
+/* (lock) Or any key of a slot, be it in the table or not. */
+bool keyspace_slot_is_being_changed(struct keyspace *keyspace, int logical_db, uint16_t slot);
 /* (lock) Whether the key may not go by itself. */
 bool keyspace_is_claimed(struct keyspace *keyspace, const struct key *key);
 

@@ -55,7 +55,7 @@ static void counts_append(const struct keyspace *keyspace, struct buffer *out)
 
 void keyspace_save_state(struct keyspace *keyspace, void (*at_offset)(void *context), void *context, struct buffer *out)
 {
-    keyspace_acquire_all(keyspace, THREADS_MAX);
+    keyspace_acquire_whole(keyspace, THREADS_MAX);
     at_offset(context);
     *buffer_reserve(out, 1) = STATE_VERSION;
     out->length++;

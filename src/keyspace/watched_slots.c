@@ -68,27 +68,26 @@ static void end(struct showing *showing, bool is_of_one_hold, bool is_read)
 /* ---- between them ---- */
 
 /* Rows of later than RAM's part are no reason to read a range again: their keys were noted. */
-static uint64_t at_hold(void *context)
+static bool at_hold(void *context, uint64_t *offset)
 {
     struct showing *showing = context;
     if (!showing->is_begun)
         showing->is_refused = !begin_locked(showing);
     showing->is_begun = true;
-    return UINT64_MAX;
+    *offset = UINT64_MAX;
+    return !showing->is_refused;
 }
 
 static void show_key(void *context, const struct copied_key *key)
 {
     const struct showing *showing = context;
-    if (!showing->is_refused)
-        showing->visitor->key(showing->visitor->context, key);
+    showing->visitor->key(showing->visitor->context, key);
 }
 
 static void show_again(void *context)
 {
     const struct showing *showing = context;
-    if (!showing->is_refused)
-        showing->visitor->again(showing->visitor->context);
+    showing->visitor->again(showing->visitor->context);
 }
 
 enum status keyspace_show_slots(struct keyspace *keyspace, const struct slot_group *group,
@@ -102,10 +101,10 @@ enum status keyspace_show_slots(struct keyspace *keyspace, const struct slot_gro
     struct copied_range range = {.is_of_one_hold = true};
     enum status status = STATUS_OK;
     unsigned count = 0;
-    for (unsigned i = 0; i < group->count && status == STATUS_OK && !showing.is_refused; i++) {
+    for (unsigned i = 0; i < group->count && status == STATUS_OK; i++) {
         uint16_t slot = (uint16_t)(group->first + i * PARTITION_COUNT);
         struct copy_place place = {.db = group->db, .slot = slot};
-        for (; place.slot == slot && status == STATUS_OK && !showing.is_refused; count++) {
+        for (; place.slot == slot && status == STATUS_OK; count++) {
             if (showing.is_begun)
                 visitor->mark(visitor->context);
             status = keyspace_copy_range(keyspace, &place, &pieces, &range);

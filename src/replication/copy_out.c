@@ -174,9 +174,10 @@ static void write_about(struct copy_out *copy)
         rdb_file_about(writer, BYTES("repl-stream-db"), bytes_of(number, bytes_from_int64(number, copy->db)));
 }
 
-static uint64_t visit_offset(void *context)
+static bool visit_offset(void *context, uint64_t *offset)
 {
-    return stream_end(((struct copy_out *)context)->engine->stream);
+    *offset = stream_end(((struct copy_out *)context)->engine->stream);
+    return true;
 }
 
 static void visit_key(void *context, const struct copied_key *key)

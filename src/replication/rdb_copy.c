@@ -74,10 +74,11 @@ static bool is_recent(struct bytes payload)
 }
 
 /* Rows of later than RAM's part of the range are no reason to copy it again: their keys have changed. */
-static uint64_t visit_offset(void *context)
+static bool visit_offset(void *context, uint64_t *offset)
 {
     (void)context;
-    return UINT64_MAX;
+    *offset = UINT64_MAX;
+    return true;
 }
 
 static void visit_key(void *context, const struct copied_key *key)

@@ -19,7 +19,14 @@ _Static_assert(BRACKET_CLOSE_BYTES == EFFECT_TAIL_ROOM, "every effect leaves roo
 void stream_batch_begin_large(struct effect_batch *batch, int32_t db, bool is_alone)
 {
     char select[EFFECT_SELECT_MAX];
-    check(batch->count == 0 && batch->head == 0);
+    struct buffer staged = {0};
+    check(batch->head == 0);
+    if (batch->count > 0) {
+        staged = batch->bytes;
+        batch->bytes = (struct buffer){0};
+        db = batch->first_db;
+        is_alone = false;
+    }
     memset(buffer_reserve(&batch->bytes, FRAME_HEADER_BYTES), 0, FRAME_HEADER_BYTES);
     batch->bytes.length = FRAME_HEADER_BYTES;
     buffer_append(&batch->bytes, select, effect_write_select(select, db));
@@ -27,6 +34,8 @@ void stream_batch_begin_large(struct effect_batch *batch, int32_t db, bool is_al
     if (batch->is_bracket)
         buffer_append(&batch->bytes, bracket_open, sizeof(bracket_open) - 1);
     batch->head = (uint32_t)batch->bytes.length;
+    buffer_append_bytes(&batch->bytes, buffer_bytes(&staged));
+    buffer_deinit(&staged);
 }
 
 static struct bytes payload_of(const struct effect_batch *batch)
@@ -34,9 +43,14 @@ static struct bytes payload_of(const struct effect_batch *batch)
     return bytes_of(batch->bytes.data + FRAME_HEADER_BYTES, batch->bytes.length - FRAME_HEADER_BYTES);
 }
 
-void stream_batch_gather(struct stream *stream, struct effect_batch *batch)
+void stream_batch_keep_room(struct effect_batch *batch)
 {
     buffer_reserve(&batch->bytes, SLACK_BYTES);
+}
+
+void stream_batch_gather(struct stream *stream, struct effect_batch *batch)
+{
+    stream_batch_keep_room(batch);
     if (atomic_load_explicit(&stream->is_feeding, memory_order_relaxed))
         batch->copied = ring_block_of(payload_of(batch));
 }

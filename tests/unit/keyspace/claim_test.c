@@ -2,6 +2,10 @@
 /* What is claimed stays: nothing that happens to keys by itself happens to it, or to its partition. */
 #include "unit/keyspace/fake_backing.h"
 
+#include <sched.h>
+
+#include "base/thread.h"
+
 #define NOW_MS 5000
 
 struct held {
@@ -155,6 +159,142 @@ static void keys_of_claimed_names_do_not_go_by_themselves(void **state)
     fake_destroy(&held.fake);
 }
 
+/* ---- transactions ---- */
+
+static const char *const NAME = "{p}k";
+
+/* The key has a row, and a transaction has deleted it. */
+static struct fake_backing *delete_in_transaction(struct key_claim *claim)
+{
+    struct fake_backing *fake = fake_create();
+    fake_put(fake, NAME, "v", ENTRY_NO_EXPIRE);
+    fake_cycle(fake);
+    assert_int_equal(fake->rows.count, 1);
+    *claim = (struct key_claim){.key = fake_key(fake, NAME), .is_exclusive = true, .is_of_whole = true};
+    assert_true(keyspace_try_one(fake->keyspace, key_partition(&claim->key)));
+    keyspace_remove(fake->keyspace, &claim->key, keyspace_find(fake->keyspace, &claim->key));
+    keyspace_claim(fake->keyspace, claim);
+    keyspace_release_one(fake->keyspace, key_partition(&claim->key));
+    return fake;
+}
+
+static void end_transaction(struct fake_backing *fake, struct key_claim *claim)
+{
+    assert_true(keyspace_try_one(fake->keyspace, key_partition(&claim->key)));
+    keyspace_unclaim(fake->keyspace, claim);
+    keyspace_release_one(fake->keyspace, key_partition(&claim->key));
+}
+
+static void what_a_transaction_has_deleted_keeps_its_row_until_the_end(void **state)
+{
+    (void)state;
+    struct key_claim claim;
+    struct fake_backing *fake = delete_in_transaction(&claim);
+    uint64_t hash = 0;
+    assert_false(capture_slot(fake->keyspace, 0, claim.key.slot, &hash, 1000, fake_capture_visit, fake));
+    assert_int_equal(fake->run.count, 0);
+    end_transaction(fake, &claim);
+    fake_cycle(fake);
+    assert_int_equal(fake->rows.count, 0);
+    fake_destroy(&fake);
+}
+
+/* What another thread does, and when it has done so. */
+struct waiting {
+    struct fake_backing *fake;
+    struct key_claim claim;
+    struct thread thread;
+    _Atomic bool is_under_way, is_done;
+    unsigned keys;
+};
+
+static void note_state(void *context)
+{
+    atomic_store(&((struct waiting *)context)->is_done, true);
+}
+
+static void save_state(void *argument)
+{
+    struct waiting *waiting = argument;
+    struct buffer state = {0};
+    keyspace_save_state(waiting->fake->keyspace, note_state, waiting, &state);
+    buffer_deinit(&state);
+}
+
+static bool note_offset(void *context, uint64_t *offset)
+{
+    *offset = 1;
+    atomic_store(&((struct waiting *)context)->is_under_way, true);
+    return true;
+}
+
+static void note_key(void *context, const struct copied_key *key)
+{
+    (void)key;
+    ((struct waiting *)context)->keys++;
+}
+
+static void note_again(void *context)
+{
+    (void)context;
+}
+
+static void copy_slot(void *argument)
+{
+    struct waiting *waiting = argument;
+    struct copy_place place = {.db = 0, .slot = waiting->claim.key.slot};
+    struct copy_visitor visitor = {waiting, note_offset, note_key, note_again};
+    struct copied_range range;
+    assert_int_equal(keyspace_copy_range(waiting->fake->keyspace, &place, &visitor, &range), STATUS_OK);
+    atomic_store(&waiting->is_done, true);
+}
+
+static void a_checkpoint_waits_for_transactions_and_keeps_others_from_letting_go(void **state)
+{
+    (void)state;
+    struct waiting waiting = {0};
+    waiting.fake = delete_in_transaction(&waiting.claim);
+    assert_false(keyspace_wants_whole(waiting.fake->keyspace));
+    thread_start(&waiting.thread, "test", save_state, &waiting);
+    while (!keyspace_wants_whole(waiting.fake->keyspace))
+        sched_yield();
+    assert_false(atomic_load(&waiting.is_done));
+    while (!keyspace_try_one(waiting.fake->keyspace, key_partition(&waiting.claim.key)))
+        sched_yield();
+    keyspace_unclaim(waiting.fake->keyspace, &waiting.claim);
+    assert_false(atomic_load(&waiting.is_done));
+    keyspace_release_one(waiting.fake->keyspace, key_partition(&waiting.claim.key));
+    thread_stop(&waiting.thread);
+    assert_true(atomic_load(&waiting.is_done));
+    assert_false(keyspace_wants_whole(waiting.fake->keyspace));
+    fake_destroy(&waiting.fake);
+}
+
+/* What it has deleted may be nowhere any more. */
+static void a_slot_is_not_copied_in_the_middle_of_a_transaction(void **state)
+{
+    (void)state;
+    struct waiting waiting = {.fake = fake_create()};
+    waiting.claim = (struct key_claim){.key = fake_key(waiting.fake, NAME), .is_exclusive = true, .is_of_whole = true};
+    uint32_t partition = key_partition(&waiting.claim.key);
+    fake_put(waiting.fake, "{p}other", "v", ENTRY_NO_EXPIRE);
+    assert_true(keyspace_try_one(waiting.fake->keyspace, partition));
+    keyspace_claim(waiting.fake->keyspace, &waiting.claim);
+    keyspace_release_one(waiting.fake->keyspace, partition);
+    thread_start(&waiting.thread, "test", copy_slot, &waiting);
+    while (!atomic_load(&waiting.is_under_way))
+        sched_yield();
+    while (!keyspace_try_one(waiting.fake->keyspace, partition))
+        sched_yield();
+    assert_false(atomic_load(&waiting.is_done));
+    assert_int_equal(waiting.keys, 0);
+    keyspace_unclaim(waiting.fake->keyspace, &waiting.claim);
+    keyspace_release_one(waiting.fake->keyspace, partition);
+    thread_stop(&waiting.thread);
+    assert_int_equal(waiting.keys, 1);
+    fake_destroy(&waiting.fake);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -162,6 +302,9 @@ int main(void)
         cmocka_unit_test(a_claimed_partition_is_passed_over),
         cmocka_unit_test(names_are_claimed_by_what_stands_around_the_star),
         cmocka_unit_test(keys_of_claimed_names_do_not_go_by_themselves),
+        cmocka_unit_test(what_a_transaction_has_deleted_keeps_its_row_until_the_end),
+        cmocka_unit_test(a_checkpoint_waits_for_transactions_and_keeps_others_from_letting_go),
+        cmocka_unit_test(a_slot_is_not_copied_in_the_middle_of_a_transaction),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

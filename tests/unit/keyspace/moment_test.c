@@ -57,10 +57,11 @@ static unsigned number_of(struct bytes name)
 
 /* ---- a copy ---- */
 
-static uint64_t no_offset(void *context)
+static bool no_offset(void *context, uint64_t *offset)
 {
     (void)context;
-    return UINT64_MAX;
+    *offset = UINT64_MAX;
+    return true;
 }
 
 static void note_key(void *context, const struct copied_key *key)

@@ -173,7 +173,7 @@ static void a_long_command_is_not_looked_into(void **state)
 {
     struct story *story = *state;
     struct keyspace *keyspace = story->fake->keyspace;
-    struct key_claim claim = {.key = keyspace_key(keyspace, bytes_of_text(name_of(1)), 0)};
+    struct key_claim claim = {.key = keyspace_key(keyspace, bytes_of_text(name_of(1)), 0), .is_exclusive = true};
     struct lock *lock = keyspace_partition_lock(keyspace, key_partition(&claim.key));
     put_keys(story, 20);
     lock_acquire(lock);

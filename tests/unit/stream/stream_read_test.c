@@ -206,6 +206,34 @@ static void a_large_batch_is_read_in_its_place(void **state)
     buffer_deinit(&bytes);
 }
 
+static void a_batch_that_becomes_large_keeps_what_it_has(void **state)
+{
+    struct story *story = *state;
+    open_without_log(story);
+    uint64_t from = stream_feed(story->stream, &small_ring, NULL);
+    stream_hold(story->stream, from);
+    effect_batch_clear(&story->batch);
+    stage(&story->batch, 1, "set", "first", "v");
+    stage(&story->batch, 0, "set", "second", "v");
+    stream_batch_begin_large(&story->batch, 7, true);
+    stage(&story->batch, 0, "set", "big", "v");
+    stream_batch_keep_room(&story->batch);
+    stage(&story->batch, 2, "set", "last", "v");
+    stream_batch_gather(story->stream, &story->batch);
+    stream_append(story->stream, &story->batch);
+    append_value(story, 2);
+    struct buffer bytes = read_all(story, from, 100);
+    static const char expected[] =
+        "*2\r\n$6\r\nSELECT\r\n$1\r\n1\r\n*1\r\n$5\r\nMULTI\r\n*3\r\n$3\r\nset\r\n$5\r\nfirst\r\n$1\r\nv\r\n"
+        "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*3\r\n$3\r\nset\r\n$6\r\nsecond\r\n$1\r\nv\r\n"
+        "*3\r\n$3\r\nset\r\n$3\r\nbig\r\n$1\r\nv\r\n"
+        "*2\r\n$6\r\nSELECT\r\n$1\r\n2\r\n*3\r\n$3\r\nset\r\n$4\r\nlast\r\n$1\r\nv\r\n*1\r\n$4\r\nEXEC\r\n"
+        "*3\r\n$3\r\nset\r\n$5\r\nkey:2\r\n";
+    assert_memory_equal(bytes.data, expected, sizeof(expected) - 1);
+    assert_int_equal(bytes.length, stream_end(story->stream) - from);
+    buffer_deinit(&bytes);
+}
+
 /* What is read one way must be what is read the other way. */
 static void log_and_ring_give_the_same_bytes(void **state)
 {
@@ -384,6 +412,7 @@ int main(void)
         TEST(what_memory_has_is_referred_to),
         TEST(a_value_larger_than_the_ring_can_be_read),
         TEST(a_large_batch_is_read_in_its_place),
+        TEST(a_batch_that_becomes_large_keeps_what_it_has),
         TEST(log_and_ring_give_the_same_bytes),
         TEST(only_what_is_written_is_given),
         TEST(segments_that_are_held_are_not_dropped),
