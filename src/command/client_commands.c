@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "command/args.h"
 #include "command/blocked.h"
-#include "command/client_list.h"
+#include "command/client_line.h"
 #include "command/pause.h"
 #include "resp/error_text.h"
 
@@ -93,7 +93,7 @@ static void client_id_command(struct execution *x)
 static void client_info_command(struct execution *x)
 {
     struct buffer line = {0};
-    client_describe(x->session, x->now_ms, &line);
+    client_line_of_session(x->session, x->now_ms, &line);
     reply_verbatim(x->reply, "txt", buffer_bytes(&line));
     buffer_deinit(&line);
 }

@@ -34,6 +34,3 @@ void client_gather_end(struct execution *x, struct client_gather **gather);
 bool client_gather_is_needed(const struct command_entry *command);
 bool client_gather_prepare(struct execution *x);
 void client_gather_finish(struct execution *x);
-
-/* Appends the session's own line, its newline included; on its thread. */
-void client_describe(struct session *session, int64_t now_ms, struct buffer *out);

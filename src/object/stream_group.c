@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Groups of a stream, their consumers, and what was delivered and not acknowledged.
+/* Groups of a stream and their consumers. What was delivered to these and not acknowledged is stream_pending.c's.
  *
- * G1 a pending entry is in its group's tree and in that of its one consumer, who is of this group; it is allocated once.
  * G2 groups and consumers stand in order of their names, each name once.
  * G3 bytes of a group is the sum of what it owns, its place among the stream's groups included; that of the stream has it.
  * G4 what a capture has still to write of a group is told to it before it changes. */
@@ -90,26 +89,16 @@ static size_t named_bytes(size_t size, struct bytes name)
 
 /* ---- what changes ---- */
 
-/* G3: behind every change of a group. */
-static void account(struct xstream *stream, const struct xstream_group *group, size_t bytes_before)
+void xstream_group_account(struct xstream *stream, const struct xstream_group *group, size_t bytes_before)
 {
     stream->bytes += group->bytes - bytes_before;
 }
 
-/* G4 */
-static void group_will_change(struct xstream *stream, struct xstream_group *group)
+void xstream_group_will_change(struct xstream *stream, struct xstream_group *group)
 {
     struct object_capture *capture = atomic_load_explicit(&stream->capture, memory_order_relaxed);
     if (__builtin_expect(capture != NULL, 0))
         stream_capture_note_group(capture, group);
-}
-
-static void pending_will_change(struct xstream *stream, struct xstream_group *group, struct stream_id id,
-                                const struct xstream_pending *pending)
-{
-    group_will_change(stream, group);
-    if (__builtin_expect(group->captured != NULL, 0))
-        captured_group_note(group->captured, id, pending);
 }
 
 /* ---- groups ---- */
@@ -132,7 +121,7 @@ static struct xstream_group *group_insert(struct xstream *stream, size_t at, str
     group->bytes = named_bytes(sizeof(*group), name);
     group->captured_id = stream_capture_id(stream);
     stream->groups = insert_at(stream->groups, &stream->group_count, at, group);
-    account(stream, group, 0);
+    xstream_group_account(stream, group, 0);
     return group;
 }
 
@@ -178,7 +167,7 @@ void xstream_group_free(struct xstream_group *group)
 void xstream_group_set_position(struct xstream *stream, struct xstream_group *group, struct stream_id last_id,
                                 int64_t entries_read)
 {
-    group_will_change(stream, group);
+    xstream_group_will_change(stream, group);
     group->last_id = last_id;
     group->entries_read = entries_read;
 }
@@ -221,7 +210,7 @@ static struct xstream_consumer *consumer_insert(struct xstream *stream, struct x
 {
     struct xstream_consumer *consumer = memory_allocate_zeroed(sizeof(*consumer));
     size_t before = group->bytes;
-    group_will_change(stream, group);
+    xstream_group_will_change(stream, group);
     consumer->captured_id = stream_capture_id(stream);
     consumer->name = name_copy(name);
     consumer->seen_ms = now_ms;
@@ -229,7 +218,7 @@ static struct xstream_consumer *consumer_insert(struct xstream *stream, struct x
     consumer->pending.account = &group->bytes;
     group->consumers = insert_at(group->consumers, &group->consumer_count, at, consumer);
     group->bytes += named_bytes(sizeof(*consumer), name);
-    account(stream, group, before);
+    xstream_group_account(stream, group, before);
     return consumer;
 }
 
@@ -250,7 +239,7 @@ struct xstream_consumer *xstream_consumer_append(struct xstream *stream, struct 
 void xstream_consumer_seen(struct xstream *stream, struct xstream_group *group, struct xstream_consumer *consumer,
                            int64_t now_ms)
 {
-    group_will_change(stream, group);
+    xstream_group_will_change(stream, group);
     if (__builtin_expect(group->captured != NULL, 0))
         captured_group_note_seen(group->captured, consumer);
     consumer->seen_ms = now_ms;
@@ -269,7 +258,7 @@ void xstream_consumer_destroy(struct xstream *stream, struct xstream_group *grou
     bool found;
     size_t at = find_name((void *const *)group->consumers, group->consumer_count, consumer->name, &found);
     check(found && group->consumers[at] == consumer);
-    group_will_change(stream, group);
+    xstream_group_will_change(stream, group);
     xstream_consumer_forget(stream, group, consumer, SIZE_MAX);
     remove_at((void **)group->consumers, &group->consumer_count, at);
     size_t bytes = named_bytes(sizeof(*consumer), consumer->name);
@@ -277,85 +266,6 @@ void xstream_consumer_destroy(struct xstream *stream, struct xstream_group *grou
     stream->bytes -= bytes;
     if (!group->captured || !captured_group_keeps_consumer(group->captured, consumer))
         xstream_consumer_free(consumer);
-}
-
-/* ---- pending entries ---- */
-
-struct xstream_pending *xstream_pending_find(const struct xstream_group *group, struct stream_id id)
-{
-    return id_tree_find(&group->pending, id);
-}
-
-struct xstream_pending *xstream_pending_give(struct xstream *stream, struct xstream_group *group, struct stream_id id,
-                                             struct xstream_consumer *consumer)
-{
-    struct xstream_pending *pending = xstream_pending_find(group, id);
-    size_t before = group->bytes;
-    pending_will_change(stream, group, id, pending);
-    if (pending == NULL) {
-        pending = memory_allocate_zeroed(sizeof(*pending));
-        group->bytes += sizeof(*pending);
-        id_tree_insert(&group->pending, id, pending);
-    } else if (pending->consumer == consumer) {
-        return pending;
-    } else {
-        id_tree_remove(&pending->consumer->pending, id);
-    }
-    pending->consumer = consumer;
-    id_tree_insert(&consumer->pending, id, pending);
-    account(stream, group, before);
-    return pending;
-}
-
-void xstream_pending_set(struct xstream *stream, struct xstream_group *group, struct stream_id id,
-                         struct xstream_pending *pending, int64_t delivered_ms, uint64_t deliveries)
-{
-    pending_will_change(stream, group, id, pending);
-    pending->delivered_ms = delivered_ms;
-    pending->deliveries = deliveries;
-}
-
-bool xstream_pending_put(struct xstream *stream, struct xstream_group *group, struct stream_id id, int64_t delivered_ms,
-                         uint64_t deliveries)
-{
-    struct xstream_pending *pending = memory_allocate(sizeof(*pending));
-    size_t before = group->bytes;
-    *pending = (struct xstream_pending){.delivered_ms = delivered_ms, .deliveries = deliveries};
-    if (!id_tree_insert(&group->pending, id, pending)) {
-        memory_free(pending);
-        return false;
-    }
-    group->bytes += sizeof(*pending);
-    account(stream, group, before);
-    return true;
-}
-
-bool xstream_pending_own(struct xstream *stream, struct xstream_group *group, struct stream_id id,
-                         struct xstream_consumer *consumer)
-{
-    struct xstream_pending *pending = xstream_pending_find(group, id);
-    if (pending == NULL || pending->consumer != NULL)
-        return false;
-    size_t before = group->bytes;
-    pending->consumer = consumer;
-    bool is_new = id_tree_insert(&consumer->pending, id, pending);
-    account(stream, group, before);
-    return is_new;
-}
-
-bool xstream_pending_remove(struct xstream *stream, struct xstream_group *group, struct stream_id id)
-{
-    size_t before = group->bytes;
-    group_will_change(stream, group);
-    struct xstream_pending *pending = id_tree_remove(&group->pending, id);
-    if (pending == NULL)
-        return false;
-    pending_will_change(stream, group, id, pending);
-    id_tree_remove(&pending->consumer->pending, id);
-    group->bytes -= sizeof(*pending);
-    account(stream, group, before);
-    memory_free(pending);
-    return true;
 }
 
 /* ---- how much was read ---- */

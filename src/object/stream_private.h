@@ -30,6 +30,11 @@ bool xstream_pending_put(struct xstream *stream, struct xstream_group *group, st
 bool xstream_pending_own(struct xstream *stream, struct xstream_group *group, struct stream_id id,
                          struct xstream_consumer *consumer) MUST_USE;
 
+/* Before a group changes: tells a capture that has still to write it. */
+void xstream_group_will_change(struct xstream *stream, struct xstream_group *group);
+/* Behind each change of a group: the stream has its bytes as well. */
+void xstream_group_account(struct xstream *stream, const struct xstream_group *group, size_t bytes_before);
+
 /* Frees a group that has left its stream, in the background if it is large. */
 void xstream_group_free(struct xstream_group *group);
 void xstream_consumer_free(struct xstream_consumer *consumer);

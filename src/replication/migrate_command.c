@@ -13,24 +13,16 @@
 #include "command/notify.h"
 #include "command/pause.h"
 #include "object/codec.h"
+#include "replication/migrate_options.h"
 #include "replication/migrate_talk.h"
 #include "replication/replication_private.h"
 #include "resp/error_text.h"
 
-#include <limits.h>
 #include <stdio.h>
 
-#define TIMEOUT_DEFAULT_MS 1000
 #define ROUNDS_MAX 16
 /* Between two looks for room among those who wait for other servers. */
 #define ROOM_LOOK_MS 5
-
-struct migrate_options {
-    bool copy, replace;
-    int64_t port, db, timeout_ms;
-    struct bytes user, password; /* data NULL: none */
-    size_t keys_at;              /* index of the first of KEYS; 0: there is one key, at its place */
-};
 
 enum migrated_state { MIGRATED_ABSENT, MIGRATED_UNSENT, MIGRATED_SENT, MIGRATED_CHANGED, MIGRATED_REFUSED };
 
@@ -54,76 +46,6 @@ struct migration {
     size_t count;
     size_t *sending; /* indexes of those in 'requests' */
 };
-
-/* ---- the request ---- */
-
-/* Where the word KEYS stands as an option, 0: nowhere. Options with words of their own are stepped over. */
-static size_t find_keys(const struct bytes *argv, size_t argc)
-{
-    for (size_t i = 6; i < argc; i++) {
-        if (arg_is(argv[i], "KEYS"))
-            return i;
-        i += arg_is(argv[i], "AUTH") ? 1 : arg_is(argv[i], "AUTH2") ? 2 : 0;
-    }
-    return 0;
-}
-
-static bool migrate_more_keys(const struct bytes *argv, size_t argc,
-                              void (*add)(void *context, size_t index, uint16_t flags), void *context)
-{
-    size_t at = find_keys(argv, argc);
-    uint16_t flags = KEY_RW | KEY_ACCESS | KEY_DELETE;
-    if (at == 0 || argv[3].length > 0)
-        add(context, 3, flags);
-    for (size_t i = at + 1; at > 0 && i < argc; i++)
-        add(context, i, flags);
-    return true;
-}
-
-static bool take_option(struct execution *x, size_t *at, struct migrate_options *options)
-{
-    size_t left = x->argc - *at - 1;
-    struct bytes word = x->argv[*at];
-    if (arg_is(word, "COPY")) {
-        options->copy = true;
-    } else if (arg_is(word, "REPLACE")) {
-        options->replace = true;
-    } else if (arg_is(word, "AUTH") && left >= 1) {
-        options->password = x->argv[++*at];
-        arg_redact(x, *at);
-    } else if (arg_is(word, "AUTH2") && left >= 2) {
-        options->user = x->argv[++*at];
-        arg_redact(x, *at);
-        options->password = x->argv[++*at];
-        arg_redact(x, *at);
-    } else if (arg_is(word, "KEYS") && x->argv[3].length > 0) {
-        reply_error(x->reply, "ERR When using MIGRATE KEYS option, the key argument must be set to the empty string");
-        return false;
-    } else if (arg_is(word, "KEYS") && left >= 1) {
-        options->keys_at = *at + 1;
-        *at = x->argc;
-    } else {
-        reply_syntax_error(x);
-        return false;
-    }
-    return true;
-}
-
-static bool parse(struct execution *x, struct migrate_options *options)
-{
-    *options = (struct migrate_options){0};
-    for (size_t i = 6; i < x->argc; i++)
-        if (!take_option(x, &i, options))
-            return false;
-    if (!arg_int64(x, x->argv[5], &options->timeout_ms) || !arg_int64(x, x->argv[4], &options->db) ||
-        !arg_int64_in(x, x->argv[2], 1, UINT16_MAX, "ERR Invalid port", &options->port))
-        return false;
-    if (options->timeout_ms <= 0)
-        options->timeout_ms = TIMEOUT_DEFAULT_MS;
-    if (options->timeout_ms > INT_MAX)
-        options->timeout_ms = INT_MAX;
-    return true;
-}
 
 /* ---- what is sent ---- */
 
@@ -350,7 +272,7 @@ static void finish(struct execution *x, struct migration *migration, bool copy)
 static void migrate_command(struct execution *x)
 {
     struct migrate_options options;
-    if (!parse(x, &options))
+    if (!migrate_read_options(x, &options))
         return;
     if (x->session->flags & SESSION_EXECUTING_MULTI) {
         reply_error(x->reply, "ERR MIGRATE would have everybody wait for another server here: call it outside of "
