@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/crc.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "command/function_library.h"
@@ -29,6 +30,7 @@ static char path[PATH_BYTES];
 static struct {
     struct lock lock;
     struct buffer payload;
+    uint64_t sum, count; /* functions_digest */
     bool is_unsaved;
 } latest = {.lock = {.rank = LOCK_LEAF}};
 
@@ -105,9 +107,20 @@ bool library_restore(struct bytes dump, enum library_policy policy, struct buffe
 
 /* ---- effects ---- */
 
+static void add_to_sum(void *context, const struct library *library)
+{
+    uint64_t *sum = context;
+    *sum += hash_bytes(library->code.data, library->code.length, 0);
+}
+
+/* The payload is of what is loaded now. */
 static void latest_set(struct bytes payload)
 {
+    uint64_t sum = 0;
+    library_each(add_to_sum, &sum);
     lock_acquire(&latest.lock);
+    latest.sum = sum;
+    latest.count = library_count();
     latest.payload.length = 0;
     buffer_append_bytes(&latest.payload, payload);
     latest.is_unsaved = true;
@@ -206,6 +219,14 @@ void functions_copy(struct buffer *out)
     struct bytes payload = buffer_bytes(&latest.payload);
     if (payload.length > FOOTER_BYTES)
         buffer_append(out, payload.data, payload.length - FOOTER_BYTES);
+    lock_release(&latest.lock);
+}
+
+void functions_digest(uint64_t *sum, uint64_t *count)
+{
+    lock_acquire(&latest.lock);
+    *sum = latest.sum;
+    *count = latest.count;
     lock_release(&latest.lock);
 }
 

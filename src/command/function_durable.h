@@ -13,6 +13,8 @@ enum status functions_open(const char *directory, char *error, size_t error_size
 enum status functions_save(void) MUST_USE;
 /* Appends the libraries as RDB files have them. Any thread. */
 void functions_copy(struct buffer *out);
+/* How many libraries there are, and a sum of what they say, which does not depend on their order. Any thread. */
+void functions_digest(uint64_t *sum, uint64_t *count);
 /* None is left here; the effect that says so is the caller's, who lets nobody else run. */
 void functions_forget(void);
 /* An effect read back: the libraries as a whole. False if it is none, or does not fit. Replay only. */

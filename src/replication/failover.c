@@ -179,6 +179,7 @@ static void hand_over(const char *host, int port)
     follower.asks_to_take_over = true;
     follower.take_over_tries = 0;
     follower_announce(host, port);
+    follower_announced();
     follower_follow(host, port);
 }
 

@@ -101,9 +101,10 @@ static void obey(struct mail *mail)
     struct order *order = (struct order *)mail;
     if (order->goes_apart)
         follower_go_apart();
-    else if (order->host[0])
+    else if (order->host[0]) {
+        follower_announced();
         follower_follow(order->host, order->port);
-    else if (order->takes_over)
+    } else if (order->takes_over)
         follower_take_over();
     else
         follower_lead();

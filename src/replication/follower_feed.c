@@ -63,7 +63,8 @@ static void feed_described(void *feed, char *peer, char *local, size_t size)
 static void feed_measured(void *feed, struct session_measures *measures)
 {
     (void)feed;
-    *measures = (struct session_measures){.fd = follower_connection() ? follower_connection()->fd : -1};
+    *measures = (struct session_measures){.fd = follower_connection() ? follower_connection()->fd : -1,
+                                          .active_at_ms = follower_heard_at_ms()};
 }
 
 static const struct transport feed_transport = {

@@ -152,3 +152,5 @@ uint64_t follower_offset(enum stream_level level);
 bool follower_has_part_of_a_copy(void);
 /* Any thread: what is shown from now on, while the order is on its way. */
 void follower_announce(const char *host, int port);
+/* The order has come. */
+void follower_announced(void);

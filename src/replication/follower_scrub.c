@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/thread.h"
+#include "command/function_durable.h"
 #include "replication/follower_private.h"
 #include "replication/scrub.h"
 #include "replication/scrub_read.h"
@@ -59,19 +60,32 @@ static void skip(uint64_t id)
     say(id, "skipped");
 }
 
+static bool is_mended(void)
+{
+    return __atomic_load_n(&scrub_settings.repair, __ATOMIC_RELAXED) == SCRUB_REPAIR_FULL;
+}
+
+static const char *action(void)
+{
+    return is_mended() ? "everything is copied anew" : "none";
+}
+
+static void mend(uint64_t id)
+{
+    scrub_count(SCRUB_DIFFERS);
+    say(id, "differs");
+    if (is_mended())
+        follower_copy_again();
+}
+
 static void differ(void)
 {
     const struct slot_group *group = &scrub.question.group;
     const struct scrub_sum *here = &scrub.reading.held, *there = &scrub.answer.held;
-    bool is_repaired = __atomic_load_n(&scrub_settings.repair, __ATOMIC_RELAXED) == SCRUB_REPAIR_FULL;
     log_warning("what is here differs from the primary's",
                 "db=%d slot=%u slots=%u keys=%llu primary_keys=%llu action=\"%s\"", group->db, group->first,
-                group->count, (unsigned long long)here->keys, (unsigned long long)there->keys,
-                is_repaired ? "everything is copied anew" : "none");
-    scrub_count(SCRUB_DIFFERS);
-    say(scrub.question.id, "differs");
-    if (is_repaired)
-        follower_copy_again();
+                group->count, (unsigned long long)here->keys, (unsigned long long)there->keys, action());
+    mend(scrub.question.id);
 }
 
 static void compare(void)
@@ -230,6 +244,20 @@ static void hear_answer(const struct scrub_answer *answer)
         compare();
 }
 
+/* All that came before has been executed. */
+static void hear_of_functions(const struct scrub_answer *there)
+{
+    struct scrub_sum here;
+    if (!is_whole())
+        return;
+    functions_digest(&here.sum, &here.keys);
+    if (here.sum == there->held.sum && here.keys == there->held.keys)
+        return;
+    log_warning("functions here differ from the primary's", "libraries=%llu primary_libraries=%llu action=\"%s\"",
+                (unsigned long long)here.keys, (unsigned long long)there->held.keys, action());
+    mend(there->id);
+}
+
 bool follower_scrub_hear(struct bytes message)
 {
     struct scrub_question question;
@@ -239,6 +267,8 @@ bool follower_scrub_hear(struct bytes message)
         return hear_question(&question);
     if (mark == SCRUB_ANSWER)
         hear_answer(&answer);
+    if (mark == SCRUB_FUNCTIONS)
+        hear_of_functions(&answer);
     return true;
 }
 

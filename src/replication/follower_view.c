@@ -10,6 +10,7 @@
 static struct {
     pthread_mutex_t lock;
     struct follower_view view;
+    unsigned announced; /* orders on their way: whom the last one names is shown already */
 } shown = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 _Atomic unsigned follower_refusals;
@@ -43,8 +44,10 @@ void follower_show(void)
     pthread_mutex_lock(&shown.lock);
     struct follower_view *view = &shown.view;
     bool was_up = view->is_up;
-    memcpy(view->host, follower.host, sizeof(view->host));
-    view->port = follower.port;
+    if (shown.announced == 0) {
+        memcpy(view->host, follower.host, sizeof(view->host));
+        view->port = follower.port;
+    }
     view->state = state_word();
     view->is_up = follower.is_streaming;
     memcpy(view->known_id, follower.known_id, sizeof(view->known_id));
@@ -75,6 +78,14 @@ void follower_announce(const char *host, int port)
     shown.view.state = "connect";
     shown.view.down_reason[0] = '\0';
     shown.view.is_up = false;
+    shown.announced++;
+    pthread_mutex_unlock(&shown.lock);
+}
+
+void follower_announced(void)
+{
+    pthread_mutex_lock(&shown.lock);
+    shown.announced--;
     pthread_mutex_unlock(&shown.lock);
 }
 

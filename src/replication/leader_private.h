@@ -37,7 +37,9 @@ struct replica {
     _Atomic uint64_t acked, synced;
     _Atomic int64_t heard_at_ms;
 
-    uint64_t scrub_asked; /* under the lock: the last question of a scrub that was put to it; 0: it has answered */
+    /* under the lock */
+    uint64_t scrub_asked; /* the last question of a scrub that was put to it; 0: it has answered */
+    unsigned scrub_skips; /* questions in a row that it has passed over */
 };
 
 struct leader {

@@ -43,8 +43,15 @@ void leader_await_acks(void);
 /* Has replicas tell of it soon. */
 void leader_want_acks(void);
 
-/* A scrub's question is about to be put to the replicas that can answer it; returns how many there are. */
-unsigned leader_scrub_ask(uint64_t id);
+/* Why a scrub would find nobody to compare with, as an error; NULL: it may find somebody. Any thread, as the following. */
+const char *leader_scrub_refusal(void);
+/* A pass begins; replicas are told about functions under this id. */
+void leader_scrub_begin(uint64_t functions_id);
+/* How many replicas have said by now that their functions differ. */
+unsigned leader_scrub_functions_differ(void);
+/* A scrub's question is about to be put to the replicas that can answer it; returns how many there are. Who has passed over
+ * everything that it was asked for long in this pass is not asked any more; *pass_over: there are such. */
+unsigned leader_scrub_ask(uint64_t id, bool *pass_over);
 /* What they have answered by now. True: some are still there that have not. */
 struct scrub_findings {
     unsigned same, differs, skipped;

@@ -7,6 +7,8 @@
  *   3  Each replica reads the same slots where the question stands in the stream (follower_scrub.c), compares, and says what it
  *      found; the next range waits for all of them.
  *
+ * Libraries of functions are told of before the first range, as a sum that needs no answer.
+ *
  * A range whose keys change all the time cannot be read so. It is tried again, slots one by one, and passed over at last.
  *
  * Slots are the only part of the order that nodes have in common: hashes are seeded by each for itself. Few keys have the slots of
@@ -20,6 +22,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "command/function_durable.h"
+#include "command/scripting.h"
 #include "replication/failover.h"
 #include "replication/leader_private.h"
 #include "replication/scrub_read.h"
@@ -29,6 +33,7 @@
 #define TRY_PAUSE_MS 2
 #define LOOK_MS 50
 #define ARRIVAL_MS_MAX 2000
+#define TURN_TRIES_MAX 500
 /* What a range costs beside its keys, in keys. */
 #define RANGE_KEYS 8
 
@@ -147,13 +152,17 @@ enum compared { COMPARED_ENDED, COMPARED_ALL, COMPARED_NOT };
 /* One that has just come may be asked as soon as it has told how far it is. */
 static unsigned find_replicas(struct pass *pass)
 {
-    unsigned count = leader_scrub_ask(pass->question.id);
-    for (int waited_ms = 0; count == 0 && leader_count() > 0 && waited_ms < ARRIVAL_MS_MAX && goes_on(pass);
+    bool pass_over;
+    unsigned count = leader_scrub_ask(pass->question.id, &pass_over);
+    for (int waited_ms = 0;
+         count == 0 && !pass_over && leader_count() > 0 && waited_ms < ARRIVAL_MS_MAX && goes_on(pass);
          waited_ms += LOOK_MS) {
         leader_want_acks();
         sleep_ms(LOOK_MS);
-        count = leader_scrub_ask(pass->question.id);
+        count = leader_scrub_ask(pass->question.id, &pass_over);
     }
+    if (count == 0 && !pass->outcome->failure)
+        fail(pass, pass_over ? "replicas pass over all that they are asked" : "no replica is there to compare with");
     return count;
 }
 
@@ -163,11 +172,7 @@ static enum compared ask(struct pass *pass, const struct slot_group *group)
         sleep_ms(TRY_PAUSE_MS);
     pass->question = (struct scrub_question){++scrub.last_id, *group};
     pass->outcome->replicas = goes_on(pass) ? find_replicas(pass) : 0;
-    if (pass->outcome->replicas > 0)
-        return COMPARED_ALL;
-    if (!pass->outcome->failure)
-        fail(pass, "no replica is there to compare with");
-    return COMPARED_ENDED;
+    return pass->outcome->replicas > 0 ? COMPARED_ALL : COMPARED_ENDED;
 }
 
 static enum compared hear(struct pass *pass, uint64_t keys)
@@ -284,6 +289,38 @@ static bool compare_db(struct pass *pass, int db)
     return true;
 }
 
+/* ---- functions ---- */
+
+/* Those of here as of one offset: nobody changes them while this thread has the turn of scripts. They are few, and every replica
+ * compares all of them where this stands in the stream; it says only if it differs. */
+static void tell_of_functions(struct pass *pass)
+{
+    char mark[SCRUB_MARK_MAX];
+    struct scrub_answer functions = {.id = ++scrub.last_id};
+    leader_scrub_begin(functions.id);
+    int tries = 0;
+    while (!scripting_try(THREADS_MAX) && ++tries < TURN_TRIES_MAX && goes_on(pass))
+        sleep_ms(TRY_PAUSE_MS);
+    if (tries == TURN_TRIES_MAX || pass->outcome->failure)
+        return;
+    functions_digest(&functions.held.sum, &functions.held.keys);
+    if (may_append(pass->engine))
+        stream_append_aside(pass->engine->stream, bytes_of(mark, scrub_write_functions(mark, &functions)));
+    scripting_leave();
+    stream_write(pass->engine->stream);
+}
+
+/* What was found of them came before any answer to a later question. */
+static void hear_of_functions(struct pass *pass)
+{
+    unsigned differ = leader_scrub_functions_differ();
+    if (differ == 0)
+        return;
+    scrub_count(SCRUB_DIFFERS);
+    pass->outcome->mismatches++;
+    log_warning("a replica differs", "in=functions replicas=%u", differ);
+}
+
 /* ---- a pass ---- */
 
 bool scrub_pass(struct engine *engine, bool keeps_rate, bool (*must_end)(void *context), void *context,
@@ -298,8 +335,10 @@ bool scrub_pass(struct engine *engine, bool keeps_rate, bool (*must_end)(void *c
         scrub.last_id = (uint64_t)began_ms << 20;
     *outcome = (struct scrub_outcome){0};
     bool goes_on = true;
+    tell_of_functions(&pass);
     for (int db = 0; db < DATABASE_COUNT && goes_on; db++)
         goes_on = compare_db(&pass, db);
+    hear_of_functions(&pass);
     int64_t now_ms = clock_now_ms();
     if (!outcome->failure)
         scrub_count_pass(now_ms);

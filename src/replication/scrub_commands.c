@@ -42,22 +42,31 @@ static void reply_outcome(struct reply *reply, const struct scrub_outcome *outco
     reply_bulk_text(reply, outcome->failure ? outcome->failure : "complete");
 }
 
+/* A pass that has found nobody is no pass. */
+static void reply_end(struct reply *reply, const struct scrubbing *scrubbing)
+{
+    const struct scrub_outcome *outcome = &scrubbing->outcome;
+    bool found_nobody = outcome->failure && outcome->ranges == 0 && outcome->mismatches == 0 && outcome->replicas == 0;
+    if (!scrubbing->was_free)
+        reply_error(reply, "ERR a scrub is under way");
+    else if (found_nobody)
+        reply_error_format(reply, "ERR %s", outcome->failure);
+    else
+        reply_outcome(reply, outcome);
+}
+
 static void scrub_command(struct execution *x)
 {
     struct offload *offload = offload_finished(x, run_pass);
     if (offload) {
-        const struct scrubbing *scrubbing = (struct scrubbing *)offload;
-        if (scrubbing->was_free)
-            reply_outcome(x->reply, &scrubbing->outcome);
-        else
-            reply_error(x->reply, "ERR a scrub is under way");
+        reply_end(x->reply, (struct scrubbing *)offload);
         offload_end(x, &offload);
     } else if (engine_is_following(x->engine)) {
         reply_error(x->reply, "ERR only a primary begins a scrub");
     } else if (x->session->flags & SESSION_EXECUTING_MULTI) {
         reply_error(x->reply, "ERR everybody would have to wait for replicas: call it outside of transactions");
-    } else if (leader_count() == 0) {
-        reply_error(x->reply, "ERR there is no replica to compare with");
+    } else if (leader_scrub_refusal()) {
+        reply_error(x->reply, leader_scrub_refusal());
     } else if (scrub_is_running() || !offload_has_room_apart()) {
         reply_error(x->reply, "ERR a scrub is under way");
     } else {

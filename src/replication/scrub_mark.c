@@ -22,12 +22,22 @@ size_t scrub_write_question(char out[SCRUB_MARK_MAX], const struct scrub_questio
     return write_ping(out, message, length);
 }
 
-size_t scrub_write_answer(char out[SCRUB_MARK_MAX], const struct scrub_answer *answer)
+static size_t write_sum(char out[SCRUB_MARK_MAX], const char *word, const struct scrub_answer *answer)
 {
     char message[SCRUB_MARK_MAX - 32];
-    int length = snprintf(message, sizeof(message), "scrubbed %" PRIu64 " %" PRIu64 " %" PRIu64, answer->id,
+    int length = snprintf(message, sizeof(message), "%s %" PRIu64 " %" PRIu64 " %" PRIu64, word, answer->id,
                           answer->held.sum, answer->held.keys);
     return write_ping(out, message, length);
+}
+
+size_t scrub_write_answer(char out[SCRUB_MARK_MAX], const struct scrub_answer *answer)
+{
+    return write_sum(out, "scrubbed", answer);
+}
+
+size_t scrub_write_functions(char out[SCRUB_MARK_MAX], const struct scrub_answer *functions)
+{
+    return write_sum(out, "scrub-functions", functions);
 }
 
 /* Words of digits behind the first; how many there are, or 0 if there is anything else. */
@@ -59,7 +69,7 @@ static bool is_group(const uint64_t numbers[WORDS_MAX])
 
 enum scrub_mark scrub_read_mark(struct bytes message, struct scrub_question *question, struct scrub_answer *answer)
 {
-    static const char asks[] = "scrub ", answers[] = "scrubbed ";
+    static const char asks[] = "scrub ", answers[] = "scrubbed ", tells[] = "scrub-functions ";
     uint64_t numbers[WORDS_MAX];
     if (begins(message, asks) && read_numbers(message, sizeof(asks) - 1, numbers) == 4 && is_group(numbers)) {
         *question = (struct scrub_question){
@@ -69,6 +79,10 @@ enum scrub_mark scrub_read_mark(struct bytes message, struct scrub_question *que
     if (begins(message, answers) && read_numbers(message, sizeof(answers) - 1, numbers) == 3) {
         *answer = (struct scrub_answer){numbers[0], {.sum = numbers[1], .keys = numbers[2]}};
         return SCRUB_ANSWER;
+    }
+    if (begins(message, tells) && read_numbers(message, sizeof(tells) - 1, numbers) == 3) {
+        *answer = (struct scrub_answer){numbers[0], {.sum = numbers[1], .keys = numbers[2]}};
+        return SCRUB_FUNCTIONS;
     }
     return SCRUB_NO_MARK;
 }

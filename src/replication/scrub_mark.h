@@ -3,11 +3,12 @@
 
 #include "keyspace/keyspace.h"
 
-/* What a primary says about a scrub in the stream. Both marks are the message of a PING, which owns bytes of the stream as any
+/* What a primary says about a scrub in the stream. The marks are the message of a PING, which owns bytes of the stream as any
  * PING does, and which a replica of the Redis family passes over:
  *
  *     scrub ID DB FIRST COUNT      what these slots hold here, between the effects before and behind, is compared
  *     scrubbed ID SUM KEYS         that is what they hold at the primary
+ *     scrub-functions ID SUM COUNT which libraries of functions the primary has here; no answer is waited for
  *
  * COUNT is 0 for all of a database in which there is nothing. */
 struct scrub_question {
@@ -32,9 +33,11 @@ struct scrub_answer {
 /* Write the mark as a command of the stream, and return its length. */
 size_t scrub_write_question(char out[SCRUB_MARK_MAX], const struct scrub_question *question);
 size_t scrub_write_answer(char out[SCRUB_MARK_MAX], const struct scrub_answer *answer);
+/* A sum of libraries, and how many they are in place of keys. */
+size_t scrub_write_functions(char out[SCRUB_MARK_MAX], const struct scrub_answer *functions);
 
-/* What a PING says, which may be anything. */
-enum scrub_mark { SCRUB_NO_MARK, SCRUB_QUESTION, SCRUB_ANSWER };
+/* What a PING says, which may be anything. An unknown mark is none: it may be a newer primary's. */
+enum scrub_mark { SCRUB_NO_MARK, SCRUB_QUESTION, SCRUB_ANSWER, SCRUB_FUNCTIONS };
 enum scrub_mark scrub_read_mark(struct bytes message, struct scrub_question *question, struct scrub_answer *answer);
 
 void scrub_sum_add(struct scrub_sum *sum, struct bytes name, int64_t expire_at_ms, uint64_t value_digest);

@@ -53,7 +53,8 @@ void scrub_tick(struct engine *engine, int64_t now_ms)
     int64_t interval_ms = __atomic_load_n(&scrub_settings.interval_seconds, __ATOMIC_RELAXED) * 1000;
     if (schedule.has_thread && atomic_load(&schedule.is_over))
         join();
-    bool is_waiting = interval_ms > 0 && !schedule.has_thread && !engine_is_following(engine) && leader_count() > 0;
+    bool is_waiting =
+        interval_ms > 0 && !schedule.has_thread && !engine_is_following(engine) && !leader_scrub_refusal();
     if (!is_waiting || schedule.due_from_ms == 0)
         schedule.due_from_ms = is_waiting ? now_ms : 0;
     if (!is_waiting || now_ms - schedule.due_from_ms < interval_ms)

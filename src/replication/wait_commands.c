@@ -39,9 +39,22 @@ static bool wait_is_over(struct execution *x, int64_t timeout_ms, int64_t look_m
     return false;
 }
 
+/* Also in what a primary sends: nothing in it waits for anybody. */
+static bool is_primarys(struct execution *x, const char *error)
+{
+    bool is_following = engine_is_following(x->engine);
+    if (is_following)
+        reply_error(x->reply, error);
+    return !is_following;
+}
+
 void wait_command(struct execution *x)
 {
     int64_t replicas, timeout_ms;
+    if (!is_primarys(x, "ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a "
+                        "replica is configured to be writable (which is not the default) writes to replicas are just "
+                        "local and are not propagated."))
+        return;
     if (!arg_int64(x, x->argv[1], &replicas) || !arg_timeout_ms(x, x->argv[2], &timeout_ms))
         return;
     uint64_t written = x->session->wait_offset;
@@ -85,7 +98,10 @@ static bool waitaof_parse(struct execution *x, int64_t *local, int64_t *replicas
 void waitaof_command(struct execution *x)
 {
     int64_t local, replicas, timeout_ms;
-    if (!waitaof_parse(x, &local, &replicas, &timeout_ms))
+    if (!waitaof_parse(x, &local, &replicas, &timeout_ms) ||
+        !is_primarys(x,
+                     "ERR WAITAOF cannot be used with replica instances. Please also note that writes to replicas are "
+                     "just local and are not propagated."))
         return;
     bool has_log = x->engine->durability != DURABILITY_NONE;
     if (local > 0 && !has_log) {

@@ -38,6 +38,7 @@ def test_the_link_is_a_client_of_both_nodes(pair):
     assert above['flags'] == 'S' and below['flags'].startswith('M')
     assert (above['addr'], above['laddr']) == (below['laddr'], below['addr']) or below['addr'] == '127.0.0.1:%d' % server.port
     assert above['laddr'] == '127.0.0.1:%d' % server.port
+    assert int(below['idle']) < 60 and int(above['idle']) < 60
     assert lines(primary, 'TYPE', 'slave') == lines(primary, 'ID', above['id']) == [above]
     assert lines(primary, 'TYPE', 'master') == lines(replica, 'TYPE', 'replica') == []
     assert above['id'] in [line['id'] for line in lines(primary)] and below['id'] in [line['id'] for line in lines(replica)]

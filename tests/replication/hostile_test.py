@@ -143,6 +143,35 @@ def test_who_has_lost_writes_is_not_asked_every_second(own_server):
         wait_until(lambda: primary.connections == 2, 10, 'an attempt at once')
 
 
+def test_what_would_wait_does_not_hold_up_the_stream(own_server):
+    server = own_server()
+    replica = server.client()
+    with StreamPrimary({'k': 'v'}) as primary:
+        follow(replica, primary.port)
+        primary.command('SELECT', 0)
+        for words in (('WAIT', 9, 0), ('WAITAOF', 1, 9, 0), ('BLPOP', 'none', 0), ('XREAD', 'BLOCK', 0, 'STREAMS', 'none', '$'),
+                      ('BLMOVE', 'none', 'none', 'LEFT', 'LEFT', 0), ('MULTI',), ('WAIT', 9, 0), ('EXEC',)):
+            primary.command(*words)
+        primary.command('set', 'behind', 1)
+        wait_until(lambda: replica('GET', 'behind') == b'1', what='the stream going on')
+        wait_until(lambda: primary.acked == primary.end, what='the acknowledgement')
+
+
+def test_wait_is_for_primaries(own_server):
+    server, other = own_server(), own_server()
+    follow(other.client(), server.port)
+    replica = other.client()
+    assert replica('WAIT', 1, 100) == servers.Error(
+        'ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a replica is configured to be '
+        'writable (which is not the default) writes to replicas are just local and are not propagated.')
+    assert replica('WAITAOF', 0, 1, 100) == servers.Error(
+        'ERR WAITAOF cannot be used with replica instances. Please also note that writes to replicas are just local and are not '
+        'propagated.')
+    assert replica('WAITAOF', 2, 1, 100) == servers.Error('ERR value is out of range, value must between 0 and 1')
+    replica.ok('REPLICAOF', 'NO', 'ONE')
+    assert replica('WAIT', 0, 100) == 0
+
+
 # ---- replicas ----
 
 BAD_ADDRESSES = ['a\r\nrole:master', 'a b', '"', 'a,port=1', "a'", 'a\0b', 'a=b', '\xff\xfe', 'x' * 60]

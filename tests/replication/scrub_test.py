@@ -3,11 +3,14 @@
 difference, and what differs is found and mended."""
 import random
 import re
+import socket
+import threading
 import time
 
 import pytest
 
 from tests.lib import server as servers
+from tests.lib.resp import PATIENCE, Error, encode
 from tests.lib.server import memory_of, wait_until
 from tests.replication.story import Threads, Writers, assert_same, fill, follow, info, wait_caught_up, wait_up
 
@@ -228,6 +231,130 @@ def test_a_count_that_a_replica_keeps_for_itself_is_no_difference(pair):
     assert primary('PFCOUNT', 'hll') == replica('PFCOUNT', 'hll')
     wait_caught_up(primary, replica)
     assert_nothing_found(primary)
+
+
+LIBRARY = "#!lua name=%s\nredis.register_function('%s', function() return '%s' end)"
+
+
+def test_functions_that_differ_are_found_and_mended(pair):
+    server, other = pair()
+    primary, replica = server.client(timeout=60), other.client()
+    for name in ('one', 'two', 'three'):
+        primary('FUNCTION', 'LOAD', LIBRARY % (name, name, name))
+    wait_caught_up(primary, replica)
+    assert_nothing_found(primary)
+    # Another order of loading, and the payload of a checkpoint, are no difference.
+    other.restart(kill=True, replicaof='127.0.0.1 %d' % server.port)
+    replica = other.client()
+    wait_caught_up(primary, replica)
+    primary('FUNCTION', 'LOAD', 'REPLACE', LIBRARY % ('one', 'one', 'changed'))
+    wait_caught_up(primary, replica)
+    assert_nothing_found(primary)
+    differ(replica, ('FUNCTION', 'DELETE', 'two'), ('FUNCTION', 'LOAD', 'REPLACE', LIBRARY % ('three', 'three', 'another')))
+    assert scrub(primary)['mismatches'] == 1
+    assert 'functions here differ from the primary' in open(other.log_path).read()
+    wait_until(lambda: open(server.log_path).read().count('event="full resync sent"') == 2, what='a copy')
+    wait_caught_up(primary, replica)
+    assert replica('FCALL_RO', 'two', 0).code == 'ERR' and replica('FUNCTION', 'DUMP') is not None
+    assert sorted(map(repr, replica('FUNCTION', 'LIST', 'WITHCODE'))) == sorted(map(repr, primary('FUNCTION', 'LIST', 'WITHCODE')))
+    assert_nothing_found(primary)
+
+
+def test_functions_are_loaded_all_the_time_without_a_difference(pair):
+    server, other = pair()
+    primary = server.client(timeout=60)
+
+    def load():
+        with server.client() as client:
+            number = 0
+            while not threads.ending:
+                number += 1
+                client('FUNCTION', 'LOAD', 'REPLACE', LIBRARY % ('one', 'one', number))
+
+    threads = Threads([load, load])
+    with threads:
+        for _ in range(10):
+            found = scrub(primary)
+            assert found['ended'] == 'complete' and found['mismatches'] == 0, found
+    assert info(other.client())['scrub_mismatches'] == '0'
+
+
+class Pretender:
+    """Says that it is a Forebay's replica, or another's, and answers each question of a scrub with the same word."""
+
+    def __init__(self, server, capability, word=None):
+        self.socket = socket.create_connection(server.address)
+        self.socket.settimeout(30)
+        self.file = self.socket.makefile('rb')
+        self.word, self.asked = word, 0
+        self.socket.sendall(encode('REPLCONF', 'capa', 'eof', 'capa', 'psync2', 'capa', capability) + encode('PSYNC', '?', -1))
+        assert self.file.readline().startswith(b'+OK')
+        offset = int(self.file.readline().split()[2])
+        line = self.file.readline()
+        while not line.startswith(b'$EOF:'):
+            line = self.file.readline()
+        mark, read = line[5:45], b''
+        while mark not in read:
+            read += self.file.read1()
+        self.socket.sendall(encode('REPLCONF', 'ACK', offset + (1 << 40)))  # it has whatever it was sent
+        threading.Thread(target=self._answer, daemon=True).start()
+
+    def _answer(self):
+        try:
+            while True:
+                line = self.file.readline()
+                if not line.startswith(b'scrub '):
+                    if not line:
+                        return
+                    if line.startswith(b'GETACK'):
+                        self.socket.sendall(encode('REPLCONF', 'ACK', 1 << 40))
+                    continue
+                self.asked += 1
+                if self.word:
+                    self.socket.sendall(encode('REPLCONF', 'SCRUB', line.split()[1], self.word))
+        except (OSError, ValueError):
+            pass
+
+    def close(self):
+        self.socket.shutdown(socket.SHUT_RDWR)
+
+
+def test_who_passes_over_everything_is_not_waited_for_in_every_slot(own_server):
+    server = own_server()
+    primary = server.client(timeout=60)
+    primary.pipeline([('SET', 'key:%d' % i, i) for i in range(1000)])
+    pretender = Pretender(server, 'forebay', 'skipped')
+    wait_until(lambda: 'state=online' in info(primary)['slave0'], what='it being taken for a replica')
+    began = time.monotonic()
+    assert primary('REPLICATION', 'SCRUB') == Error('ERR replicas pass over all that they are asked')
+    assert pretender.asked <= 101
+    # Beside one that answers, a pass goes on without it.
+    other = own_server()
+    follow(other.client(), server.port)
+    wait_caught_up(primary, other.client())
+    found = scrub(primary)
+    assert found['ended'] == 'complete' and found['mismatches'] == 0 and found['replicas'] == 1, found
+    assert time.monotonic() - began < 30 * PATIENCE
+    assert info(primary)['scrub_passes'] == '1'
+    pretender.close()
+
+
+def test_a_scrub_says_whom_it_does_not_find(own_server):
+    server = own_server(repl_copy_rate='1mb')
+    primary = server.client(timeout=60)
+    primary.pipeline([('SET', 'key:%d' % i, 'v' * 10000) for i in range(300)])
+    primary.ok('CONFIG', 'SET', 'repl-copy-rate', 0)
+    stranger = Pretender(server, 'nothing')
+    assert primary('REPLICATION', 'SCRUB') == Error('ERR there is no replica to compare with: none of them is a Forebay')
+    primary.ok('CONFIG', 'SET', 'repl-copy-rate', '1mb')
+    other = own_server()
+    follow(other.client(), server.port, wait=False)
+    wait_until(lambda: info(primary)['connected_slaves'] == '2', what='the replica')
+    assert primary('REPLICATION', 'SCRUB') == Error('ERR there is no replica to compare with: a full sync is under way')
+    primary.ok('CONFIG', 'SET', 'repl-copy-rate', 0)
+    wait_caught_up(primary, other.client())
+    assert_nothing_found(primary)
+    stranger.close()
 
 
 def test_refusals(own_server, pair):

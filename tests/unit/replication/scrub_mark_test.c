@@ -51,6 +51,11 @@ static void marks_are_read_as_they_were_written(void **state)
         assert_int_equal(answer.id, answers[i].id);
         assert_int_equal(answer.held.sum, answers[i].held.sum);
         assert_int_equal(answer.held.keys, answers[i].held.keys);
+        message = message_of(text, scrub_write_functions(text, &answers[i]), &effect);
+        assert_int_equal(scrub_read_mark(message, &question, &answer), SCRUB_FUNCTIONS);
+        assert_int_equal(answer.id, answers[i].id);
+        assert_int_equal(answer.held.sum, answers[i].held.sum);
+        assert_int_equal(answer.held.keys, answers[i].held.keys);
     }
     effect_deinit(&effect);
 }
@@ -77,6 +82,11 @@ static void what_is_none_is_taken_for_none(void **state)
         "scrubbed 1 2 3 4",
         "scrubbed x 2 3",
         "scrubbed 1 2 3 4 5 6 7 8 9",
+        "scrub-functions",
+        "scrub-functions 1 2",
+        "scrub-functions 1 2 3 4",
+        "scrub-functions 1 2 -3",
+        "scrub-of-a-later-version 1 2 3",
         "hello",
     };
     struct scrub_question question;
