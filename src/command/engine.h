@@ -102,6 +102,13 @@ struct replica_link {
     bool is_unix;
 };
 
+/* The data of this node are being replaced by a primary's, and clients get -LOADING. */
+struct loading_state {
+    int64_t since_ms;
+    uint64_t bytes, bytes_total; /* read, of about how many; 0: not known */
+    double percent;
+};
+
 /* What commands ask of parts that they must not know; set by wiring, entries may be NULL. */
 struct engine_hooks {
     /* Ends the process as SIGTERM does; 'save' false skips the last checkpoint. Returns at once. */
@@ -120,6 +127,8 @@ struct engine_hooks {
     /* On link_worker's thread: all replicas, those that are copied to as well; and the end of one, false if there is none. */
     void (*replicas_each)(void (*visit)(void *context, const struct replica_link *link), void *context);
     bool (*replica_close)(uint64_t id);
+    /* False: it is not so. */
+    bool (*read_loading)(struct loading_state *state);
     /* Whether writes are refused for min-replicas-to-write. */
     bool (*replicas_are_few)(void);
     /* Why the tier or the log do not take writes now; NULL when all is well. */

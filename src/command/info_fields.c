@@ -135,6 +135,30 @@ static void print_memory(struct engine *engine, struct buffer *out)
 
 /* ---- persistence: the file that BGSAVE writes; the log is what the append-only file would be ---- */
 
+/* About when it will be over, as Redis estimates it. */
+static int64_t loading_eta_seconds(const struct loading_state *state, int64_t now_ms)
+{
+    int64_t elapsed = (now_ms - state->since_ms) / 1000;
+    uint64_t left = state->bytes_total > state->bytes ? state->bytes_total - state->bytes : 1;
+    return elapsed <= 0 ? 1 : (int64_t)((double)elapsed * (double)left / (double)(state->bytes + 1));
+}
+
+static void print_loading(struct buffer *out, int64_t now_ms)
+{
+    struct loading_state state = {0};
+    bool is_loading = engine_hooks.read_loading && engine_hooks.read_loading(&state);
+    info_integer(out, "loading", is_loading);
+    info_integer(out, "async_loading", 0);
+    if (!is_loading)
+        return;
+    info_integer(out, "loading_start_time", state.since_ms / 1000);
+    info_integer(out, "loading_total_bytes", (int64_t)state.bytes_total);
+    info_integer(out, "loading_rdb_used_mem", 0);
+    info_integer(out, "loading_loaded_bytes", (int64_t)state.bytes);
+    info_format(out, "loading_loaded_perc", "%.2f", state.percent);
+    info_integer(out, "loading_eta_seconds", loading_eta_seconds(&state, now_ms));
+}
+
 static void print_persistence(struct engine *engine, struct buffer *out)
 {
     struct saving_state file = saving_read(SAVING_FILE), rewrite = saving_read(SAVING_CHECKPOINT);
@@ -145,8 +169,7 @@ static void print_persistence(struct engine *engine, struct buffer *out)
     stream_read_info(engine->stream, &stream);
     if (engine_hooks.save_progress)
         engine_hooks.save_progress(&written, &total);
-    info_integer(out, "loading", 0);
-    info_integer(out, "async_loading", 0);
+    print_loading(out, now_ms);
     info_integer(out, "current_cow_peak", 0);
     info_integer(out, "current_cow_size", 0);
     info_integer(out, "current_cow_size_age", 0);

@@ -29,9 +29,13 @@ struct follower_view {
     uint64_t offset;       /* as the primary counts */
     char known_id[41]; /* the history of a primary that is no Forebay; empty: it is our stream's, or there is none */
     struct copy_progress copy; /* while is_copying */
+    int64_t empty_since_ms;    /* while is_empty_handed: since when */
 };
 /* Any thread. */
 void follower_read(struct follower_view *view);
+/* For engine_hooks. Any thread. */
+struct loading_state;
+bool follower_read_loading(struct loading_state *state);
 /* INFO's lines about the primary; nothing while there is none. */
 void follower_print(const struct follower_view *view, int64_t now_ms, struct buffer *out);
 void follower_reply_role(const struct follower_view *view, struct reply *reply);

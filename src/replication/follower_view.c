@@ -56,7 +56,10 @@ void follower_show(void)
         view->copy = follower_copy_progress();
     view->primary_has_lost = follower.primary_has_lost;
     memcpy(view->down_reason, follower.down_reason, sizeof(view->down_reason));
+    bool was_empty_handed = view->is_empty_handed;
     view->is_empty_handed = is_part && follower.host[0];
+    if (view->is_empty_handed && !was_empty_handed)
+        view->empty_since_ms = loop_now_ms(follower.loop);
     if ((was_up || view->down_since_ms == 0) && !view->is_up)
         view->down_since_ms = loop_now_ms(follower.loop);
     pthread_mutex_unlock(&shown.lock);
@@ -113,4 +116,19 @@ void follower_read(struct follower_view *view)
     pthread_mutex_unlock(&shown.lock);
     view->offset = follower.engine && engine_follows_bytes(follower.engine) ? follower_offset(STREAM_APPENDED)
                                                                             : atomic_load(&follower.feed.offset);
+}
+
+bool follower_read_loading(struct loading_state *state)
+{
+    struct follower_view view;
+    follower_read(&view);
+    if (!view.is_empty_handed)
+        return false;
+    *state = (struct loading_state){.since_ms = view.empty_since_ms};
+    if (view.is_copying) {
+        state->bytes = view.copy.bytes;
+        state->bytes_total = copy_progress_bytes_total(&view.copy);
+        state->percent = copy_progress_percent(&view.copy);
+    }
+    return true;
 }

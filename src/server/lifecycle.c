@@ -224,6 +224,7 @@ static void set_hooks(void)
                                          .failure = hook_failure,
                                          .replicas_each = leader_each_link,
                                          .replica_close = leader_close_link,
+                                         .read_loading = follower_read_loading,
                                          .replicas_are_few = replication_lacks_replicas};
     save_set_hooks(node.tier);
     if (!node.tier)

@@ -141,8 +141,8 @@ def assert_same(one, other, databases=(0, 3)):
     assert not differing, [(key, str(left[key])[:200], str(right[key])[:200]) for key in differing[:3]]
 
 
-def info(client):
-    lines = client('INFO', 'replication').decode().split('\r\n')
+def info(client, section='replication'):
+    lines = client('INFO', section).decode().split('\r\n')
     return dict(line.split(':', 1) for line in lines if ':' in line)
 
 

@@ -2,6 +2,7 @@
 """What INFO and the log tell of syncs: how many there were, how far they are, and what goes over links."""
 import re
 import socket
+import time
 
 import pytest
 
@@ -47,6 +48,11 @@ def test_both_sides_tell_how_far_a_full_sync_is(own_server):
     wait_until(lambda: int(info(replica).get('master_sync_read_bytes', 0)) > 800 << 10, what='a part of the copy')
     total = assert_in_progress(info(replica))
     assert total == pytest.approx(KEYS * 1010, rel=0.05)
+    loading = info(replica, 'persistence')
+    assert loading['loading'] == '1' and loading['async_loading'] == '0' and replica('PING').code == 'LOADING'
+    assert 0 < int(loading['loading_loaded_bytes']) < int(loading['loading_total_bytes']) == pytest.approx(total, rel=0.05)
+    assert 0 < float(loading['loading_loaded_perc']) < 100 and 0 < int(loading['loading_eta_seconds']) < 60
+    assert abs(int(loading['loading_start_time']) - time.time()) < 60
     line = dict(pair.split('=') for pair in info(primary)['slave0'].split(','))
     assert line['state'] == 'send_bulk' and 0 < int(line['sync_keys']) < KEYS
     assert 0 < int(line['sync_sent_bytes']) < total
@@ -54,6 +60,7 @@ def test_both_sides_tell_how_far_a_full_sync_is(own_server):
     wait_until(lambda: percents(server, 'full resync under way') and percents(other, 'copying'), what='lines of progress')
     primary.ok('CONFIG', 'SET', 'repl-copy-rate', 0)
     wait_up(replica)
+    assert info(replica, 'persistence')['loading'] == '0' and 'loading_eta_seconds' not in info(replica, 'persistence')
     assert 'master_sync_perc' not in info(replica) and 'sync_perc' not in info(primary)['slave0']
     for found in (percents(server, 'full resync under way'), percents(other, 'copying')):
         assert found == sorted(found) and 0 < found[0] < 100
