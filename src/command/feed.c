@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "command/feed_check.h"
 #include "command/transaction.h"
 
 /* Of a command that fails, how much of its name the log shows. */
@@ -31,6 +32,7 @@ void feed_open(struct feed *feed, struct worker *worker, const struct transport 
     feed->db = db;
     atomic_store(&feed->offset, offset);
     feed->bracket_bytes = 0;
+    feed->is_broken = false;
 }
 
 void feed_close(struct feed *feed)
@@ -93,11 +95,30 @@ static void finish(struct session *session, struct feed *feed)
 }
 
 /* Primary and replica differ from here on, or do already. */
-static void complain(const struct request *request)
+static void complain(const struct request *request, const char *event)
 {
     struct bytes name = request->args.values[0];
-    int length = (int)(name.length < NAME_SHOWN_MAX ? name.length : NAME_SHOWN_MAX);
-    log_warning("a command of the primary failed here", "command=\"%.*s\"", length, name.data);
+    char shown[NAME_SHOWN_MAX + 1];
+    size_t length = name.length < NAME_SHOWN_MAX ? name.length : NAME_SHOWN_MAX;
+    for (size_t i = 0; i < length; i++)
+        shown[i] = name.data[i] < ' ' || name.data[i] > '~' || name.data[i] == '"' ? '?' : name.data[i];
+    shown[length] = '\0';
+    log_warning(event, "command=\"%s\"", shown);
+}
+
+static void end_as_broken(struct session *session, const char *error)
+{
+    feed_of(session)->is_broken = true;
+    log_warning("the primary's stream is broken", "error=\"%s\"", error);
+    session->flags |= SESSION_CLOSING;
+    session->transport->close(session->connection);
+}
+
+/* A transaction that has no end in sight: nobody could hold it. */
+static bool bracket_is_too_large(const struct feed *feed)
+{
+    int64_t maxmemory = __atomic_load_n(&feed->session->worker->engine->maxmemory, __ATOMIC_RELAXED);
+    return maxmemory > 0 && feed->bracket_bytes > (uint64_t)maxmemory;
 }
 
 /* REPLCONF GETACK *, or of another Forebay: GETACK synced. */
@@ -119,25 +140,31 @@ bool feed_execute(struct worker *worker, struct session *session, struct request
     struct feed *feed = feed_of(session);
     const struct resp_args *args = &request->args;
     uint32_t errors_before = session->reply.errors;
-    if (request->protocol_error) {
-        log_warning("the primary's stream is broken", "error=\"%s\"", request->protocol_error);
-        session->flags |= SESSION_CLOSING;
-        session->transport->close(session->connection);
+    feed->raw = bytes_of(request->item->input.data + request->item->consumed, request->length);
+    bool is_filler = args->count == 0 && !request->protocol_error && feed->raw.data[0] == '\n';
+    enum feed_verdict verdict = is_filler ? FEED_FITS
+                                          : feed_check(feed->raw, request, engine_follows_bytes(worker->engine),
+                                                       session->flags & SESSION_MULTI);
+    if (verdict == FEED_BROKEN || bracket_is_too_large(feed)) {
+        end_as_broken(session, request->protocol_error  ? request->protocol_error
+                               : verdict == FEED_BROKEN ? "what came has not the form of effects"
+                                                        : "a transaction is larger than maxmemory");
         return false;
     }
-    feed->raw = bytes_of(request->item->input.data + request->item->consumed, request->length);
     feed->is_appended = false;
     bool is_done = true;
     if (args->count > 0 && bytes_equal_text(args->values[0], "replconf"))
         note_question(feed, args);
     else if (says_something(args))
         is_done = feed->hear(args->values[1]);
+    else if (verdict == FEED_PASSED_OVER)
+        complain(request, "a command that no primary sends was passed over");
     else if (args->count > 0)
         is_done = dispatch_request(worker, session, args->values, args->count, request->command, &request->key);
     if (!is_done)
         return false;
     if (session->reply.errors != errors_before)
-        complain(request);
+        complain(request, "a command of the primary failed here");
     finish(session, feed);
     return true;
 }

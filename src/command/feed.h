@@ -21,6 +21,7 @@ struct feed {
     struct buffer bracket; /* of an open MULTI, while the bytes are to become our own */
     uint64_t bracket_bytes;
     bool is_appended; /* the present request, by the execution that it became */
+    bool is_broken;   /* what came is no primary's stream: the link is closed. Until it is opened again */
 };
 
 /* A session at the primary's offset, with its db selected. */

@@ -229,6 +229,7 @@ static void greet(struct attempt *attempt)
     struct stream_info info;
     stream_read_info(follower.engine->stream, &info);
     attempt->asks_as_stream = !follower.known_id[0];
+    follower.feed.is_broken = false;
     if (follower.wants_copy || discards_own())
         sync_begin(&attempt->sync, NULL, 0, send);
     else if (follower.known_id[0])
@@ -258,7 +259,9 @@ static void opened(struct link *link)
 static void closed(struct link *link)
 {
     struct attempt *attempt = (struct attempt *)link;
-    if (follower.attempt == attempt)
+    if (follower.attempt == attempt && follower.feed.is_broken)
+        follower_refuse_data("what it sends is no stream of a primary's"); /* nor will it be, from there on */
+    else if (follower.attempt == attempt)
         follower_give_up(link->error ? strerrordesc_np(link->error) : "the primary has closed it");
     memory_free(attempt);
 }

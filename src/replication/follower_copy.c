@@ -150,6 +150,13 @@ static void prepare_room(void)
     follower.copy.only_requests = stream_must_wait(follower.engine->stream);
 }
 
+/* An item is read when it is there as a whole. */
+static bool is_too_large(const struct copy_in *copy)
+{
+    int64_t maxmemory = __atomic_load_n(&follower.engine->maxmemory, __ATOMIC_RELAXED);
+    return maxmemory > 0 && copy->reader.waiting.length > (size_t)maxmemory;
+}
+
 /* Puts in what has come of the file, or turns it into requests. True: there are some, or it is over. */
 static bool read_copy(struct attempt *attempt)
 {
@@ -160,6 +167,10 @@ static bool read_copy(struct attempt *attempt)
         return false;
     struct bytes next = next_of_copy(attempt, &ends);
     prepare_room();
+    if (is_too_large(copy)) {
+        follower_refuse_data("one of its values is larger than maxmemory");
+        return false;
+    }
     enum status status = copy_in_read(copy, next, &taken);
     stream_write(follower.engine->stream);
     if (status == STATUS_OK && ends)

@@ -48,7 +48,8 @@ static void replica_received(struct link *link)
         if (result == RESP_INCOMPLETE)
             return;
         if (result == RESP_ERROR) {
-            replica_fail(replica, error);
+            /* Of the parser's words only one has something of the replica's in it. */
+            replica_fail(replica, strchr(error, '$') ? "a bulk string was expected of it" : error);
             return;
         }
         replica_said(replica, &leader.args);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What a replica says before it gets the stream: REPLCONF about itself, then PSYNC (or SYNC, of old), after which its
  * connection belongs to the replication thread. What it told is kept with the session until then. */
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -186,17 +187,25 @@ static bool has_more(struct execution *x, const struct introduction *about)
     return true;
 }
 
+/* One that cannot be any is nobody's; it is shown in the log. */
+static void learn_id(struct introduction *about, struct bytes word)
+{
+    bool is_good = word.length < sizeof(about->id);
+    for (size_t i = 0; i < word.length; i++)
+        is_good &= isalnum((unsigned char)word.data[i]) || word.data[i] == '?';
+    size_t length = is_good ? word.length : 0;
+    memcpy(about->id, word.data, length);
+    about->id[length] = 0;
+}
+
 static void psync_command(struct execution *x)
 {
     int64_t offset;
-    if (x->argc > 3 && arg_is(x->argv[3], "FAILOVER") && !take_over(x))
-        return;
-    if (!arg_int64(x, x->argv[2], &offset) || !may_follow(x))
+    if (!arg_int64(x, x->argv[2], &offset) || (x->argc > 3 && arg_is(x->argv[3], "FAILOVER") && !take_over(x)) ||
+        !may_follow(x))
         return;
     struct introduction *about = introduction_of(x->session);
-    size_t length = x->argv[1].length < sizeof(about->id) ? x->argv[1].length : sizeof(about->id) - 1;
-    memcpy(about->id, x->argv[1].data, length);
-    about->id[length] = 0;
+    learn_id(about, x->argv[1]);
     about->offset = offset;
     about->has_asked = true;
     if (!has_more(x, about))

@@ -128,6 +128,8 @@ static enum sync_action hear_continue(struct sync_state *state, struct bytes lin
         state->id[0] = '\0';
     if (has_more && !is_id(state->id))
         return give_up(state, SYNC_REFUSED, "an answer to PSYNC that is none", line);
+    if (state->asked_offset < 0)
+        return give_up(state, SYNC_REFUSED, "it goes on from where nobody was", line);
     state->phase = SYNC_STREAM;
     return SYNC_CONTINUE;
 }

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Primaries and replicas that say what none would say: they are refused, with a reason that an operator finds."""
+import random
 import re
 import socket
+import struct
 import threading
 
 import pytest
 
 from tests.lib import server as servers
 from tests.lib.resp import encode
-from tests.lib.server import free_port, wait_until
+from tests.lib.server import free_port, memory_of, wait_until
 from tests.replication.story import follow, info
 from tests.replication.stream_primary import StreamPrimary, string_of
 
@@ -103,6 +105,7 @@ ID = '0123456789abcdef' * 2 + '01234567'
     ('+FULLRESYNC %s -1' % ID, 'an answer to PSYNC that is none'),
     ('+FULLRESYNC %s 1' % ('z' * 40), 'an answer to PSYNC that is none'),
     ('+CONTINUE evil', 'an answer to PSYNC that is none'),
+    ('+CONTINUE %s' % ('z' * 40), 'an answer to PSYNC that is none'),
     ('-ERR "a\x1b[2J', 'the primary refused PSYNC: -ERR ?a?[2J'),
     ('+' + 'x' * 5000, 'the primary refused PSYNC'),
 ])
@@ -141,6 +144,137 @@ def test_who_has_lost_writes_is_not_asked_every_second(own_server):
         assert 'retry_ms=20000' in server.log_tail() and primary.connections == 1
         replica.ok('CONFIG', 'SET', 'replica-discard-longer-history', 'yes')
         wait_until(lambda: primary.connections == 2, 10, 'an attempt at once')
+
+
+@pytest.fixture
+def streaming(own_server):
+    """A server that follows a primary of the story's making, and that primary."""
+    server = own_server()
+    with StreamPrimary({'k': 'v'}) as primary:
+        follow(server.client(), primary.port)
+        primary.command('SELECT', 0)
+        primary.command('set', 'a', 1)
+        wait_until(lambda: server.client()('GET', 'a') == b'1', what='the stream')
+        yield server, primary
+
+
+NO_STREAM = [
+    b'SET b inline\r\n', b'*0\r\n', b'*-1\r\n', b'\r\n', b'+OK\r\n', b'$3\r\nabc\r\n', b'*1\r\n:1\r\n', b'*x\r\n',
+    b'*01\r\n$4\r\nPING\r\n', b'*1\r\n$04\r\nPING\r\n', b'*1\r\n$4\r\nPINGxx', b'*1\r\n$4\rXPING\r\n', b'*1\rX$4\r\nPING\r\n',
+    b'*99999999\r\n', b'*2\r\n$3\r\nGET\r\n$-1\r\n', b'*1\r\n$999999999999\r\n',
+    encode('select', 3), encode('SELECT', 16), encode('SELECT', -1), encode('SELECT', 'x'), encode('SELECT'), encode('SELECT', 1, 2),
+    encode('EXEC'), encode('exec'), encode('multi'), encode('DISCARD'), encode('MULTI') * 2, encode('MULTI') + encode('DISCARD'),
+    encode('MULTI') + encode('SET', 'b', 1) + encode('exec'), encode('MULTI') + encode('SELECT', 99) + encode('EXEC'), encode('MULTI', 1),
+]
+
+
+@pytest.mark.parametrize('data', NO_STREAM)
+def test_what_is_no_stream_is_not_logged_as_one(streaming, data):
+    server, primary = streaming
+    primary.send(data)
+    primary.command('set', 'b', 1)
+    wait_until(lambda: "the primary's stream is broken" in server.log_tail(), what='the end of the link')
+    wait_until(lambda: info(server.client()).get('master_link_down_reason') == "what it sends is no stream of a primary's", what='a reason')
+    assert 'retry_ms=20000' in server.log_tail()
+    server.restart(kill=True)
+    assert server.client()('MGET', 'a', 'b', 'k') == [b'1', None, b'v']
+
+
+NOT_FOR_KEYS = [
+    ('RESET',), ('QUIT',), ('SHUTDOWN', 'NOSAVE'), ('MONITOR',), ('SUBSCRIBE', 'x'), ('CONFIG', 'SET', 'maxmemory', 1), ('REPLICAOF', 'NO', 'ONE'),
+    ('DEBUG', 'SLEEP', 1000), ('DEBUG', 'SEGFAULT'), ('CLIENT', 'KILL', 'TYPE', 'normal'), ('CLIENT', 'PAUSE', 1000000), ('PSYNC', '?', -1),
+    ('SYNC',), ('HELLO', 3), ('AUTH', 'x'), ('EVAL', 'while true do end', 0), ('MIGRATE', '127.0.0.1', 1, 'a', 0, 1000000), ('FAILOVER',),
+    ('SCRIPT', 'LOAD', 'return 1'), ('WATCH', 'a'), ('SAVE',), ('BGSAVE',), ('REPLICATION', 'SCRUB'), ('CLIENT', 'REPLY', 'ON'), ('KEYS', '*'),
+    ('CLIENT', 'LIST'), ('INFO',), ('CLIENT', 'TRACKING', 'ON'),
+]
+
+
+def test_a_primary_decides_about_keys_and_nothing_else(streaming):
+    server, primary = streaming
+    replica = server.client()
+    for words in NOT_FOR_KEYS:
+        primary.command(*words)
+    primary.command('MULTI')
+    for words in NOT_FOR_KEYS:
+        if words[0] not in ('EVAL', 'WATCH'):
+            primary.command(*words)
+    primary.command('EXEC')
+    primary.command('set', 'behind', 1)
+    wait_until(lambda: replica('GET', 'behind') == b'1', what='the stream going on')
+    wait_until(lambda: primary.acked == primary.end, what='the acknowledgement')
+    assert replica('CONFIG', 'GET', 'maxmemory') == [b'maxmemory', b'0'] and info(replica)['role'] == 'slave'
+    assert 'a command that no primary sends was passed over' in server.log_tail()
+    server.restart(kill=True)
+    assert server.client()('MGET', 'a', 'behind') == [b'1', b'1']
+
+
+@pytest.mark.parametrize('is_forebay', [True, False])
+def test_any_command_may_come_from_a_primary(own_server, is_forebay):
+    """What the words are is a matter of chance; nothing of it ends the process, now or when it is replayed."""
+    server = own_server()
+    replica = server.client()
+    rng = random.Random(7)
+    words = ['0', '1', '-1', '2', '9223372036854775807', '', 'k', 'list', 'hash', 'zset', '*', 'x' * 100, '1-1', '(1', 'inf', 'nan', '\0\xff', 'a b']
+    names = [name.decode().split('|') for name in replica('COMMAND', 'LIST')]
+    names += [[name.decode(), sub.decode().split('|')[1]] for name, _, _, _, _, _, _, _, _, subs in replica('COMMAND', 'INFO') for sub, *_ in subs]
+    names = [name for name in names if name[0] not in ('multi', 'exec', 'discard', 'select')]
+    with StreamPrimary({'k': 'v', 'list': 'v'}) as primary:
+        primary.is_forebay = is_forebay
+        follow(replica, primary.port)
+        primary.command('SELECT', 0)
+        for _ in range(4):
+            rng.shuffle(names)
+            for number, name in enumerate(names):
+                primary.command(*name, *(rng.choice(words) for _ in range(rng.randrange(8))))
+                if number % 50 == 0:
+                    key = rng.choice(('list', 'hash', 'zset', 'k'))
+                    for again in (('DEL', key), {'list': ('rpush', key, *'abc'), 'hash': ('hset', key, *'abcd'), 'zset': ('zadd', key, 1, 'a', 2, 'b'),
+                                                 'k': ('set', key, 'v')}[key]):
+                        primary.command(*again)
+        primary.command('FLUSHALL')
+        primary.command('set', 'behind', 1)
+        wait_until(lambda: replica('GET', 'behind') == b'1', 60, 'the stream going on')
+        assert primary.full == 1
+    server.restart(kill=True)
+    assert server.client()('GET', 'behind') == b'1' and server.client()('DBSIZE') == 1
+
+
+def test_a_transaction_without_an_end_is_not_held_for_ever(own_server):
+    server = own_server(maxmemory=memory_of(24))
+    with StreamPrimary({'k': 'v'}) as primary:
+        follow(server.client(), primary.port)
+        primary.command('SELECT', 0)
+        primary.command('MULTI')
+        piece = b''.join(encode('set', 'k:%d' % i, 'v' * 10000) for i in range(100))
+        for _ in range(50):
+            primary.send(piece)
+        wait_until(lambda: 'a transaction is larger than maxmemory' in server.log_tail(), what='the end of the link')
+        assert server.client()('MGET', 'k', 'k:1') == [b'v', None]
+
+
+def test_a_value_without_an_end_is_not_held_for_ever(own_server):
+    server = own_server(maxmemory=memory_of(24))
+
+    file = b'REDIS0010\xfe\x00\x01\x01k\x81' + struct.pack('>Q', 1 << 40)  # a list of so many elements
+    element = b'\x80' + struct.pack('>I', 100000) + b'x' * 100000
+
+    def endless(peer):
+        reader = peer.makefile('rb')
+        while True:
+            line = reader.readline()
+            if line.startswith(b'PSYNC'):
+                break
+            if not line:
+                return
+            if line.startswith(b'PING') or line.startswith(b'REPLCONF'):
+                peer.sendall(b'+OK\r\n')
+        peer.sendall(b'+FULLRESYNC %s 1\r\n$EOF:%s\r\n' % (ID.encode(), b'm' * 40) + file)
+        while True:
+            peer.sendall(element)
+    with Listener(endless) as primary:
+        server.client().ok('REPLICAOF', '127.0.0.1', primary.port)
+        wait_until(lambda: any('larger than maxmemory' in error for _, error in lost(server)), 60, 'a refusal')
+        assert primary.connections == 1
 
 
 def test_what_would_wait_does_not_hold_up_the_stream(own_server):

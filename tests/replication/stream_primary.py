@@ -28,6 +28,7 @@ class StreamPrimary:
         self.full, self.partial, self.acked, self.asked = 0, 0, 0, []
         self.copy_bytes_max = None         # a copy ends after so many bytes
         self.more_keys = b''               # behind the others, as they stand in the file
+        self.is_forebay = True             # says that it is one
         self.sockets, self.lock = set(), threading.Lock()
         self.grown = threading.Condition(self.lock)
         self.listener = socket.socket()
@@ -37,7 +38,9 @@ class StreamPrimary:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def rdb(self):
-        file = b'REDIS0010' + b'\xfa' + string_of('forebay-version') + string_of('0')
+        file = b'REDIS0010'
+        if self.is_forebay:
+            file += b'\xfa' + string_of('forebay-version') + string_of('0')
         file += b'\xfa' + string_of('repl-stream-db') + string_of(self.database) + b'\xfe' + length_of(0)
         for key, value in self.keys.items():
             file += b'\x00' + string_of(key) + string_of(value)
@@ -92,7 +95,7 @@ class StreamPrimary:
                 elif words[:2] == [b'REPLCONF', b'ACK']:
                     self.acked = max(self.acked, int(words[2]))
                 elif words[0] == b'REPLCONF':
-                    peer.sendall(b'+OK forebay\r\n')
+                    peer.sendall(b'+OK forebay\r\n' if self.is_forebay else b'+OK\r\n')
                 elif words[0] == b'PSYNC':
                     self._psync(peer, words[1].decode(), int(words[2]))
         except (OSError, ValueError):
