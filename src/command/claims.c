@@ -11,7 +11,10 @@
  *    done so. It waits for later claimants only, and writes to nothing that an earlier one has claimed: so there is no circle.
  * A6 who changes a large value that is being written to a row, before a copy of all keys has what it was, waits likewise.
  * A7 a transaction claims all its keys for itself alone from the first time on: what it has done until then is in no row and no
- *    copy before its end, and no checkpoint counts its keys meanwhile (claim.c). */
+ *    copy before its end, and no checkpoint counts its keys meanwhile (claim.c). So does a script that has looked at its declared
+ *    keys only.
+ * A8 a script may need other partitions later, and waits for who has claims there; so nobody else claims anything in a partition
+ *    where it has claims, and it comes to none where there are others': who is waited for needs none that it holds. */
 #include "command/claims.h"
 
 #include <sched.h>
@@ -45,13 +48,23 @@ static struct execution *claimant(struct execution *x)
 static bool whole_may_let_go(const struct execution *x)
 {
     const struct holding *holding = x->holding;
-    return !holding->has_turn && holding->kind != HOLD_NOTHING &&
+    return x->whole->parts_let_go && holding->kind != HOLD_NOTHING && !holding->has_more && !x->holding_all &&
            (x->whole->claim_count > 0 || !keyspace_wants_whole(x->keyspace));
+}
+
+static bool script_keeps_it_out(const struct execution *x)
+{
+    for (size_t i = 0; i < x->key_count && keyspace_any_claims(); i++)
+        if (keyspace_is_claimed_by_script(x->keyspace, key_partition(&x->keys[i])))
+            return true;
+    return false;
 }
 
 static bool may_let_go(const struct execution *x)
 {
-    return (x->whole ? whole_may_let_go(x) : is_by_itself(x)) && x->holding->kind != HOLD_ALL;
+    if (x->holding && x->holding->kind == HOLD_ALL)
+        return false;
+    return x->whole ? whole_may_let_go(x) : is_by_itself(x) && !script_keeps_it_out(x);
 }
 
 size_t claims_work_of(const struct object *value)
@@ -63,6 +76,9 @@ static void claim_keys(struct execution *part)
 {
     struct worker *worker = part->worker;
     struct execution *x = claimant(part);
+    struct key_claim claim = {.is_exclusive = part->whole,
+                              .is_of_whole = part->whole,
+                              .is_of_script = part->whole && x->holding->has_turn};
     if (x->claim_count > 0)
         return;
     if (worker->claim_capacity < x->key_count) {
@@ -70,8 +86,8 @@ static void claim_keys(struct execution *part)
         worker->claims = memory_resize(worker->claims, x->key_count * sizeof(struct key_claim));
     }
     for (size_t i = 0; i < x->key_count; i++) {
-        worker->claims[i] =
-            (struct key_claim){.key = x->keys[i], .is_exclusive = part->whole, .is_of_whole = part->whole};
+        claim.key = x->keys[i];
+        worker->claims[i] = claim;
         keyspace_claim(x->keyspace, &worker->claims[i]);
     }
     x->claim_count = (uint32_t)x->key_count;

@@ -13,8 +13,8 @@
 /* Lets go if so many elements (or about as much work) are worth it, and 'hold_again' takes back what was let go, as does the
  * end of the handler. In between no key is looked up, and nothing is staged but a large batch that was begun for it
  * (stage_large_begin, stage_changed_begin). For a command of a transaction the keys of all of its commands are claimed, for the
- * transaction alone, until its end. A command of a script does not let go, nor does one that holds everything, or is run for a
- * client that was blocked: then these do nothing. */
+ * transaction alone, until its end; of a script those that it has declared, as long as it has looked at no others. A command that
+ * holds everything does not let go, nor does one that is run for a client that was blocked: then these do nothing. */
 void execution_let_go_now(struct execution *x);
 static inline void execution_let_go(struct execution *x, size_t elements)
 {

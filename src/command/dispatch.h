@@ -18,7 +18,7 @@ struct execution {
     struct reply *reply;
     const struct command_entry *command;
     struct holding *holding; /* what is locked for it */
-    struct execution *whole; /* the transaction that it is a part of, or NULL */
+    struct execution *whole; /* the transaction or script that it is a part of, or NULL */
     const struct bytes *argv;
     size_t argc;
     struct key *keys; /* the command's keys in argument order, as its row says */
@@ -35,6 +35,7 @@ struct execution {
     uint8_t needs;        /* what the reply must wait for: enum reply_need */
     bool waits_for_reads; /* a key of a class that waits: what was shown must last, too */
     bool has_let_go;      /* claims.h: its partitions are not held for the moment */
+    bool parts_let_go;    /* of a whole: all that its parts have looked at are its keys */
     uint16_t breaths;
     uint64_t held_since; /* ticks; 0: since it began */
     uint32_t claim_count, name_claim_count;

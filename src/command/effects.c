@@ -133,14 +133,15 @@ void stage_large_end(struct execution *x)
     execution_hold_again(x);
 }
 
-void stage_parts_end(struct execution *x)
+void stage_parts_end(struct execution *whole)
 {
-    if (x->worker->effects.head == 0 || !x->recording)
+    struct execution end = *whole;
+    end.whole = whole;
+    if (whole->worker->effects.head == 0)
         return;
-    execution_let_go_changed(x);
-    if (x->has_let_go)
-        stream_batch_gather(x->engine->stream, &x->worker->effects);
-    execution_hold_again(x);
+    execution_let_go_changed(&end);
+    stream_batch_gather(whole->engine->stream, &whole->worker->effects);
+    execution_hold_again(&end);
 }
 
 static void stage_any(struct execution *x, const struct key *key, const struct object *value, int64_t expire_at_ms,

@@ -44,8 +44,8 @@ void stage_large_begin(struct execution *x, const struct key *key, size_t elemen
 void stage_large_end(struct execution *x);
 /* The same for many words about what has been changed already; true: to be ended by stage_large_end. */
 bool stage_changed_begin(struct execution *x, const struct key *key, size_t words);
-/* For a part of a transaction: the last one has been run. */
-void stage_parts_end(struct execution *x);
+/* For a transaction or script: the last of its parts has been run. */
+void stage_parts_end(struct execution *whole);
 /* An empty buffer for object_edit_begin; good until the next call. */
 struct buffer *edit_room(struct execution *x);
 

@@ -8,6 +8,7 @@
  * request does; one that has written cannot be, so it reads the row at once. */
 #include "base/memory.h"
 #include "base/metric.h"
+#include "command/claims.h"
 #include "command/class.h"
 #include "command/script_private.h"
 #include "resp/error_text.h"
@@ -106,6 +107,27 @@ static void take_partitions(struct execution *x, struct execution *inner)
     for (size_t i = 0; i < inner->key_count; i++)
         execution_hold_more(x, key_partition(&inner->keys[i]));
     inner->holding_all = x->holding_all;
+    inner->recording = x->recording;
+}
+
+/* So many declared keys are compared with. */
+#define DECLARED_MAX 16
+
+static bool is_declared(const struct execution *x, const struct key *key)
+{
+    for (size_t i = 0; i < x->key_count && i < DECLARED_MAX; i++) {
+        const struct key *declared = &x->keys[i];
+        if (declared->hash == key->hash && declared->db == key->db && bytes_equal(declared->name, key->name))
+            return true;
+    }
+    return false;
+}
+
+/* Before it has looked at anything. */
+static void note_declared(struct execution *x, const struct execution *inner)
+{
+    for (size_t i = 0; i < inner->key_count && x->parts_let_go; i++)
+        x->parts_let_go = is_declared(x, &inner->keys[i]);
 }
 
 static bool read_at_once(struct script_run *run, struct execution *inner, const struct key *key)
@@ -136,21 +158,24 @@ static bool meet_keys(struct script_run *run, struct execution *inner)
     return true;
 }
 
-static void find_keys(struct execution *inner, struct key *own_key)
+/* They stand behind the script's own. */
+static void find_keys(struct script_run *run, struct execution *inner, struct key *own_key)
 {
     const struct command_entry *command = inner->command;
+    struct worker *worker = inner->worker;
     if (command->simple_key) {
         *own_key = keyspace_key(inner->keyspace, inner->argv[1], inner->db);
         inner->keys = own_key;
         inner->key_count = 1;
         return;
     }
-    inner->worker->key_count = 0;
+    worker->key_count = run->keys_before;
     if ((command->first_key || (command->flags & COMMAND_MOVABLEKEYS)) &&
-        !execution_add_keys(inner->worker, inner->db, command, inner->argv, inner->argc))
-        inner->worker->key_count = 0;
-    inner->keys = inner->worker->keys;
-    inner->key_count = inner->worker->key_count;
+        !execution_add_keys(worker, inner->db, command, inner->argv, inner->argc))
+        worker->key_count = run->keys_before;
+    run->x->keys = worker->keys + run->keys_before - run->x->key_count;
+    inner->keys = worker->keys + run->keys_before;
+    inner->key_count = worker->key_count - run->keys_before;
 }
 
 /* The outer reply waits for what the inner ones would. */
@@ -192,8 +217,11 @@ static bool run_command(struct script_run *run, const struct command_entry *comm
     inner.argv = scripting.argv;
     inner.argc = argc;
     inner.db = scripting.session.db;
-    find_keys(&inner, &own_key);
+    if (!run->x->whole)
+        inner.whole = run->x;
+    find_keys(run, &inner, &own_key);
     take_partitions(run->x, &inner);
+    note_declared(run->x, &inner);
     if (inner.engine->tier && !meet_keys(run, &inner))
         return run->end == SCRIPT_GOES_ON;
     class_prepare(&inner);
@@ -204,6 +232,7 @@ static bool run_command(struct script_run *run, const struct command_entry *comm
     take_over_waits(run->x, &inner);
     scripting.session.last_command = (int16_t)command->id;
     execution_run(&inner);
+    execution_hold_again(&inner);
     return true;
 }
 

@@ -44,7 +44,8 @@ struct script_run {
     bool memory_short;  /* there was no room when it began */
     bool loads_library; /* FUNCTION LOAD runs the library's code: no commands, but registrations */
     int64_t started_us;
-    int resp; /* 2 or 3: how replies become Lua values */
+    size_t keys_before; /* of the worker's, when it began */
+    int resp;           /* 2 or 3: how replies become Lua values */
 };
 
 struct scripting {

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/metric.h"
+#include "command/effects.h"
 #include "command/script_running.h"
 
 /* Instructions between two looks at the clock and at whether somebody wants to end the script. */
@@ -222,8 +223,10 @@ bool script_note_write(struct script_run *run)
 static void run_begin(struct execution *x, const struct script_call *call)
 {
     struct session *session = &scripting.session;
+    x->parts_let_go = !x->whole;
     run_of_all = (struct script_run){
-        .x = x, .call = call, .memory_short = x->worker->memory_short, .started_us = clock_monotonic_us(), .resp = 2};
+        .x = x, .call = call, .memory_short = x->worker->memory_short, .started_us = clock_monotonic_us(), .resp = 2,
+        .keys_before = x->key_count + (x->whole ? x->whole->key_count : 0)};
     session->worker = x->worker;
     session->db = x->db;
     session->flags = SESSION_AUTHENTICATED | SESSION_EXECUTING_MULTI |
@@ -284,6 +287,7 @@ void script_run(struct execution *x, const struct script_call *call, size_t key_
     }
     run_begin(x, call);
     bool well = script_protect(run_protected, &start, &error);
+    stage_parts_end(x);
     enum script_end end = scripting.run->end;
     run_end(&start, well);
     if (end == SCRIPT_MEETS_COLD) {

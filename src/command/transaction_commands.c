@@ -354,11 +354,10 @@ static void exec_run(struct execution *x, struct transaction *transaction)
 {
     reply_array(x->reply, transaction->count);
     x->session->flags |= SESSION_EXECUTING_MULTI;
+    x->parts_let_go = !x->holding->has_turn; /* scripts look at what they like */
     for (size_t i = 0; i < transaction->count; i++)
         exec_run_one(x, &transaction->queue[i]);
-    struct execution end = *x;
-    end.whole = x;
-    stage_parts_end(&end);
+    stage_parts_end(x);
     x->session->flags &= ~(uint32_t)SESSION_EXECUTING_MULTI;
 }
 

@@ -3,7 +3,7 @@
  * passes over a partition with claims as if it were held. Of claimed names, expiry and eviction leave the keys that have
  * them, unless a row keeps what they are.
  *
- * A transaction has changed some of its keys and told the stream nothing of it. What it leaves undone if the node goes down now
+ * A transaction or script has changed some of its keys and told the stream nothing of it. What it leaves undone if the node goes down now
  * must not be in a row or a copy, so these wait for its claims: of entries, tombstones included, or of the whole slot where
  * there may be no entry any more. A checkpoint counts keys, and waits for all of them. */
 #include <time.h>
@@ -30,6 +30,15 @@ void keyspace_unclaim(struct keyspace *keyspace, struct key_claim *claim)
 bool keyspace_has_claims(struct keyspace *keyspace, uint32_t partition)
 {
     return partition_is_claimed(&keyspace->partitions[partition]) || keyspace_has_name_claims(keyspace);
+}
+
+bool keyspace_is_claimed_by_script(struct keyspace *keyspace, uint32_t partition)
+{
+    const struct list *claims = &keyspace->partitions[partition].claims;
+    for (const struct list *node = claims->next; node != claims; node = node->next)
+        if (list_entry(node, struct key_claim, node)->is_of_script)
+            return true;
+    return false;
 }
 
 /* ---- names ---- */
@@ -130,7 +139,7 @@ bool keyspace_slot_is_being_changed(struct keyspace *keyspace, int logical_db, u
     return false;
 }
 
-/* ---- transactions ---- */
+/* ---- transactions and scripts ---- */
 
 #define WHOLE_PAUSE_NS 100000
 

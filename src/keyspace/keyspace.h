@@ -102,7 +102,8 @@ struct key_claim {
     struct list node; /* in its partition */
     struct key key;
     bool is_exclusive; /* (lock) the claimant is changing the value: nobody else may even look at it */
-    bool is_of_whole;  /* of a transaction, which may have changed some of its keys and told nobody yet */
+    bool is_of_whole;  /* of a transaction or script, which may have changed some of its keys and told nobody yet */
+    bool is_of_script;
 };
 void keyspace_claim(struct keyspace *keyspace, struct key_claim *claim);
 void keyspace_unclaim(struct keyspace *keyspace, struct key_claim *claim);
@@ -114,6 +115,8 @@ static inline bool keyspace_any_claims(void)
 }
 /* Whether there are claims on keys of the partition, or on names, which any partition may have. */
 bool keyspace_has_claims(struct keyspace *keyspace, uint32_t partition);
+/* (lock) Whether a script has. */
+bool keyspace_is_claimed_by_script(struct keyspace *keyspace, uint32_t partition);
 enum claim_kind { CLAIM_NONE, CLAIM_SHARED, CLAIM_EXCLUSIVE };
 enum claim_kind keyspace_claim_of(struct keyspace *keyspace, const struct key *key);
 /* Whether one of several claims is on a key that somebody else has claimed as well. */

@@ -180,3 +180,77 @@ def test_a_replica_that_copies_meanwhile_misses_nothing_of_a_transaction(own_ser
         assert_is_of_one_step(client)
         assert_is_of_one_step(other)
         assert_same(client, other)
+
+
+# ---- scripts ----
+
+GO_ROUND = """redis.call('INCR', KEYS[1]) redis.call('SADD', KEYS[2], 'turn:' .. ARGV[1]) redis.call('RENAME', KEYS[2], KEYS[3])
+redis.call('SET', KEYS[2], ARGV[1]) redis.call('SREM', KEYS[3], 'turn:' .. ARGV[1] - 1) redis.call('COPY', KEYS[3], KEYS[4], 'REPLACE')
+redis.call('DEL', KEYS[2]) return redis.call('SCARD', KEYS[3]) - redis.call('SCARD', KEYS[4])"""
+
+
+def test_a_script_that_renames_is_seen_as_a_whole(pair):
+    names = (A, B, ELSEWHERE)
+
+    def go_round(client, number):
+        assert client('EVAL', GO_ROUND, 4, TURN, names[number % 3], names[(number + 1) % 3], C, number) == 0
+
+    def look(client, _):
+        turn, *counts = transaction(client, ('GET', TURN), *(('SCARD', name) for name in names))
+        assert counts[int(turn or 0) % 3] >= COUNT and sum(counts) - max(counts) == 0
+
+    def look_by_script(client, _):
+        script = "local n = 0 for i, key in ipairs(KEYS) do n = n + redis.call('SCARD', key) end return n - redis.call('SCARD', '{p}c')"
+        assert client('EVAL', script, 3, *names) in (0, COUNT)
+
+    def look_once(client, _):
+        assert client('EXISTS', *names) == 1
+        assert client('SAVE') == 'OK'
+    counts = together(pair[0], go_round, look, look_by_script, look_once)
+    with pair[0].client() as client:
+        assert client('SCARD', names[counts[0] % 3]) == client('SCARD', C) == COUNT + 1
+    assert_lasts(pair)
+
+
+def test_scripts_that_go_on_to_other_keys_and_long_commands_end(pair):
+    """Some have let go and come to partitions where others have; some look at what they have not declared before they do."""
+    with pair[0].client() as client:
+        client.pipeline([('COPY', A, key) for key in (B, C, ELSEWHERE, '{q}a', '{q}b')])
+
+    def script_first(client, number):
+        text = ("redis.call('SUNIONSTORE', KEYS[1], KEYS[2]) redis.call('INCR', ARGV[1]) redis.call('INCR', ARGV[2]) "
+                "redis.call('COPY', KEYS[2], KEYS[1], 'REPLACE') return redis.call('SCARD', KEYS[1])")
+        assert client('EVAL', text, 2, B, A, '{q}n', 'n') == COUNT
+
+    def script_last(client, number):
+        text = ("redis.call('INCR', ARGV[1]) redis.call('INCR', ARGV[2]) redis.call('COPY', KEYS[2], KEYS[1], 'REPLACE') "
+                "return redis.call('SCARD', KEYS[1])")
+        assert client('EVAL', text, 2, '{q}b', '{q}a', '{p}n', 'n') == COUNT
+
+    def unite(client, number):
+        assert client('SUNIONSTORE', C, A, '{q}a') == COUNT
+        assert client('COPY', '{q}a', ELSEWHERE, 'REPLACE') == 1
+
+    def exchange(client, number):
+        assert transaction(client, ('COPY', '{q}a', '{q}c', 'REPLACE'), ('INCR', '{p}m'), ('RENAME', '{q}c', C + 'c')) == [1, number + 1, 'OK']
+
+    def sort(client, _):
+        assert client('SORT', '{p}list', 'BY', 'w:*', 'LIMIT', 0, 1) == [b'element:0']
+    counts = together(pair[0], script_first, script_last, unite, exchange, sort)
+    with pair[0].client() as client:
+        assert int(client('GET', 'n')) == counts[0] + counts[1]
+    assert_lasts(pair)
+
+
+def test_a_script_in_a_transaction_is_a_part_of_it(pair):
+    def both(client, number):
+        told = transaction(client, ('INCR', TURN), ('COPY', A, B, 'REPLACE'), ('EVAL', "return redis.call('SADD', KEYS[1], KEYS[2])", 2, B, ELSEWHERE),
+                           ('EVAL', "return redis.call('COPY', KEYS[1], KEYS[2], 'REPLACE')", 2, B, ELSEWHERE), ('SCARD', B))
+        assert told == [number + 1, 1, 1, 1, COUNT + 1]
+
+    def look(client, _):
+        assert client('SCARD', ELSEWHERE) in (0, COUNT + 1)
+        first, second = transaction(client, ('SCARD', B), ('SCARD', ELSEWHERE))
+        assert first == second
+    together(pair[0], both, look)
+    assert_lasts(pair)

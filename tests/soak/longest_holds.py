@@ -77,7 +77,7 @@ def measure_transaction(kind, client, commands):
 
 def measure_script(kind, client, command):
     client('COPY', K, T, 'REPLACE')
-    measure(kind, client, ('EVAL', 'redis.call(unpack(ARGV))', 1, T, *command))
+    measure(kind, client, ('EVAL', 'redis.call(unpack(ARGV))', 3, T, T2, OTHER, *command))
     client('DEL', T)
 
 
