@@ -76,9 +76,8 @@ static void claim_keys(struct execution *part)
 {
     struct worker *worker = part->worker;
     struct execution *x = claimant(part);
-    struct key_claim claim = {.is_exclusive = part->whole,
-                              .is_of_whole = part->whole,
-                              .is_of_script = part->whole && x->holding->has_turn};
+    struct key_claim claim = {
+        .is_exclusive = part->whole, .is_of_whole = part->whole, .is_of_script = part->whole && x->holding->has_turn};
     if (x->claim_count > 0)
         return;
     if (worker->claim_capacity < x->key_count) {

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "command/args.h"
+#include "command/claims.h"
 #include "command/effects.h"
 #include "command/pause.h"
 #include "command/saving.h"
@@ -46,7 +47,9 @@ static void describe_object(struct execution *x, const struct key *key)
     struct object object = entry_object(entry);
     struct buffer payload = {0}, text = {0};
     int64_t idle = keyspace_idle_seconds(x->keyspace, entry);
+    execution_let_go(x, claims_work_of(&object));
     codec_encode(&object, &payload);
+    execution_hold_again(x);
     buffer_append_format(&text,
                          "Value at:%p refcount:1 encoding:%s serializedlength:%zu lru:%lld lru_seconds_idle:%lld",
                          (const void *)entry, object_encoding_name(&object), payload.length - 1,
@@ -64,8 +67,11 @@ static void debug_object(struct execution *x)
     if (x->holding_all) {
         describe_object(x, &key);
     } else if (execution_hold(x, &holding, &key, 1, false)) {
+        x->keys = &key;
+        x->key_count = 1;
         describe_object(x, &key);
         execution_release(x, &holding);
+        x->key_count = 0;
     }
 }
 

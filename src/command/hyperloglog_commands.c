@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "command/args.h"
+#include "command/claims.h"
 #include "command/effects.h"
 #include "command/notify.h"
 #include "command/string_piece.h"
@@ -71,8 +72,10 @@ static enum outcome add_to_copy(struct execution *x, struct entry *entry, const 
 {
     bool changed = entry == NULL;
     struct buffer *room = edit_copy(x, entry, view);
+    execution_let_go(x, x->argc);
     for (size_t i = 2; i < x->argc; i++)
         changed |= hyperloglog_raise(room, hyperloglog_hit_of(x->argv[i]), sparse_bytes_max());
+    execution_hold_again(x);
     if (!changed)
         return UNCHANGED;
     hyperloglog_forget_count(room);
@@ -105,6 +108,7 @@ static enum outcome add_in_place(struct execution *x, struct entry *entry)
             continue;
         entry = string_write_piece(x, x->keys, entry, offset, bytes_of(piece, length));
         changed = true;
+        execution_breathe(x);
     }
     if (entry && changed)
         entry = forget_count_in_place(x, entry);

@@ -224,9 +224,12 @@ static void run_begin(struct execution *x, const struct script_call *call)
 {
     struct session *session = &scripting.session;
     x->parts_let_go = !x->whole;
-    run_of_all = (struct script_run){
-        .x = x, .call = call, .memory_short = x->worker->memory_short, .started_us = clock_monotonic_us(), .resp = 2,
-        .keys_before = x->key_count + (x->whole ? x->whole->key_count : 0)};
+    run_of_all = (struct script_run){.x = x,
+                                     .call = call,
+                                     .memory_short = x->worker->memory_short,
+                                     .started_us = clock_monotonic_us(),
+                                     .resp = 2,
+                                     .keys_before = x->key_count + (x->whole ? x->whole->key_count : 0)};
     session->worker = x->worker;
     session->db = x->db;
     session->flags = SESSION_AUTHENTICATED | SESSION_EXECUTING_MULTI |

@@ -23,11 +23,28 @@ struct sort_pattern sort_pattern_of(struct bytes text)
     return pattern;
 }
 
-/* The live entry at any key, brought to RAM if it is cold. */
-static struct entry *find_anywhere(struct execution *x, const struct key *key)
+/* A cold key is brought to RAM. Its name is claimed if the partitions are let go: then its row is read without one. */
+static void warm(struct execution *x, const struct key *key)
 {
     uint64_t offset;
-    if (!keyspace_is_decided(x->keyspace, key) && keyspace_fetch(x->keyspace, key, &offset) != STATUS_OK)
+    struct fetched_row fetched;
+    if (keyspace_is_decided(x->keyspace, key))
+        return;
+    if (!x->has_let_go) {
+        (void)!keyspace_fetch(x->keyspace, key, &offset);
+        return;
+    }
+    execution_look_end(x, key);
+    keyspace_fetch_begin(x->keyspace, key, &fetched);
+    execution_look_begin(x, key);
+    keyspace_fetch_end(x->keyspace, key, &fetched);
+}
+
+/* The live entry at any key. */
+static struct entry *find_anywhere(struct execution *x, const struct key *key)
+{
+    warm(x, key);
+    if (!keyspace_is_decided(x->keyspace, key))
         return NULL;
     if (!x->has_let_go)
         return lookup_write(x, key);

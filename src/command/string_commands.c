@@ -4,15 +4,29 @@
 #include "command/string_commands.h"
 
 #include "command/args.h"
+#include "command/claims.h"
+
+/* Bytes to copy that are as much work as an element. */
+#define BYTES_AN_ELEMENT 64
+
+/* A long one is copied while others have the key's partition; but one of many may not leave the first ones alone. */
+static bool object_of_bytes(struct execution *x, struct bytes bytes, struct object *value)
+{
+    if (x->key_count == 1)
+        execution_let_go(x, bytes.length / BYTES_AN_ELEMENT);
+    bool fits = string_object_from_bytes(bytes, value);
+    execution_hold_again(x);
+    if (!fits)
+        reply_error(x->reply, "OOM the value does not fit in memory");
+    return fits;
+}
 
 bool string_store(struct execution *x, const struct key *key, struct entry *old, struct bytes bytes,
                   int64_t expire_at_ms)
 {
     struct object value;
-    if (!string_object_from_bytes(bytes, &value)) {
-        reply_error(x->reply, "OOM the value does not fit in memory");
+    if (!object_of_bytes(x, bytes, &value))
         return false;
-    }
     store(x, key, old, &value, expire_at_ms);
     return true;
 }

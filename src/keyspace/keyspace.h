@@ -203,6 +203,13 @@ void load_abandon(struct load **load);
 /* (lock) Makes the key decided by reading its row at once: for replay, and for scripts that have written. OK if RAM
  * holds it then (*offset: that of the row read, 0 if it was not read), NOT_FOUND if there is no row. */
 enum status keyspace_fetch(struct keyspace *keyspace, const struct key *key, uint64_t *offset) MUST_USE;
+/* The same for who has claimed the key or its name and has let go of its partition: the row is read without the lock, and put
+ * (lock) into RAM if nobody else has done so. An undecided key stays so if it has no row, or one that cannot be read. */
+struct fetched_row {
+    struct entry *entry; /* NULL: none */
+};
+void keyspace_fetch_begin(struct keyspace *keyspace, const struct key *key, struct fetched_row *fetched);
+void keyspace_fetch_end(struct keyspace *keyspace, const struct key *key, struct fetched_row *fetched);
 
 /* ---- watch (lock) ---- */
 

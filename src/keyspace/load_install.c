@@ -84,22 +84,27 @@ struct read_through {
     uint64_t offset;
 };
 
+/* Where nothing is, or a marker. */
+static void entry_install(const struct place *place, uint64_t hash, struct entry *entry)
+{
+    struct entry *marker = slot_table_find(place->table, hash, entry_key(entry));
+    if (marker) {
+        marker_replace(place, hash, marker, entry, STATUS_OK);
+        return;
+    }
+    slot_table_insert(place->table, hash, entry, place->keyspace->hash_seed);
+    place_account(place, entry, 1);
+    place_note_expiry(place, hash, entry);
+}
+
 static void take_row(void *taker, const struct row *row)
 {
     struct read_through *read = taker;
-    struct place *place = &read->place;
-    struct entry *entry = row_decode(row, place->keyspace, &read->status);
+    struct entry *entry = row_decode(row, read->place.keyspace, &read->status);
     if (!entry)
         return;
-    struct entry *marker = slot_table_find(place->table, read->key->hash, read->key->name);
     read->offset = row->offset;
-    if (marker) {
-        marker_replace(place, read->key->hash, marker, entry, STATUS_OK);
-        return;
-    }
-    slot_table_insert(place->table, read->key->hash, entry, place->keyspace->hash_seed);
-    place_account(place, entry, 1);
-    place_note_expiry(place, read->key->hash, entry);
+    entry_install(&read->place, read->key->hash, entry);
 }
 
 enum status keyspace_fetch(struct keyspace *keyspace, const struct key *key, uint64_t *offset)
@@ -117,4 +122,37 @@ enum status keyspace_fetch(struct keyspace *keyspace, const struct key *key, uin
     enum status status = backing->read(backing->context, &row_key, take_row, &read);
     *offset = read.offset;
     return status != STATUS_OK ? status : read.status;
+}
+
+struct read_apart {
+    struct keyspace *keyspace;
+    struct entry *entry;
+};
+
+static void take_row_apart(void *taker, const struct row *row)
+{
+    struct read_apart *read = taker;
+    enum status status;
+    read->entry = row_decode(row, read->keyspace, &status);
+}
+
+void keyspace_fetch_begin(struct keyspace *keyspace, const struct key *key, struct fetched_row *fetched)
+{
+    const struct backing *backing = keyspace->backing;
+    struct read_apart read = {.keyspace = keyspace};
+    struct row_key row_key = {keyspace_physical(keyspace, key->db), key->slot, key->hash, key->name};
+    (void)!backing->read(backing->context, &row_key, take_row_apart, &read);
+    fetched->entry = read.entry;
+}
+
+void keyspace_fetch_end(struct keyspace *keyspace, const struct key *key, struct fetched_row *fetched)
+{
+    if (!fetched->entry)
+        return;
+    struct place place = place_make(keyspace, keyspace_physical(keyspace, key->db), key->slot);
+    if (keyspace_is_decided(keyspace, key))
+        entry_free(fetched->entry);
+    else
+        entry_install(&place, key->hash, fetched->entry);
+    fetched->entry = NULL;
 }

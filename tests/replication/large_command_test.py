@@ -371,3 +371,49 @@ def test_a_sort_is_of_one_moment(pair):
 
     together(pair[0], sort, change, lambda client, number: client.ok('INCR', '{p}counter'))
     assert_lasts(pair)
+
+
+def test_a_sort_by_cold_keys_is_of_one_moment(pair):
+    """Their rows are read while others have the partitions, and change what is not asked for; some keys are not there."""
+    with pair[0].client() as client:
+        client.pipeline([('SET', 'w:member:%d' % i, i * 7919 % COUNT) for i in range(1, COUNT)])
+        client.pipeline([('HSET', 'h:member:%d' % i, 'f', i) for i in range(0, COUNT, 100)])
+        client.ok('DEBUG', 'RELOAD')
+
+    def sort(client, _):
+        found = [i for i in client('SORT', A, 'BY', 'w:*', 'GET', 'w:*') if i is not None]
+        assert found == sorted(found, key=int) and sum(map(int, found)) == COUNT * (COUNT - 1) // 2
+        fields = [i for i in client('SORT_RO', A, 'BY', 'nosort', 'GET', 'h:*->f') if i is not None]
+        assert sorted(map(int, fields)) == list(range(0, COUNT, 100))
+
+    def change(client, number):
+        a, b = 'w:member:%d' % (number % COUNT or 1), 'w:member:%d' % (COUNT - 1 - number % (COUNT - 1))
+        transaction(client, ('INCRBY', a, 5), ('DECRBY', b, 5))
+        client('DEL', 'w:none')
+
+    def forget(client, _):
+        client.ok('DEBUG', 'RELOAD')
+    together(pair[0], sort, change, forget)
+    assert_lasts(pair)
+
+
+def test_long_values_that_are_set_come_as_a_whole(pair):
+    texts = ('a' * 3000000, 'b' * 2000000, 'c' * 10)
+
+    def write(client, number):
+        assert client('SET', '{p}text', texts[number % 3], 'GET') in (None, *(text.encode() for text in texts))
+        assert client('MSET', '{p}one', texts[number % 3], '{p}two', texts[number % 3]) == 'OK'
+
+    def transact(client, number):
+        assert transaction(client, ('SET', '{p}one', texts[number % 3]), ('SET', '{p}two', texts[number % 3])) == ['OK', 'OK']
+
+    def look(client, _):
+        one, two = client('MGET', '{p}one', '{p}two')
+        assert one == two
+
+    def estimate(client, number):
+        assert client('PFADD', 'hll%d' % number, *range(5000)) == 1
+        assert client('PFADD', 'hll%d' % number, *range(5000, 12000)) == 1
+        assert abs(client('PFCOUNT', 'hll%d' % number) - 12000) < 600
+    together(pair[0], write, transact, look, estimate)
+    assert_lasts(pair)

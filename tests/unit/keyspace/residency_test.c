@@ -422,6 +422,45 @@ static void a_fetch_at_once_installs_the_row(void **state)
     fake_destroy(&fake);
 }
 
+static void fetch_end(struct fake_backing *fake, const struct key *key, struct fetched_row *fetched,
+                      const char *expected)
+{
+    assert_true(keyspace_try_one(fake->keyspace, key_partition(key)));
+    keyspace_fetch_end(fake->keyspace, key, fetched);
+    assert_true(keyspace_is_decided(fake->keyspace, key) == (expected != NULL));
+    keyspace_release_one(fake->keyspace, key_partition(key));
+    if (expected)
+        assert_string_equal(fake_text(fake, key->name.data), expected);
+}
+
+/* Whoever waits for the key gets it as well; who comes too late changes nothing. */
+static void a_row_that_is_read_without_the_lock_is_put_in_once(void **state)
+{
+    (void)state;
+    struct fake_backing *fake = fake_create();
+    struct fake_request request = {0};
+    struct key key = fake_key(fake, "k"), absent = fake_key(fake, "absent");
+    struct fetched_row first, second, none;
+    make_cold(fake, "k", "v");
+    assert_true(fake_request_key(fake, &request, "k"));
+    keyspace_fetch_begin(fake->keyspace, &key, &first);
+    keyspace_fetch_begin(fake->keyspace, &key, &second);
+    keyspace_fetch_begin(fake->keyspace, &absent, &none);
+    assert_null(none.entry);
+    fetch_end(fake, &key, &first, "v");
+    fake_put(fake, "k", "w", ENTRY_NO_EXPIRE);
+    fetch_end(fake, &key, &second, "w");
+    fake_settle(fake);
+    assert_true(request.is_delivered);
+    load_end(&request.load);
+    make_cold(fake, "k", "x");
+    fake->read_status = STATUS_IO;
+    keyspace_fetch_begin(fake->keyspace, &key, &first);
+    fetch_end(fake, &key, &first, NULL);
+    fake->read_status = STATUS_OK;
+    fake_destroy(&fake);
+}
+
 /* ---- the filter ---- */
 
 static void rebuild(struct fake_backing *fake)
@@ -738,6 +777,7 @@ int main(void)
         cmocka_unit_test(a_key_fetched_ahead_is_asked_for_with_its_partition_held),
         cmocka_unit_test(a_row_reported_expired_comes_to_memory_and_expires),
         cmocka_unit_test(a_fetch_at_once_installs_the_row),
+        cmocka_unit_test(a_row_that_is_read_without_the_lock_is_put_in_once),
         cmocka_unit_test(a_rebuilt_filter_knows_what_was_written_meanwhile),
         cmocka_unit_test(a_row_that_a_run_took_away_before_the_rebuild_is_found_when_it_comes_again),
         cmocka_unit_test(a_flush_during_a_rebuild_leaves_no_fingerprints),
