@@ -278,4 +278,4 @@ def test_locks_and_scripts_of_redis_py(server):
     assert add(keys=['n'], args=[5]) == 5
     connection.script_flush()
     assert add(keys=['n'], args=[2]) == 7
-    connection.close()
+    connection.connection_pool.disconnect()  # its class keeps the first one that it met
