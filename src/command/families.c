@@ -33,6 +33,7 @@
     family(key_commands) \
     family(object_commands) \
     family(transfer_commands) \
+    family(dump_commands) \
     family(scan_commands) \
     family(sort_commands) \
     family(transaction_commands) \
