@@ -10,6 +10,9 @@
 #include "object/codec.h"
 #include "object/string_object.h"
 
+/* proto-max-bulk-len allows no string to be longer: who says that one is means harm. */
+#define STRING_BYTES_MAX (INT64_C(4) << 30)
+
 struct row_value {
     struct apply *apply;
     const struct key *key;
@@ -90,7 +93,7 @@ static bool apply_piece(struct apply *apply, const struct key *key, const struct
     if (!creates && (!entry || entry_type(entry) != OBJECT_STRING))
         return false;
     int64_t offset = (int64_t)string_entry_length(entry);
-    if (effect->count == 4 && (!bytes_to_int64(effect->words[2], &offset) || offset < 0))
+    if (effect->count == 4 && (!bytes_to_int64(effect->words[2], &offset) || offset < 0 || offset > STRING_BYTES_MAX))
         return false;
     struct object changed;
     struct block *room;

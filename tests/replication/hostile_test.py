@@ -10,7 +10,7 @@ import pytest
 
 from tests.lib import server as servers
 from tests.lib.resp import encode
-from tests.lib.server import free_port, memory_of, wait_until
+from tests.lib.server import MEMORY_MORE_MB, free_port, memory_of, wait_until
 from tests.replication.story import follow, info
 from tests.replication.stream_primary import StreamPrimary, string_of
 
@@ -239,6 +239,18 @@ def test_any_command_may_come_from_a_primary(own_server, is_forebay):
     assert server.client()('GET', 'behind') == b'1' and server.client()('DBSIZE') == 1
 
 
+def test_what_failed_here_does_no_harm_when_it_is_replayed(streaming):
+    server, primary = streaming
+    for offset in (1 << 33, 1 << 42, (1 << 63) - 1, 1 << 63, -1):
+        primary.command('SETRANGE', 'a', offset, 'x')
+        primary.command('setrange', 'new', offset, 'x')
+    primary.command('set', 'behind', 1)
+    wait_until(lambda: server.client()('GET', 'behind') == b'1', what='the stream going on')
+    server.restart(kill=True)
+    assert server.client()('MGET', 'a', 'new', 'behind') == [b'1', None, b'1']
+    assert int(server.client()('INFO', 'memory').decode().split('used_memory:')[1].split()[0]) < 100 << 20
+
+
 def test_a_transaction_without_an_end_is_not_held_for_ever(own_server):
     server = own_server(maxmemory=memory_of(24))
     with StreamPrimary({'k': 'v'}) as primary:
@@ -246,8 +258,7 @@ def test_a_transaction_without_an_end_is_not_held_for_ever(own_server):
         primary.command('SELECT', 0)
         primary.command('MULTI')
         piece = b''.join(encode('set', 'k:%d' % i, 'v' * 10000) for i in range(100))
-        for _ in range(50):
-            primary.send(piece)
+        primary.send(piece * (50 + MEMORY_MORE_MB))  # a megabyte each
         wait_until(lambda: 'a transaction is larger than maxmemory' in server.log_tail(), what='the end of the link')
         assert server.client()('MGET', 'k', 'k:1') == [b'v', None]
 
