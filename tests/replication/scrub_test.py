@@ -391,6 +391,24 @@ def test_a_scrub_goes_by_a_replica_that_is_a_redis(own_server):
         assert 'error' not in open(redis.log_path).read().lower().replace('0 errors', '')
 
 
+def test_marks_that_a_redis_passes_on_are_not_answered(own_server):
+    if not servers.binary('redis'):
+        pytest.skip('no redis-server program')
+    server, other, last = own_server(), own_server(), own_server()
+    primary = server.client(timeout=60)
+    fill(primary, random.Random(7))
+    with servers.start('redis') as redis:
+        follow(other.client(), server.port)
+        follow(redis.client(), server.port)
+        wait_caught_up(primary, redis.client())
+        follow(last.client(), redis.port)
+        assert_nothing_found(primary)
+        primary.ok('SET', 'behind', 'it')
+        wait_until(lambda: last.client()('GET', 'behind') == b'it', what='the stream going on')
+        assert 'Unrecognized REPLCONF' not in open(redis.log_path).read() and 'failed here' not in last.log_tail(20000)
+        assert open(redis.log_path).read().count('asks for synchronization') == 1
+
+
 def test_a_crash_behind_a_scrub_replays_past_its_marks(pair):
     server, other = pair()
     primary = server.client(timeout=60)
