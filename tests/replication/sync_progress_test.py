@@ -61,7 +61,8 @@ def test_both_sides_tell_how_far_a_full_sync_is(own_server):
     primary.ok('CONFIG', 'SET', 'repl-copy-rate', 0)
     wait_up(replica)
     assert info(replica, 'persistence')['loading'] == '0' and 'loading_eta_seconds' not in info(replica, 'persistence')
-    assert 'master_sync_perc' not in info(replica) and 'sync_perc' not in info(primary)['slave0']
+    assert 'master_sync_perc' not in info(replica)
+    wait_until(lambda: 'sync_perc' not in info(primary)['slave0'], what='the primary knowing that it is over')
     for found in (percents(server, 'full resync under way'), percents(other, 'copying')):
         assert found == sorted(found) and 0 < found[0] < 100
 
