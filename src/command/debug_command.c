@@ -49,13 +49,14 @@ static void describe_object(struct execution *x, const struct key *key)
     int64_t idle = keyspace_idle_seconds(x->keyspace, entry);
     execution_let_go(x, claims_work_of(&object));
     codec_encode(&object, &payload);
+    size_t length = payload.length - 1;
+    buffer_deinit(&payload);
     execution_hold_again(x);
     buffer_append_format(&text,
                          "Value at:%p refcount:1 encoding:%s serializedlength:%zu lru:%lld lru_seconds_idle:%lld",
-                         (const void *)entry, object_encoding_name(&object), payload.length - 1,
+                         (const void *)entry, object_encoding_name(&object), length,
                          (long long)((x->now_ms / 1000 - idle) & 0xffffff), (long long)idle);
     reply_status_bytes(x->reply, buffer_bytes(&text));
-    buffer_deinit(&payload);
     buffer_deinit(&text);
 }
 

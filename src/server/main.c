@@ -6,8 +6,9 @@
 #include "server/crash.h"
 #include "server/lifecycle.h"
 
-/* Free pages go back after a second, by jemalloc's own thread: resident memory is what maxmemory bounds. */
-const char *malloc_conf = "background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0";
+/* Free pages go back after a second, by jemalloc's own thread: resident memory is what maxmemory bounds. However many of them
+ * lie together (from 8 MB on, by default) they do not go back at once, in the middle of what frees the last of them. */
+const char *malloc_conf = "background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0,oversize_threshold:0";
 
 int main(int argc, char **argv)
 {
