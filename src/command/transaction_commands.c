@@ -354,7 +354,7 @@ static void exec_run(struct execution *x, struct transaction *transaction)
 {
     reply_array(x->reply, transaction->count);
     x->session->flags |= SESSION_EXECUTING_MULTI;
-    x->parts_let_go = !x->holding->has_turn; /* scripts look at what they like */
+    x->parts_let_go = !(transaction->flags & COMMAND_SCRIPT); /* scripts look at what they like */
     for (size_t i = 0; i < transaction->count; i++)
         exec_run_one(x, &transaction->queue[i]);
     stage_parts_end(x);

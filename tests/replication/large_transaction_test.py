@@ -254,3 +254,23 @@ def test_a_script_in_a_transaction_is_a_part_of_it(pair):
         assert first == second
     together(pair[0], both, look)
     assert_lasts(pair)
+
+
+def test_a_script_in_a_transaction_looks_at_what_it_likes(pair):
+    """At keys that nobody has declared, in partitions that the transaction has, and in those where long commands are."""
+    with pair[0].client() as client:
+        client.pipeline([('COPY', A, '{q}a')])
+
+    def both(client, number):
+        told = transaction(client, ('INCR', TURN), ('EVAL', "return redis.call('INCR', '{p}first')", 1, TURN), ('COPY', A, B, 'REPLACE'),
+                           ('EVAL', "redis.call('INCR', '{q}n') return redis.call('INCR', '{p}last')", 1, TURN))
+        assert told == [number + 1, number + 1, 1, number + 1]
+
+    def look(client, _):
+        first, last = (int(client('GET', key) or 0) for key in ('{p}first', '{p}last'))
+        assert first <= last
+
+    def unite(client, number):
+        assert client('SUNIONSTORE', '{q}b', '{q}a', C) == COUNT
+    together(pair[0], both, look, unite, unite)
+    assert_lasts(pair)
