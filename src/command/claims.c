@@ -165,7 +165,7 @@ static bool try_again(struct execution *x)
     if (holding->kind == HOLD_ONE)
         return keyspace_try_one(x->keyspace, holding->partition);
     if (holding->kind == HOLD_SEVERAL)
-        return keyspace_try_several(x->keyspace, &holding->set, x->worker->number);
+        return keyspace_take_back_several(x->keyspace, &holding->set, x->worker->number);
     return keyspace_try_all(x->keyspace, x->worker->number);
 }
 

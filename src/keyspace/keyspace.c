@@ -149,6 +149,11 @@ bool keyspace_try_several(struct keyspace *keyspace, const struct partition_set 
     return false;
 }
 
+bool keyspace_take_back_several(struct keyspace *keyspace, const struct partition_set *set, uint32_t worker)
+{
+    return try_set(keyspace, set, worker);
+}
+
 void keyspace_release_several(struct keyspace *keyspace, const struct partition_set *set, uint32_t worker)
 {
     release_set(keyspace, set, PARTITION_COUNT);

@@ -73,6 +73,9 @@ void keyspace_release_one(struct keyspace *keyspace, uint32_t partition);
 /* Several: the multi gate shared, then the locks in ascending order; on failure nothing is held. 'worker' is a
  * number below THREADS_MAX that only the calling thread uses. */
 bool keyspace_try_several(struct keyspace *keyspace, const struct partition_set *set, uint32_t worker);
+/* What was let go of with claims on it: without the gate, where there may be the wish of one who waits for a script that waits
+ * for these claims. Released as the others are. */
+bool keyspace_take_back_several(struct keyspace *keyspace, const struct partition_set *set, uint32_t worker);
 void keyspace_release_several(struct keyspace *keyspace, const struct partition_set *set, uint32_t worker);
 
 /* All: the gate exclusively, then every lock; for what cannot know its keys. A failed try leaves a wish, which

@@ -274,3 +274,20 @@ def test_a_script_in_a_transaction_looks_at_what_it_likes(pair):
         assert client('SUNIONSTORE', '{q}b', '{q}a', C) == COUNT
     together(pair[0], both, look, unite, unite)
     assert_lasts(pair)
+
+
+def test_who_wants_everything_does_not_part_a_script_and_whom_it_waits_for(pair):
+    """The script holds several partitions and comes to one where a copy has let go of several, which it then takes back."""
+    with pair[0].client() as client:
+        client.pipeline([('COPY', A, '{q}a')])
+
+    def copy(client, number):
+        assert transaction(client, ('COPY', A, B, 'REPLACE'), ('COPY', B, '{q}b', 'REPLACE'), ('COPY', A, '{q}c', 'REPLACE')) == [1, 1, 1]
+
+    def script(client, number):
+        assert client('EVAL', "return redis.call('INCR', ARGV[1])", 2, 'x', 'y', ('{p}n', '{q}n')[number % 2]) == number // 2 + 1
+
+    def swap(client, _):
+        assert client('SWAPDB', 5, 6) == 'OK'
+    together(pair[0], copy, script, swap, swap)
+    assert_lasts(pair)

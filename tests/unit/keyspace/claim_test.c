@@ -295,6 +295,26 @@ static void a_slot_is_not_copied_in_the_middle_of_a_transaction(void **state)
     fake_destroy(&waiting.fake);
 }
 
+/* The second has partitions, and waits for the claims of the first; the third wants everything when the second is through. */
+static void what_was_let_go_is_taken_back_past_who_wants_everything(void **state)
+{
+    (void)state;
+    struct fake_backing *fake = fake_create();
+    struct partition_set first = {{3}}, second = {{12}};
+    assert_true(keyspace_try_several(fake->keyspace, &first, 1));
+    keyspace_release_several(fake->keyspace, &first, 1);
+    assert_true(keyspace_try_several(fake->keyspace, &second, 2));
+    assert_false(keyspace_try_all(fake->keyspace, 3));
+    assert_false(keyspace_try_several(fake->keyspace, &first, 1));
+    assert_true(keyspace_take_back_several(fake->keyspace, &first, 1));
+    keyspace_release_several(fake->keyspace, &second, 2);
+    assert_false(keyspace_try_all(fake->keyspace, 3));
+    keyspace_release_several(fake->keyspace, &first, 1);
+    assert_true(keyspace_try_all(fake->keyspace, 3));
+    keyspace_release_all(fake->keyspace, 3);
+    fake_destroy(&fake);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -305,6 +325,7 @@ int main(void)
         cmocka_unit_test(what_a_transaction_has_deleted_keeps_its_row_until_the_end),
         cmocka_unit_test(a_checkpoint_waits_for_transactions_and_keeps_others_from_letting_go),
         cmocka_unit_test(a_slot_is_not_copied_in_the_middle_of_a_transaction),
+        cmocka_unit_test(what_was_let_go_is_taken_back_past_who_wants_everything),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
