@@ -64,8 +64,8 @@ struct worker {
     size_t key_count, key_capacity;
     struct key_claim *claims; /* scratch: of the present execution */
     size_t claim_capacity;
-    struct name_claim
-        *name_claims; /* likewise; while they stand, the keyspace links them, and their texts are the request's */
+    /* Likewise; while they stand, the keyspace links them, and their texts are the request's. */
+    struct name_claim *name_claims;
 };
 
 /* Adds to the keys of the present execution. */

@@ -3,9 +3,9 @@
  * passes over a partition with claims as if it were held. Of claimed names, expiry and eviction leave the keys that have
  * them, unless a row keeps what they are.
  *
- * A transaction or script has changed some of its keys and told the stream nothing of it. What it leaves undone if the node goes down now
- * must not be in a row or a copy, so these wait for its claims: of entries, tombstones included, or of the whole slot where
- * there may be no entry any more. A checkpoint counts keys, and waits for all of them. */
+ * A transaction or script has changed some of its keys and told the stream nothing of it. What it leaves undone if the node
+ * goes down now must not be in a row or a copy, so these wait for its claims: of entries, tombstones included, or of the whole
+ * slot where there may be no entry any more. A checkpoint counts keys, and waits for all of them. */
 #include <time.h>
 
 #include "keyspace/keyspace_private.h"

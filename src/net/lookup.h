@@ -10,8 +10,9 @@ struct mailbox;
 /* A host's addresses, looked up on a thread of their own: a resolver takes as long as it likes, and nobody can end it. */
 struct lookup;
 
-/* Begins; the caller ends it with lookup_end, whatever comes. 'found' is called once, by a letter to 'home', unless the lookup is abandoned first: also for an address in digits,
- * for which there is no thread. Any thread that reads 'home', as is the one below. */
+/* Begins; the caller ends it with lookup_end, whatever comes. 'found' is called once, by a letter to 'home', unless the lookup
+ * is abandoned first: also for an address in digits, for which there is no thread. Any thread that reads 'home', as is the one
+ * below. */
 struct lookup *lookup_start(const char *host, int port, struct mailbox *home,
                             void (*found)(void *context, struct lookup *lookup), void *context);
 /* In 'found' and after it, until lookup_end: the addresses, one at least; NULL, with the reason, if there are none. */

@@ -3,7 +3,8 @@
  * own, which take the place of the outer turn's for as long as it lasts.
  *
  * Not taken are the busy connection, whose bytes somebody is reading, and connections that were resumed, whose requests
- * are half done. All others of the outer turn have been handed back. Nothing is freed: who is doomed here is buried at the end of the outer turn. */
+ * are half done. All others of the outer turn have been handed back. Nothing is freed: who is doomed here is buried at the end
+ * of the outer turn. */
 #include "net/net_private.h"
 
 #include "base/memory.h"

@@ -40,7 +40,7 @@ static bool wait_is_over(struct execution *x, int64_t timeout_ms, int64_t look_m
 }
 
 /* Also in what a primary sends: nothing in it waits for anybody. */
-static bool is_primarys(struct execution *x, const char *error)
+static bool leads_or_refuses(struct execution *x, const char *error)
 {
     bool is_following = engine_is_following(x->engine);
     if (is_following)
@@ -51,9 +51,10 @@ static bool is_primarys(struct execution *x, const char *error)
 void wait_command(struct execution *x)
 {
     int64_t replicas, timeout_ms;
-    if (!is_primarys(x, "ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a "
-                        "replica is configured to be writable (which is not the default) writes to replicas are just "
-                        "local and are not propagated."))
+    if (!leads_or_refuses(x,
+                          "ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a "
+                          "replica is configured to be writable (which is not the default) writes to replicas are just "
+                          "local and are not propagated."))
         return;
     if (!arg_int64(x, x->argv[1], &replicas) || !arg_timeout_ms(x, x->argv[2], &timeout_ms))
         return;
@@ -99,9 +100,9 @@ void waitaof_command(struct execution *x)
 {
     int64_t local, replicas, timeout_ms;
     if (!waitaof_parse(x, &local, &replicas, &timeout_ms) ||
-        !is_primarys(x,
-                     "ERR WAITAOF cannot be used with replica instances. Please also note that writes to replicas are "
-                     "just local and are not propagated."))
+        !leads_or_refuses(
+            x, "ERR WAITAOF cannot be used with replica instances. Please also note that writes to replicas are "
+               "just local and are not propagated."))
         return;
     bool has_log = x->engine->durability != DURABILITY_NONE;
     if (local > 0 && !has_log) {

@@ -63,8 +63,9 @@ uint64_t stream_append(struct stream *stream, struct effect_batch *batch);
 
 /* A large batch: begun before its first large effect, staged without any lock, gathered when what is large has been staged,
  * again without a lock; what is staged after that is little. If several are, there is to be room for what is staged after each
- * of them, and it is gathered after the last. A batch that has effects when it is begun is not alone. stream_append takes its bytes as they are, and leaves nothing but the
- * need to clear the batch: it takes no longer the larger the batch is, unless the effect that was to be alone is not. */
+ * of them, and it is gathered after the last. A batch that has effects when it is begun is not alone. stream_append takes its
+ * bytes as they are, and leaves nothing but the need to clear the batch: it takes no longer the larger the batch is, unless the
+ * effect that was to be alone is not. */
 void stream_batch_begin_large(struct effect_batch *batch, int32_t db, bool is_alone);
 void stream_batch_keep_room(struct effect_batch *batch);
 void stream_batch_gather(struct stream *stream, struct effect_batch *batch);

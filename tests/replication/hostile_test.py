@@ -4,11 +4,11 @@ import random
 import re
 import socket
 import struct
-import threading
 
 import pytest
 
 from tests.lib import server as servers
+from tests.lib.listener import Listener, requests_of
 from tests.lib.resp import encode
 from tests.lib.server import MEMORY_MORE_MB, free_port, memory_of, wait_until
 from tests.replication.story import follow, info
@@ -23,53 +23,10 @@ def lost(server):
         return re.findall(r'event="the link to the primary is lost".* phase=(\S+) error="(.*?)"', log.read())
 
 
-class Listener:
-    """A primary that does with each connection what 'serve' does."""
-
-    def __init__(self, serve):
-        self.serve, self.connections, self.over = serve, 0, False
-        self.listener = socket.socket()
-        self.listener.bind(('127.0.0.1', 0))
-        self.listener.listen(16)
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            try:
-                peer, _ = self.listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            threading.Thread(target=self._run, args=(peer,), daemon=True).start()
-
-    def _run(self, peer):
-        try:
-            with peer:
-                self.serve(peer)
-        except OSError:
-            pass
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, value, trace):
-        self.over = True
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-
-
 def answering(to_psync):
     """What is said to PSYNC is these bytes; then nothing until the follower ends the link."""
     def serve(peer):
-        file = peer.makefile('rb')
-        while True:
-            line = file.readline()
-            if not line:
-                return
-            if not line.startswith(b'*'):
-                continue
-            words = [file.read(int(file.readline()[1:]) + 2)[:-2] for _ in range(int(line[1:]))]
+        for words in requests_of(peer):
             if words[0] == b'PSYNC':
                 peer.sendall(to_psync)
             elif words[:2] != [b'REPLCONF', b'ACK']:

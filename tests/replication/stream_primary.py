@@ -6,6 +6,7 @@ import socket
 import struct
 import threading
 
+from tests.lib.listener import Listener, requests_of
 from tests.lib.resp import encode
 
 MARK = b'0123456789' * 4
@@ -31,11 +32,8 @@ class StreamPrimary:
         self.is_forebay = True             # says that it is one
         self.sockets, self.lock = set(), threading.Lock()
         self.grown = threading.Condition(self.lock)
-        self.listener = socket.socket()
-        self.listener.bind(('127.0.0.1', 0))
-        self.listener.listen(8)
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.listener = Listener(self._serve)
+        self.port = self.listener.port
 
     def rdb(self):
         file = b'REDIS0010'
@@ -68,28 +66,11 @@ class StreamPrimary:
             except OSError:
                 pass
 
-    def _accept(self):
-        while True:
-            try:
-                peer, _ = self.listener.accept()
-            except OSError:
-                return
-            with self.lock:
-                self.sockets.add(peer)
-            threading.Thread(target=self._serve, args=(peer,), daemon=True).start()
-
     def _serve(self, peer):
+        with self.lock:
+            self.sockets.add(peer)
         try:
-            file = peer.makefile('rb')
-            while True:
-                line = file.readline()
-                if not line:
-                    return
-                if not line.startswith(b'*'):
-                    continue  # a newline says that the peer is alive
-                words = []
-                for _ in range(int(line[1:])):
-                    words.append(file.read(int(file.readline()[1:]) + 2)[:-2])
+            for words in requests_of(peer):
                 if words[0].upper() == b'PING':
                     peer.sendall(b'+PONG\r\n')
                 elif words[:2] == [b'REPLCONF', b'ACK']:
@@ -98,10 +79,8 @@ class StreamPrimary:
                     peer.sendall(b'+OK forebay\r\n' if self.is_forebay else b'+OK\r\n')
                 elif words[0] == b'PSYNC':
                     self._psync(peer, words[1].decode(), int(words[2]))
-        except (OSError, ValueError):
+        except ValueError:
             pass
-        finally:
-            peer.close()
 
     def _psync(self, peer, history, offset):
         with self.lock:
