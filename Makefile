@@ -30,7 +30,7 @@ TOOL := $(dir $(SERVER))forebay
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(if $(WERROR),-Werror)
 OPTIMIZE := -O2
-LIBRARIES := -lev -lrocksdb -llz4 -lssl -lcrypto -lxxhash -lluajit-5.1 -lpthread -lm
+LIBRARIES := -lev -lrocksdb -llz4 -lisal -lssl -lcrypto -lxxhash -lluajit-5.1 -lpthread -lm
 ALLOCATOR := -ljemalloc
 
 ifeq ($(VARIANT),debug)
