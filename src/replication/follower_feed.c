@@ -109,6 +109,7 @@ void follower_begin_streaming(uint64_t offset, int32_t db)
 {
     follower_feed_open(offset, db);
     follower.is_streaming = true;
+    follower.lacks_copied = !follower_is_whole();
     follower.failures = 0;
     follower.cannot_part = false;
     follower.down_reason[0] = '\0';
@@ -135,6 +136,11 @@ bool follower_take_stream(struct attempt *attempt)
     if (from->input.length > 0)
         follower_execute(bytes_of(from->input.data, from->input.length), &done);
     connection_consume(from, done);
+    if (follower.lacks_copied && follower_is_whole()) {
+        follower.lacks_copied = false;
+        log_notice("the copy is whole", "offset=%llu", (unsigned long long)follower_offset(STREAM_APPENDED));
+        follower_show();
+    }
     return false;
 }
 

@@ -105,6 +105,9 @@ static void stop_following(bool takes_over)
     follower.host[0] = '\0';
     if (follower_has_part_of_a_copy())
         follower_empty_everything();
+    else if (!follower_is_whole())
+        log_warning("keys are of different moments: the copy was not whole yet", "offset=%llu",
+                    (unsigned long long)follower_offset(STREAM_APPENDED));
     if (begin_own_history(takes_over) != STATUS_OK)
         log_warning("the new history could not be written", "error=\"see the log's\"");
     follower.known_id[0] = '\0';

@@ -22,9 +22,9 @@ int64_t follower_heard_at_ms(void)
 
 static const char *state_word(void)
 {
-    if (follower.is_streaming)
+    if (follower.is_streaming && !follower.lacks_copied)
         return "connected";
-    if (follower.is_copying)
+    if (follower.is_copying || follower.is_streaming)
         return "sync";
     if (!follower.attempt)
         return follower.lookup ? "connecting" : "connect";
@@ -40,7 +40,7 @@ bool follower_has_part_of_a_copy(void)
 
 void follower_show(void)
 {
-    bool is_part = follower_has_part_of_a_copy();
+    bool is_whole = follower_is_whole();
     pthread_mutex_lock(&shown.lock);
     struct follower_view *view = &shown.view;
     bool was_up = view->is_up;
@@ -49,7 +49,7 @@ void follower_show(void)
         view->port = follower.port;
     }
     view->state = state_word();
-    view->is_up = follower.is_streaming;
+    view->is_up = follower.is_streaming && is_whole;
     memcpy(view->known_id, follower.known_id, sizeof(view->known_id));
     view->is_copying = follower.is_copying;
     if (follower.is_copying)
@@ -57,7 +57,7 @@ void follower_show(void)
     view->primary_has_lost = follower.primary_has_lost;
     memcpy(view->down_reason, follower.down_reason, sizeof(view->down_reason));
     bool was_empty_handed = view->is_empty_handed;
-    view->is_empty_handed = is_part && follower.host[0];
+    view->is_empty_handed = !is_whole && follower.host[0];
     if (view->is_empty_handed && !was_empty_handed)
         view->empty_since_ms = loop_now_ms(follower.loop);
     if ((was_up || view->down_since_ms == 0) && !view->is_up)

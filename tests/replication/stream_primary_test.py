@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Following another Forebay: its bytes become our own, at the same offsets, and outlive a crash."""
+import os
 import random
 import struct
 
@@ -58,6 +59,35 @@ def test_the_db_of_the_stream_is_as_the_copy_says(own_server):
             primary.command('APPEND', 'four', '')
             reached(server.client(), primary)
         assert primary.full == 1
+
+
+def log_has(server, text):
+    with open(server.log_path) as log:
+        return text in log.read()
+
+
+def test_a_copy_is_shown_when_the_stream_has_passed_all_that_it_has(own_server):
+    filler = b'\n' * 100
+    with StreamPrimary({'k': 'v'}) as primary:
+        primary.more_keys = b'\xfa' + string_of('forebay-copy-bytes') + string_of(len(filler))
+        server = own_server()
+        replica = server.client()
+        for leads in (True, False):
+            follow(replica, primary.port, wait=False)
+            wait_until(lambda: log_has(server, "copied the primary's data"), what='the copy')
+            primary.send(filler[:60])
+            wait_until(lambda: int(info(replica)['master_repl_offset']) == primary.end, what='a part of what follows')
+            assert replica('GET', 'k').code == 'LOADING' and info(replica, 'persistence')['loading'] == '1'
+            assert info(replica)['master_link_status'] == 'down' and replica('ROLE')[3] == b'sync'
+            if leads:  # all that there is; but it is said of what kind
+                replica.ok('REPLICAOF', 'NO', 'ONE')
+                assert replica('GET', 'k') == b'v' and log_has(server, 'keys are of different moments')
+                server.restart()
+                os.truncate(server.log_path, 0)
+                replica, primary.stream = server.client(), b''
+        primary.send(filler[60:])
+        reached(replica, primary)
+        assert replica('GET', 'k') == b'v' and replica('ROLE')[3] == b'connected' and info(replica, 'persistence')['loading'] == '0'
 
 
 def test_an_open_bracket_is_asked_for_again(own_server, primary):
