@@ -239,10 +239,15 @@ static bool is_wanted(const struct execution *x)
     return false;
 }
 
-void execution_breathe_out(struct execution *x)
+static bool is_held_for_long(const struct execution *x)
 {
     uint64_t since = x->held_since ? x->held_since : x->worker->now_ticks;
-    if (ticks_now() - since < (uint64_t)(HOLD_US * ticks_per_us) || !may_let_go(x))
+    return ticks_now() - since >= (uint64_t)(HOLD_US * ticks_per_us);
+}
+
+void execution_breathe_out(struct execution *x)
+{
+    if (!is_held_for_long(x) || !may_let_go(x))
         return;
     claim_alone(x);
     bool wanted = is_wanted(x);
@@ -250,6 +255,19 @@ void execution_breathe_out(struct execution *x)
     if (wanted)
         nanosleep(&(struct timespec){.tv_nsec = WANTED_PAUSE_NS}, NULL);
     execution_hold_again(x);
+}
+
+/* As a part that has no keys: there is nothing that it changes. */
+void execution_breathe_between(struct execution *whole)
+{
+    if (!is_held_for_long(whole))
+        return;
+    struct execution part = *whole;
+    part.whole = claimant(whole);
+    part.key_count = 0;
+    execution_breathe_out(&part);
+    whole->held_since = part.held_since;
+    whole->recording = part.recording;
 }
 
 void execution_unclaim(struct execution *x)

@@ -45,6 +45,16 @@ static inline void execution_breathe(struct execution *x)
         execution_breathe_out(x);
 }
 
+/* The same for a transaction between two of its commands, and for a script there or in the middle of its own work. */
+void execution_breathe_between(struct execution *whole);
+/* A part of it is through: what is held is held since then if it has let go on the way. */
+static inline void execution_part_ends(struct execution *whole, struct execution *part)
+{
+    execution_hold_again(part);
+    whole->held_since = part->held_since;
+    execution_breathe_between(whole);
+}
+
 /* As much work as there is with a value. */
 size_t claims_work_of(const struct object *value);
 

@@ -169,6 +169,7 @@ static bool library_run(struct library *library, struct bytes code, struct buffe
     library_loading = NULL;
     script_hook_reset();
     sandbox_clean(scripting.sandbox);
+    sandbox_collect(scripting.sandbox);
     if (compilation.is_compiled && list_is_empty(&library->functions)) {
         buffer_append_text(error, "ERR No functions registered");
         return false;

@@ -29,8 +29,10 @@ static void execution_unlock(struct execution *x, struct holding *holding)
     else if (holding->kind == HOLD_ALL)
         keyspace_release_all(x->keyspace, x->worker->number);
     x->holding_all = false;
-    if (holding->has_turn)
+    if (holding->has_turn) {
+        scripting_collect();
         scripting_leave();
+    }
 }
 
 static enum hold_kind hold_kind_of(const struct key *keys, size_t count, bool all)

@@ -16,6 +16,9 @@
 #include <math.h>
 #include <stdio.h>
 
+/* A number takes up to a microsecond to become text. */
+#define ARGUMENTS_A_BREATH 256
+
 /* ---- arguments ---- */
 
 static void argv_reserve(size_t count)
@@ -36,7 +39,7 @@ static struct bytes number_text(lua_Number number, char text[32])
 }
 
 /* NULL, or why these are no command. */
-static const char *collect_arguments(lua_State *lua, size_t argc)
+static const char *collect_arguments(struct execution *x, lua_State *lua, size_t argc)
 {
     if (argc == 0)
         return "ERR Please specify at least one argument for this redis lib call";
@@ -49,6 +52,8 @@ static const char *collect_arguments(lua_State *lua, size_t argc)
             scripting.argv[i] = number_text(lua_tonumber(lua, (int)i + 1), scripting.numbers[i]);
         else
             return "ERR Lua redis lib command arguments must be strings or integers";
+        if ((i + 1) % ARGUMENTS_A_BREATH == 0)
+            execution_breathe_between(x);
     }
     return NULL;
 }
@@ -232,7 +237,7 @@ static bool run_command(struct script_run *run, const struct command_entry *comm
     take_over_waits(run->x, &inner);
     scripting.session.last_command = (int16_t)command->id;
     execution_run(&inner);
-    execution_hold_again(&inner);
+    execution_part_ends(run->x, &inner);
     return true;
 }
 
@@ -244,7 +249,7 @@ static void call(lua_State *lua)
     size_t argc = (size_t)lua_gettop(lua);
     if (run->loads_library)
         luaL_error(lua, "Script attempted to access nonexistent global variable 'call'");
-    const char *refusal = collect_arguments(lua, argc);
+    const char *refusal = collect_arguments(run->x, lua, argc);
     const struct command_entry *command = refusal ? NULL : command_resolve(scripting.argv, argc);
     if (!refusal)
         refusal = refuse_command(run, command, argc);

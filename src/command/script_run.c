@@ -14,11 +14,13 @@
 
 #include "base/clock.h"
 #include "base/metric.h"
+#include "command/claims.h"
 #include "command/effects.h"
 #include "command/script_running.h"
+#include "command/scripting.h"
 
 /* Instructions between two looks at the clock and at whether somebody wants to end the script. */
-#define HOOK_INSTRUCTIONS 20000
+#define HOOK_INSTRUCTIONS 5000
 /* Of what commands replied to scripts, how much is kept for the next one. */
 #define OUTPUT_KEPT_MAX (1u << 20)
 
@@ -53,6 +55,8 @@ void script_look(lua_State *lua)
         worker_answer_others(run->x->worker, run->x->session);
     if (run->end != SCRIPT_GOES_ON)
         script_stop_lua(lua);
+    else if (!run->loads_library)
+        execution_breathe_between(run->x);
 }
 
 static void hook(lua_State *lua, lua_Debug *activation)
@@ -60,6 +64,12 @@ static void hook(lua_State *lua, lua_Debug *activation)
     (void)activation;
     if (scripting.run)
         script_look(lua);
+}
+
+void scripting_collect(void)
+{
+    if (scripting.sandbox)
+        sandbox_collect(scripting.sandbox);
 }
 
 void script_hook_reset(void)
@@ -224,6 +234,7 @@ static void run_begin(struct execution *x, const struct script_call *call)
 {
     struct session *session = &scripting.session;
     x->parts_let_go = !x->whole;
+    x->held_since = x->held_since ? x->held_since : x->worker->now_ticks;
     run_of_all = (struct script_run){.x = x,
                                      .call = call,
                                      .memory_short = x->worker->memory_short,
@@ -248,6 +259,8 @@ static void run_end(struct start *start, bool protected_well)
     if (!protected_well || start->status != 0 || run->end != SCRIPT_GOES_ON)
         thread_drop(scripting.sandbox->lua);
     sandbox_clean(scripting.sandbox);
+    if (run->x->whole)
+        sandbox_collect(scripting.sandbox);
     if (scripting.output.bytes.capacity > OUTPUT_KEPT_MAX)
         output_deinit(&scripting.output);
     if (scripting.flat.capacity > OUTPUT_KEPT_MAX)

@@ -25,6 +25,9 @@ static inline void scripting_leave(void)
     atomic_store_explicit(&scripting_owner, 0, memory_order_release);
 }
 
+/* For who has the turn, with no partition held any more: collects what scripts have left if that is much. */
+void scripting_collect(void);
+
 /* Registers the gate that answers -BUSY while a script runs for longer than busy-reply-threshold. Before the first
  * command. */
 void scripting_setup(void);

@@ -345,7 +345,7 @@ static void exec_run_one(struct execution *x, struct queued *queued)
     inner.key_count = worker->key_count - x->key_count;
     x->session->last_command = (int16_t)queued->command->id;
     execution_run(&inner);
-    execution_hold_again(&inner);
+    execution_part_ends(x, &inner);
     x->needs |= inner.needs; /* a script's keys are known by now */
     x->waits_for_reads |= inner.waits_for_reads;
 }
@@ -354,6 +354,7 @@ static void exec_run(struct execution *x, struct transaction *transaction)
 {
     reply_array(x->reply, transaction->count);
     x->session->flags |= SESSION_EXECUTING_MULTI;
+    x->held_since = x->worker->now_ticks;
     x->parts_let_go = !(transaction->flags & COMMAND_SCRIPT); /* scripts look at what they like */
     for (size_t i = 0; i < transaction->count; i++)
         exec_run_one(x, &transaction->queue[i]);

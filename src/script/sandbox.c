@@ -290,9 +290,13 @@ void sandbox_clean(struct sandbox *sandbox)
     for (int proxy = GLOBALS; proxy <= sandbox->base; proxy++)
         proxy_empty(lua, proxy);
     libraries_reset(sandbox);
+}
+
+void sandbox_collect(struct sandbox *sandbox)
+{
     size_t used = atomic_load_explicit(&sandbox->used, memory_order_relaxed);
     if (__builtin_expect(used > COLLECT_BEYOND || used > sandbox->used_max / 2, 0))
-        lua_gc(lua, LUA_GCCOLLECT, 0);
+        lua_gc(sandbox->lua, LUA_GCCOLLECT, 0);
 }
 
 bool sandbox_is_own(const char *source)

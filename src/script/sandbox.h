@@ -31,7 +31,9 @@ void sandbox_set(struct sandbox *sandbox, const char *name);
 /* Compiles Lua text, never bytecode; pushes the function and returns 0, or an error message and returns its kind. May
  * raise an error of memory. */
 int sandbox_load(struct sandbox *sandbox, struct bytes code, const char *chunk_name);
-/* After a script: what it has put where it should not is taken out again, and much garbage is collected. */
+/* After a script: what it has put where it should not is taken out again. */
 void sandbox_clean(struct sandbox *sandbox);
+/* Before the next script: collects garbage if there may be much, which takes as long as that is large. */
+void sandbox_collect(struct sandbox *sandbox);
 /* Whether a chunk name is that of the sandbox's own Lua. */
 bool sandbox_is_own(const char *source);

@@ -59,6 +59,7 @@ static inline const char *run(const char *code)
     const char *shown = lua_tostring(lua, -1);
     snprintf(text, sizeof(text), "%s%s", status ? "error: " : "", shown ? shown : luaL_typename(lua, -1));
     sandbox_clean(sandbox);
+    sandbox_collect(sandbox);
     return text;
 }
 
