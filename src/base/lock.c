@@ -9,7 +9,7 @@
  * in vain several times counts itself as starved until it has the lock.
  *
  * Who parks puts itself into the parking first and then makes a held lock's state 2, so the release that follows finds
- * it. A free lock that somebody starves for will be taken in state 2.
+ * it. A free lock that somebody starves for, or that is reserved, will be taken in state 2, or the parked are woken when that ends.
  *
  * L1 (debug) a thread's held locks stand in its stack in ascending (rank, index): every acquisition is checked
  *    against the top alone, and a removal from the middle keeps the order. */
@@ -74,24 +74,59 @@ void lock_acquire_slow(struct lock *lock)
         atomic_fetch_sub(&lock->starved, 1);
 }
 
+void lock_reserve(struct lock *lock)
+{
+    atomic_fetch_add(&lock->starved, 1);
+}
+
+/* Who has parked at a free lock, for which somebody starved, would wait for a release that may not come. */
+void lock_unreserve(struct lock *lock)
+{
+    atomic_fetch_sub(&lock->starved, 1);
+    parking_wake(&lock->parking);
+}
+
+bool lock_try_reserved(struct lock *lock)
+{
+    uint32_t free_state = 0;
+    if (atomic_load_explicit(&lock->starved, memory_order_relaxed) == 0)
+        return lock_try(lock);
+    lock_check_order(lock);
+    if (!atomic_compare_exchange_strong_explicit(&lock->state, &free_state, 2, memory_order_acquire,
+                                                 memory_order_relaxed))
+        return false;
+    lock_note_acquired(lock);
+    return true;
+}
+
 void lock_release_slow(struct lock *lock)
 {
     futex_wake(&lock->state);
     parking_wake(&lock->parking);
 }
 
-void lock_park(struct lock *lock, struct parked *parked)
+/* False if nobody holds it. */
+static bool ask_for_wake(struct lock *lock)
 {
     uint32_t state = 1;
-    parking_add(&lock->parking, parked);
-    while (!atomic_compare_exchange_strong(&lock->state, &state, 2)) {
-        if (state == 0 && atomic_load(&lock->starved) == 0) {
-            parking_wake(&lock->parking);
-            return;
-        }
+    while (!atomic_compare_exchange_strong(&lock->state, &state, 2))
         if (state == 0)
-            return;
-    }
+            return false;
+    return true;
+}
+
+void lock_park(struct lock *lock, struct parked *parked)
+{
+    parking_add(&lock->parking, parked);
+    if (!ask_for_wake(lock) && atomic_load(&lock->starved) == 0)
+        parking_wake(&lock->parking);
+}
+
+void lock_park_reserved(struct lock *lock, struct parked *parked)
+{
+    parking_add(&lock->parking, parked);
+    if (!ask_for_wake(lock))
+        parking_wake(&lock->parking);
 }
 
 #ifdef FOREBAY_DEBUG

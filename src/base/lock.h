@@ -27,7 +27,7 @@ struct lock {
     uint16_t rank;
     uint16_t index;
     uint32_t holder;          /* thread number in debug builds, else unused */
-    _Atomic uint32_t starved; /* sleepers whose turn it is: lock_try fails */
+    _Atomic uint32_t starved; /* sleepers whose turn it is, and reservations: lock_try fails */
     struct parking parking;
 #ifdef FOREBAY_HOLDS
     int64_t since_ns;
@@ -107,11 +107,23 @@ static inline bool lock_try(struct lock *lock)
     return true;
 }
 
+/* Keeps the tries of others out, but for lock_try_reserved, until it is taken back; those who sleep in it may get it. */
+void lock_reserve(struct lock *lock);
+void lock_unreserve(struct lock *lock);
+/* As lock_try, past reservations and those who starve. */
+bool lock_try_reserved(struct lock *lock);
+
 static inline void lock_release(struct lock *lock)
 {
     lock_note_released(lock);
     if (atomic_exchange_explicit(&lock->state, 0, memory_order_acq_rel) == 2)
         lock_release_slow(lock);
+}
+
+/* Whether somebody held it a moment ago. */
+static inline bool lock_is_held(const struct lock *lock)
+{
+    return atomic_load_explicit(&lock->state, memory_order_relaxed) != 0;
 }
 
 /* For its holder: whether somebody waits for it, as far as is known. */
@@ -124,6 +136,8 @@ static inline bool lock_is_wanted(const struct lock *lock)
 /* After a failed lock_try: has the mail posted when the lock was released, at once if it is free by now. Whoever gets
  * it has to try again. */
 void lock_park(struct lock *lock, struct parked *parked);
+/* The same for who has reserved it, after a failed lock_try_reserved. */
+void lock_park_reserved(struct lock *lock, struct parked *parked);
 
 /* Aborts in debug builds unless this thread holds the lock. */
 #ifdef FOREBAY_DEBUG

@@ -14,7 +14,10 @@
  *    copy before its end, and no checkpoint counts its keys meanwhile (claim.c). So does a script that has looked at its declared
  *    keys only.
  * A8 a script may need other partitions later, and waits for who has claims there; so nobody else claims anything in a partition
- *    where it has claims, and it comes to none where there are others': who is waited for needs none that it holds. */
+ *    where it has claims, and it comes to none where there are others': who is waited for needs none that it holds.
+ * A9 who waits for claims is not to wait for ever, while there are always some: after a while it wishes for a gap (claim_wish.c),
+ *    and until it has had its turn those who are likely to claim are kept out, and the others hold their keys. A wish is no promise: who has
+ *    claims takes back what it has let go past all wishes and reservations, or it would wait for those who wait for it. */
 #include "command/claims.h"
 
 #include <sched.h>
@@ -60,9 +63,19 @@ static bool script_keeps_it_out(const struct execution *x)
     return false;
 }
 
-static bool may_let_go(const struct execution *x)
+/* Who has claims goes on with them; what begins leaves a gap for those who wait for one. */
+static bool is_wished_unclaimed(struct execution *x)
 {
-    if (x->holding && x->holding->kind == HOLD_ALL)
+    const struct execution *whole = claimant(x);
+    for (size_t i = 0; i < whole->key_count && whole->claim_count == 0 && keyspace_any_wishes(); i++)
+        if (keyspace_is_wished_unclaimed(x->keyspace, key_partition(&whole->keys[i])))
+            return true;
+    return false;
+}
+
+static bool may_let_go(struct execution *x)
+{
+    if ((x->holding && x->holding->kind == HOLD_ALL) || is_wished_unclaimed(x))
         return false;
     return x->whole ? whole_may_let_go(x) : is_by_itself(x) && !script_keeps_it_out(x);
 }
@@ -147,7 +160,7 @@ void execution_let_go_changed(struct execution *x)
 void execution_let_go_of_all(struct execution *x, const struct name_claim *names, size_t count)
 {
     struct worker *worker = x->worker;
-    if (worker->effects.head > 0 || !is_by_itself(x) || x->holding->kind != HOLD_ALL)
+    if (worker->effects.head > 0 || !is_by_itself(x) || x->holding->kind != HOLD_ALL || keyspace_any_wishes())
         return;
     claim_keys(x);
     worker->name_claims = memory_resize(worker->name_claims, count * sizeof(*names));
@@ -163,7 +176,7 @@ static bool try_again(struct execution *x)
 {
     const struct holding *holding = x->holding;
     if (holding->kind == HOLD_ONE)
-        return keyspace_try_one(x->keyspace, holding->partition);
+        return keyspace_take_back_one(x->keyspace, holding->partition);
     if (holding->kind == HOLD_SEVERAL)
         return keyspace_take_back_several(x->keyspace, &holding->set, x->worker->number);
     return keyspace_try_all(x->keyspace, x->worker->number);
@@ -201,7 +214,7 @@ static void pause_before(unsigned next_try)
 void execution_look_begin(struct execution *x, const struct key *key)
 {
     if (x->has_let_go)
-        for (unsigned tries = 0; !keyspace_try_one(x->keyspace, key_partition(key)); tries++)
+        for (unsigned tries = 0; !keyspace_take_back_one(x->keyspace, key_partition(key)); tries++)
             pause_before(tries);
 }
 
@@ -289,6 +302,23 @@ static bool would_change(struct execution *x, const struct key *key)
     return entry && entry_due_ms(entry) <= x->expiry_ms;
 }
 
+/* Who is likely to work for long where others wish for a gap would hold his partitions meanwhile, and they would wait for that as
+ * well: he waits for them. They wait for claims that stand, so not for him, and not for each other. */
+static bool lets_wishers_go_first(struct execution *x, const struct key *keys, size_t count)
+{
+    if ((x->command->flags & COMMAND_FAST) || (x->session->flags & SESSION_WISHES))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        if (!keyspace_is_wished_unclaimed(x->keyspace, key_partition(&keys[i])))
+            continue;
+        struct entry *entry = keyspace_find(x->keyspace, &keys[i]);
+        struct object value = entry ? entry_object(entry) : (struct object){0};
+        if (entry && claims_work_of(&value) >= CLAIMS_WORK_MIN)
+            return true;
+    }
+    return false;
+}
+
 /* Transactions and scripts show only later what they do with which keys. */
 bool execution_is_kept_out(struct execution *x, const struct holding *holding, const struct key *keys, size_t count)
 {
@@ -296,6 +326,8 @@ bool execution_is_kept_out(struct execution *x, const struct holding *holding, c
     if (holding->kind == HOLD_ALL && keyspace_any_claims())
         return true;
     if (decides_later && keyspace_has_name_claims(x->keyspace))
+        return true;
+    if (keyspace_any_wishes() && lets_wishers_go_first(x, keys, count))
         return true;
     for (size_t i = 0; i < count; i++) {
         if (decides_later && keyspace_has_claims(x->keyspace, key_partition(&keys[i])))

@@ -60,7 +60,8 @@ size_t claims_work_of(const struct object *value);
 
 /* ---- for holding.c ---- */
 
-/* Whether others' claims keep the command out of the partitions that it has just taken, or a copy that it would disturb. */
+/* Whether others' claims keep the command out of the partitions that it has just taken, or wishes, or a copy that it would
+ * disturb. */
 bool execution_is_kept_out(struct execution *x, const struct holding *holding, const struct key *keys, size_t count);
 /* Takes back its claims, and what it has let go. */
 void execution_unclaim(struct execution *x);

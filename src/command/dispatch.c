@@ -10,6 +10,7 @@
 #include "base/ticks.h"
 #include "command/args.h"
 #include "command/blocked.h"
+#include "command/claim_wish.h"
 #include "command/class.h"
 #include "command/error_counts.h"
 #include "command/latency_events.h"
@@ -292,6 +293,7 @@ static void execution_forget(struct execution *x)
         offload_abandon(&x->session->offload);
     if (x->session->met_keys)
         met_keys_forget(x->session);
+    claim_wish_end(x->session);
     if (x->session->suspension == SUSPENDED_LOCK)
         keyspace_abandon_all(x->keyspace, x->worker->number);
 }

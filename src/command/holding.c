@@ -5,6 +5,7 @@
 
 #include "base/metric.h"
 #include "command/blocked.h"
+#include "command/claim_wish.h"
 #include "command/claims.h"
 #include "command/feed.h"
 #include "command/met_keys.h"
@@ -45,6 +46,21 @@ static enum hold_kind hold_kind_of(const struct key *keys, size_t count, bool al
     return count == 0 ? HOLD_NOTHING : same == count ? HOLD_ONE : HOLD_SEVERAL;
 }
 
+/* While there are claims nobody is to be kept out for one who cannot have everything yet, and who is waited for at the gate by
+ * who has them. */
+static bool execution_lock_all(struct execution *x)
+{
+    uint32_t number = x->worker->number;
+    if (keyspace_any_claims()) {
+        keyspace_abandon_all(x->keyspace, number);
+        return false;
+    }
+    x->holding_all = keyspace_try_all(x->keyspace, number);
+    if (!x->holding_all)
+        x->worker->held_up_by = keyspace_held_up_by(x->keyspace, number);
+    return x->holding_all;
+}
+
 /* On failure worker->held_up_by says what it could not have. */
 static bool execution_lock(struct execution *x, struct holding *holding, const struct key *keys, size_t count, bool all)
 {
@@ -58,16 +74,15 @@ static bool execution_lock(struct execution *x, struct holding *holding, const s
             x->worker->held_up_by = holding->partition;
         return held;
     }
+    if (holding->kind == HOLD_ALL)
+        return execution_lock_all(x);
     if (holding->kind == HOLD_SEVERAL) {
         holding->set = (struct partition_set){0};
         for (size_t i = 0; i < count; i++)
             partition_set_add(&holding->set, key_partition(&keys[i]));
-        held = keyspace_try_several(x->keyspace, &holding->set, number);
-    } else if (holding->kind == HOLD_ALL) {
-        held = x->holding_all = keyspace_try_all(x->keyspace, number);
+        if (!(held = keyspace_try_several(x->keyspace, &holding->set, number)))
+            x->worker->held_up_by = keyspace_held_up_by(x->keyspace, number);
     }
-    if (!held)
-        x->worker->held_up_by = keyspace_held_up_by(x->keyspace, number);
     return held;
 }
 
@@ -120,16 +135,21 @@ bool execution_hold(struct execution *x, struct holding *holding, const struct k
     if (!execution_lock(x, holding, keys, count, all)) {
         if (holding->has_turn)
             scripting_leave();
+        if (holding->kind == HOLD_ALL)
+            claim_wish_consider(x, holding);
         execution_suspend(x, SUSPENDED_LOCK);
         return false;
     }
-    if ((keyspace_any_claims() || __builtin_expect(moment_is_there(), 0)) &&
+    if ((keyspace_any_claims() || keyspace_any_wishes() || __builtin_expect(moment_is_there(), 0)) &&
         execution_is_kept_out(x, holding, keys, count)) {
         execution_unlock(x, holding);
         x->worker->held_up_by = HELD_UP_UNKNOWN;
+        claim_wish_consider(x, holding);
         execution_suspend(x, SUSPENDED_LOCK);
         return false;
     }
+    if (holding->kind != HOLD_NOTHING)
+        claim_wish_end(x->session);
     x->recording = engine_stages_effects(x->engine); /* that begins may be missed without a lock */
     if (x->engine->tier && count > 0 && !execution_warm(x, holding, keys, count))
         return false;
@@ -154,14 +174,18 @@ static bool holding_has(const struct holding *holding, uint32_t partition)
 /* Who has claims there holds none of the script's partitions and waits for none: it has claimed in all of its own at once. */
 static void acquire_unclaimed(struct keyspace *keyspace, uint32_t partition)
 {
+    struct partition_set one = {0};
     keyspace_acquire_more(keyspace, partition);
-    while (keyspace_any_claims() && keyspace_has_claims(keyspace, partition)) {
-        struct partition_set one = {0};
-        partition_set_add(&one, partition);
+    if (!keyspace_any_claims() || !keyspace_has_claims(keyspace, partition))
+        return;
+    partition_set_add(&one, partition);
+    keyspace_wish_unclaimed(keyspace, &one);
+    while (keyspace_has_claims(keyspace, partition)) {
         keyspace_release_more(keyspace, &one);
         nanosleep(&(struct timespec){.tv_nsec = CLAIM_PAUSE_NS}, NULL);
         keyspace_acquire_more(keyspace, partition);
     }
+    keyspace_end_wish(keyspace, &one);
 }
 
 void execution_hold_more(struct execution *x, uint32_t partition)

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "command/blocked.h"
 #include "command/channels.h"
+#include "command/claim_wish.h"
 #include "command/dispatch.h"
 #include "command/lock_wait.h"
 #include "command/met_keys.h"
@@ -93,6 +94,7 @@ void session_destroy(struct session **taken)
         offload_abandon(&session->offload);
     reply_wait_abandon(session);
     lock_wait_abandon(session);
+    claim_wish_end(session);
     keyspace_abandon_all(session->worker->engine->keyspace, session->worker->number);
     resp_parser_reset(&session->parser);
     session_free_names(session);

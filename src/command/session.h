@@ -71,6 +71,7 @@ enum session_flags {
     SESSION_HELD = 1 << 12,            /* its output waits for the stream; nothing more of it is parsed */
     SESSION_SUBSCRIBER = 1 << 13,      /* has subscriptions */
     SESSION_TRACKING = 1 << 14,        /* caches what it reads: CLIENT TRACKING */
+    SESSION_WISHES = 1 << 15,          /* that there be no claims: claim_wish.h */
     SESSION_FEED = 1 << 16,            /* the primary's stream, and no client: command/feed.h */
     SESSION_IMPORT_SOURCE = 1 << 17,   /* CLIENT IMPORT-SOURCE: counts in import mode only */
     SESSION_STOPPED = SESSION_SUSPENDED | SESSION_HELD | SESSION_CLOSING,

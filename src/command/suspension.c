@@ -3,6 +3,7 @@
 #include "command/dispatch.h"
 
 #include "base/metric.h"
+#include "command/claim_wish.h"
 #include "command/lock_wait.h"
 
 /* Tries of a held partition that follow each other at once; later ones wait until it was released, or for time. */
@@ -72,6 +73,8 @@ void execution_suspend(struct execution *x, enum suspension why)
         worker->retry_later(worker->loop);
         metric_add(METRIC_suspended_memory, 1);
     }
+    if (why != SUSPENDED_LOCK)
+        claim_wish_end(session);
     if (wished && (why == SUSPENDED_MEMORY || why == SUSPENDED_PAUSE))
         keyspace_abandon_all(worker->engine->keyspace, worker->number);
 }

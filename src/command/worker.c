@@ -42,6 +42,7 @@ struct worker *worker_create(struct engine *engine, uint32_t number, struct mail
     list_init(&worker->waiting);
     list_init(&worker->stalled);
     list_init(&worker->paused);
+    list_init(&worker->claim_wishes);
     list_init(&worker->unwatched);
     list_init(&worker->served);
     list_init(&worker->blocked);

@@ -42,6 +42,7 @@ struct worker {
     struct list waiting;             /* sessions whose replies wait for the stream in this turn */
     struct list unwatched;           /* watches that nobody wants, but whose partitions were held: transaction.h */
     struct list paused;              /* sessions that wait for a time */
+    struct list claim_wishes;        /* of sessions: claim_wish.c */
     struct list stalled;             /* sessions whose wait a failing stream sent back */
     struct command_stats *stats;     /* by command id */
     bool memory_short;               /* this turn found no room */

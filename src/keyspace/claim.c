@@ -10,7 +10,7 @@
 
 #include "keyspace/keyspace_private.h"
 
-_Atomic uint32_t keyspace_claim_count;
+_Atomic uint32_t keyspace_claim_count, keyspace_wish_count;
 
 void keyspace_claim(struct keyspace *keyspace, struct key_claim *claim)
 {
@@ -137,6 +137,31 @@ bool keyspace_slot_is_being_changed(struct keyspace *keyspace, int logical_db, u
             return true;
     }
     return false;
+}
+
+/* ---- wishes ---- */
+
+static void change_wishes(struct keyspace *keyspace, const struct partition_set *set, uint32_t more)
+{
+    for (uint32_t i = 0; i < PARTITION_COUNT; i++)
+        if (partition_set_has(set, i))
+            atomic_fetch_add_explicit(&keyspace->partitions[i].wishes, more, memory_order_relaxed);
+    atomic_fetch_add_explicit(&keyspace_wish_count, more, memory_order_relaxed);
+}
+
+void keyspace_wish_unclaimed(struct keyspace *keyspace, const struct partition_set *set)
+{
+    change_wishes(keyspace, set, 1);
+}
+
+void keyspace_end_wish(struct keyspace *keyspace, const struct partition_set *set)
+{
+    change_wishes(keyspace, set, UINT32_MAX);
+}
+
+bool keyspace_is_wished_unclaimed(const struct keyspace *keyspace, uint32_t partition)
+{
+    return atomic_load_explicit(&keyspace->partitions[partition].wishes, memory_order_relaxed) > 0;
 }
 
 /* ---- transactions and scripts ---- */

@@ -114,23 +114,19 @@ void keyspace_release_one(struct keyspace *keyspace, uint32_t partition)
     lock_release(&keyspace->partitions[partition].lock);
 }
 
-static inline bool set_has(const struct partition_set *set, uint32_t partition)
-{
-    return set->bits[partition / 64] >> (partition % 64) & 1;
-}
-
 static void release_set(struct keyspace *keyspace, const struct partition_set *set, uint32_t end)
 {
     while (end-- > 0)
-        if (set_has(set, end))
+        if (partition_set_has(set, end))
             lock_release(&keyspace->partitions[end].lock);
 }
 
 /* Notes at which partition it failed. */
-static bool try_set(struct keyspace *keyspace, const struct partition_set *set, uint32_t worker)
+static bool try_set(struct keyspace *keyspace, const struct partition_set *set, uint32_t worker,
+                    bool (*try)(struct lock *lock))
 {
     for (uint32_t i = 0; i < PARTITION_COUNT; i++)
-        if (set_has(set, i) && !lock_try(&keyspace->partitions[i].lock)) {
+        if (partition_set_has(set, i) && !try(&keyspace->partitions[i].lock)) {
             release_set(keyspace, set, i);
             keyspace->gate.shared[worker].held_up_by = i;
             return false;
@@ -143,15 +139,20 @@ bool keyspace_try_several(struct keyspace *keyspace, const struct partition_set 
     keyspace->gate.shared[worker].held_up_by = HELD_UP_BY_GATE_SHARED;
     if (!multi_gate_try_shared(&keyspace->gate, worker))
         return false;
-    if (try_set(keyspace, set, worker))
+    if (try_set(keyspace, set, worker, lock_try))
         return true;
     multi_gate_leave_shared(&keyspace->gate, worker);
     return false;
 }
 
+bool keyspace_take_back_one(struct keyspace *keyspace, uint32_t partition)
+{
+    return lock_try_reserved(&keyspace->partitions[partition].lock);
+}
+
 bool keyspace_take_back_several(struct keyspace *keyspace, const struct partition_set *set, uint32_t worker)
 {
-    return try_set(keyspace, set, worker);
+    return try_set(keyspace, set, worker, lock_try_reserved);
 }
 
 void keyspace_release_several(struct keyspace *keyspace, const struct partition_set *set, uint32_t worker)
@@ -160,17 +161,52 @@ void keyspace_release_several(struct keyspace *keyspace, const struct partition_
     multi_gate_leave_shared(&keyspace->gate, worker);
 }
 
-static const struct partition_set every_partition = {{UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX}};
+/* ---- everything ---- */
+
+const struct partition_set every_partition = {{UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX}};
 _Static_assert(sizeof(every_partition.bits) == 4 * sizeof(uint64_t), "every_partition names all partitions");
+
+/* What is held now is waited for, but once: of many long commands on a partition each, some would be at work always. */
+static void reserve_held(struct keyspace *keyspace)
+{
+    for (uint32_t i = 0; i < PARTITION_COUNT; i++) {
+        struct lock *lock = &keyspace->partitions[i].lock;
+        if (partition_set_has(&keyspace->reserved, i) || !lock_is_held(lock))
+            continue;
+        partition_set_add(&keyspace->reserved, i);
+        lock_reserve(lock);
+    }
+}
+
+static void unreserve_all(struct keyspace *keyspace)
+{
+    for (uint32_t i = 0; i < PARTITION_COUNT; i++)
+        if (partition_set_has(&keyspace->reserved, i))
+            lock_unreserve(&keyspace->partitions[i].lock);
+    keyspace->reserved = (struct partition_set){0};
+}
+
+/* First at the gate. */
+static bool try_everything(struct keyspace *keyspace, uint32_t worker)
+{
+    if (!try_set(keyspace, &every_partition, worker, lock_try_reserved)) {
+        reserve_held(keyspace);
+        return false;
+    }
+    unreserve_all(keyspace);
+    return true;
+}
 
 bool keyspace_try_all(struct keyspace *keyspace, uint32_t worker)
 {
     keyspace->gate.shared[worker].held_up_by = HELD_UP_BY_GATE_EXCLUSIVE;
-    return multi_gate_try_exclusive(&keyspace->gate, worker) && try_set(keyspace, &every_partition, worker);
+    return multi_gate_try_exclusive(&keyspace->gate, worker) && try_everything(keyspace, worker);
 }
 
 void keyspace_abandon_all(struct keyspace *keyspace, uint32_t worker)
 {
+    if (multi_gate_is_first(&keyspace->gate, worker))
+        unreserve_all(keyspace);
     multi_gate_leave(&keyspace->gate, worker);
 }
 
@@ -186,19 +222,30 @@ void keyspace_acquire_all(struct keyspace *keyspace, uint32_t worker)
     while (!multi_gate_try_exclusive(&keyspace->gate, worker))
         nanosleep(&(struct timespec){.tv_nsec = 50000}, NULL);
     /* It holds nothing while it sleeps. */
-    while (!try_set(keyspace, &every_partition, worker)) {
+    while (!try_everything(keyspace, worker)) {
         struct lock *lock = &keyspace->partitions[keyspace->gate.shared[worker].held_up_by].lock;
         lock_acquire(lock);
         lock_release(lock);
     }
 }
 
+#define CLAIMS_PAUSE_NS 1000000
+
+static void await_unclaimed(void)
+{
+    while (keyspace_any_claims())
+        nanosleep(&(struct timespec){.tv_nsec = CLAIMS_PAUSE_NS}, NULL);
+}
+
 void keyspace_acquire_unclaimed(struct keyspace *keyspace, uint32_t worker)
 {
+    keyspace_wish_unclaimed(keyspace, &every_partition);
+    await_unclaimed();
     for (keyspace_acquire_all(keyspace, worker); keyspace_any_claims(); keyspace_acquire_all(keyspace, worker)) {
         keyspace_release_all(keyspace, worker);
-        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        await_unclaimed();
     }
+    keyspace_end_wish(keyspace, &every_partition);
 }
 
 void keyspace_acquire_more(struct keyspace *keyspace, uint32_t partition)
@@ -218,7 +265,10 @@ uint32_t keyspace_held_up_by(const struct keyspace *keyspace, uint32_t worker)
 
 void keyspace_park(struct keyspace *keyspace, uint32_t worker, uint32_t held_up_by, struct parked *parked)
 {
-    if (held_up_by < PARTITION_COUNT)
+    if (held_up_by < PARTITION_COUNT && multi_gate_is_first(&keyspace->gate, worker) &&
+        partition_set_has(&keyspace->reserved, held_up_by))
+        lock_park_reserved(&keyspace->partitions[held_up_by].lock, parked);
+    else if (held_up_by < PARTITION_COUNT)
         lock_park(&keyspace->partitions[held_up_by].lock, parked);
     else
         multi_gate_park(&keyspace->gate, worker, held_up_by == HELD_UP_BY_GATE_EXCLUSIVE, parked);

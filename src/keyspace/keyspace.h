@@ -55,6 +55,11 @@ static inline uint32_t key_partition(const struct key *key)
 struct partition_set {
     uint64_t bits[PARTITION_COUNT / 64];
 };
+extern const struct partition_set every_partition;
+static inline bool partition_set_has(const struct partition_set *set, uint32_t partition)
+{
+    return set->bits[partition / 64] >> (partition % 64) & 1;
+}
 static inline void partition_set_add(struct partition_set *set, uint32_t partition)
 {
     set->bits[partition / 64] |= UINT64_C(1) << (partition % 64);
@@ -74,12 +79,14 @@ void keyspace_release_one(struct keyspace *keyspace, uint32_t partition);
  * number below THREADS_MAX that only the calling thread uses. */
 bool keyspace_try_several(struct keyspace *keyspace, const struct partition_set *set, uint32_t worker);
 /* What was let go of with claims on it: without the gate, where there may be the wish of one who waits for a script that waits
- * for these claims. Released as the others are. */
+ * for these claims, and whatever is reserved for him. Released as the others are. */
+bool keyspace_take_back_one(struct keyspace *keyspace, uint32_t partition);
 bool keyspace_take_back_several(struct keyspace *keyspace, const struct partition_set *set, uint32_t worker);
 void keyspace_release_several(struct keyspace *keyspace, const struct partition_set *set, uint32_t worker);
 
 /* All: the gate exclusively, then every lock; for what cannot know its keys. A failed try leaves a wish, which
- * keeps new shared holders out until the wisher (same 'worker') has had its turn or calls _abandon. */
+ * keeps new shared holders out until the wisher (same 'worker') has had its turn or calls _abandon. What is
+ * held then is reserved for it as well: nobody new gets into it. */
 bool keyspace_try_all(struct keyspace *keyspace, uint32_t worker);
 void keyspace_abandon_all(struct keyspace *keyspace, uint32_t worker);
 void keyspace_release_all(struct keyspace *keyspace, uint32_t worker);
@@ -125,6 +132,17 @@ enum claim_kind keyspace_claim_of(struct keyspace *keyspace, const struct key *k
 /* Whether one of several claims is on a key that somebody else has claimed as well. */
 bool keyspace_claim_is_shared(struct keyspace *keyspace, const struct key_claim *claim, const struct key_claim *own,
                               size_t count);
+
+/* Who has waited for claims for long says where: until the end of the wish nobody claims anything new there, nor any names,
+ * but holds what he works on. Any thread. */
+void keyspace_wish_unclaimed(struct keyspace *keyspace, const struct partition_set *set);
+void keyspace_end_wish(struct keyspace *keyspace, const struct partition_set *set);
+bool keyspace_is_wished_unclaimed(const struct keyspace *keyspace, uint32_t partition);
+extern _Atomic uint32_t keyspace_wish_count; /* of all partitions */
+static inline bool keyspace_any_wishes(void)
+{
+    return __builtin_expect(atomic_load_explicit(&keyspace_wish_count, memory_order_relaxed) != 0, 0);
+}
 
 /* The same for all keys of a db that begin and end so, which cannot be listed: what they are stays as it is, though not where
  * it is, so the claimant takes their partitions to read them. Claimed and given back under all locks; the bytes are stable. */

@@ -40,6 +40,7 @@ struct partition {
     _Atomic(struct database_part *) databases[DATABASE_COUNT]; /* physical */
 
     _Atomic uint64_t changes; /* of keys, since the start; written under the lock */
+    _Atomic uint32_t wishes;  /* that nobody new claims anything here; any thread */
 
     /* under the lock */
     uint16_t filter_unready;  /* bits of physical dbs of whose rows nothing is known: "maybe" */
@@ -80,6 +81,9 @@ struct keyspace {
 
     struct load_turns *turns; /* residency.c */
     struct multi_gate gate;
+    /* of who stands first at the gate */
+    struct partition_set reserved; /* what keeps others out until it has everything */
+
     struct partition partitions[PARTITION_COUNT];
 };
 

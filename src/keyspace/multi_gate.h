@@ -33,6 +33,11 @@ void multi_gate_leave_shared(struct multi_gate *gate, uint32_t number);
 /* Queues up if it is not queued; true when it stands first and nobody is inside. First it stays, and keeps others
  * out, until multi_gate_leave. */
 bool multi_gate_try_exclusive(struct multi_gate *gate, uint32_t number);
+/* For the thread of this number: whether it has it exclusively, or is the next to. */
+static inline bool multi_gate_is_first(const struct multi_gate *gate, uint32_t number)
+{
+    return atomic_load_explicit(&gate->wisher, memory_order_relaxed) == number + 1;
+}
 /* Ends exclusive holding, or the wish for it. */
 void multi_gate_leave(struct multi_gate *gate, uint32_t number);
 /* After a failed try: has the mail posted when it may succeed, at once if it may by now. */

@@ -162,6 +162,32 @@ static void the_parked_are_mailed_by_the_release(void **state)
     assert_int_equal(mailbox_drain(&home), 0);
 }
 
+static void a_reserved_lock_waits_for_who_has_reserved_it(void **state)
+{
+    (void)state;
+    struct mailbox home;
+    struct visitor other, reserver;
+    lock_init(&shared, LOCK_PARTITION, 0);
+    mailbox_init(&home, wake_nobody, NULL);
+    lock_reserve(&shared);
+    assert_false(lock_try(&shared));
+    visitor_park(&other, &home);
+    reserver = (struct visitor){.parked = {.home = &home, .mail.deliver = visitor_deliver}};
+    assert_int_equal(mailbox_drain(&home), 0);
+    lock_park_reserved(&shared, &reserver.parked); /* it is free: those before it are woken as well */
+    assert_int_equal(mailbox_drain(&home), 2);
+    visitor_park(&other, &home);
+    assert_true(lock_try_reserved(&shared));
+    assert_false(lock_try_reserved(&shared));
+    lock_release(&shared);
+    assert_int_equal(mailbox_drain(&home), 1);
+    visitor_park(&other, &home);
+    lock_unreserve(&shared);
+    assert_int_equal(mailbox_drain(&home), 1);
+    assert_true(lock_try(&shared));
+    lock_release(&shared);
+}
+
 /* Threads that park when a try fails, and do nothing until mailed: a lost letter would be the end of it. */
 static void count_with_park(void *argument)
 {
@@ -312,6 +338,7 @@ int main(void)
         cmocka_unit_test(a_held_lock_is_not_taken_and_a_released_one_is),
         cmocka_unit_test(tries_of_others_do_not_starve_a_sleeper),
         cmocka_unit_test(the_parked_are_mailed_by_the_release),
+        cmocka_unit_test(a_reserved_lock_waits_for_who_has_reserved_it),
         cmocka_unit_test(no_parked_thread_is_forgotten_among_sleepers),
         cmocka_unit_test(locks_taken_in_order_are_released_in_any),
 #ifdef FOREBAY_DEBUG

@@ -57,6 +57,34 @@ static void a_failed_try_holds_nothing(void **state)
     keyspace_destroy(&keyspace);
 }
 
+/* Two partitions that are held in turns: one of them always is. */
+static void what_is_held_is_kept_for_who_wants_everything(void **state)
+{
+    (void)state;
+    struct keyspace *keyspace = keyspace_create(1);
+    assert_true(keyspace_try_one(keyspace, 3));
+    assert_true(keyspace_try_one(keyspace, 200));
+    assert_false(keyspace_try_all(keyspace, 0));
+    keyspace_release_one(keyspace, 3);
+    assert_false(keyspace_try_one(keyspace, 3));
+    assert_true(keyspace_try_one(keyspace, 4));
+    keyspace_release_one(keyspace, 4);
+    assert_true(keyspace_take_back_one(keyspace, 3));
+    keyspace_release_one(keyspace, 3);
+    keyspace_release_one(keyspace, 200);
+    assert_true(keyspace_try_all(keyspace, 0));
+    keyspace_release_all(keyspace, 0);
+    assert_true(keyspace_try_one(keyspace, 3));
+    assert_false(keyspace_try_all(keyspace, 0));
+    keyspace_release_one(keyspace, 3);
+    keyspace_abandon_all(keyspace, 1); /* another's */
+    assert_false(keyspace_try_one(keyspace, 3));
+    keyspace_abandon_all(keyspace, 0);
+    assert_true(keyspace_try_one(keyspace, 3));
+    keyspace_release_one(keyspace, 3);
+    keyspace_destroy(&keyspace);
+}
+
 #define WORKERS 3
 #define ROUNDS 3000
 
@@ -156,6 +184,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_wish_keeps_new_ones_out_and_is_served_in_order),
         cmocka_unit_test(a_failed_try_holds_nothing),
+        cmocka_unit_test(what_is_held_is_kept_for_who_wants_everything),
         cmocka_unit_test(threads_that_take_some_and_all_and_park_lose_nothing_and_end),
     };
     return cmocka_run_group_tests_name("multi_gate", tests, NULL, NULL);
