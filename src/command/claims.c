@@ -25,6 +25,7 @@
 
 #include "base/memory.h"
 #include "base/ticks.h"
+#include "command/feed.h"
 #include "keyspace/moment.h"
 
 /* Bytes that are as much work as an element. */
@@ -303,10 +304,11 @@ static bool would_change(struct execution *x, const struct key *key)
 }
 
 /* Who is likely to work for long where others wish for a gap would hold his partitions meanwhile, and they would wait for that as
- * well: he waits for them. They wait for claims that stand, so not for him, and not for each other. */
+ * well: he waits for them. They wait for claims that stand, so not for him, and not for each other. But who wants
+ * everything may have come so far as to wait for a batch's end. */
 static bool lets_wishers_go_first(struct execution *x, const struct key *keys, size_t count)
 {
-    if ((x->command->flags & COMMAND_FAST) || (x->session->flags & SESSION_WISHES))
+    if ((x->command->flags & COMMAND_FAST) || (x->session->flags & SESSION_WISHES) || feed_is_in_batch(x->session))
         return false;
     for (size_t i = 0; i < count; i++) {
         if (!keyspace_is_wished_unclaimed(x->keyspace, key_partition(&keys[i])))

@@ -7,7 +7,7 @@
 #include "command/worker.h"
 
 struct engine_hooks engine_hooks;
-struct following_settings following_settings = {true, true};
+struct following_settings following_settings = {.read_only = true, .ignores_maxmemory = true, .apply_threads = 1};
 
 /* What one eviction step is asked for, and how many partitions one call visits at most: bounds its time. */
 #define EVICT_STEP_BYTES (64 * 1024)

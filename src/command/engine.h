@@ -55,9 +55,11 @@ enum following {
     FOLLOWS_BYTES,    /* another Forebay's stream, which becomes this node's own, byte by byte */
 };
 
-/* Directives of a follower: replica-read-only, replica-ignore-maxmemory. */
+/* Directives of a follower: replica-read-only, replica-ignore-maxmemory, replica-apply-threads, replica-apply-min-effects. */
 extern struct following_settings {
     bool read_only, ignores_maxmemory;
+    int64_t apply_threads; /* 0: by the processors; 1: none beside the feed's own */
+    int64_t apply_min_effects;
 } following_settings;
 
 /* A follower decides nothing by itself: no key expires or is evicted until it is told. */

@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "command/feed_apply.h"
 #include "command/feed_check.h"
 #include "command/transaction.h"
 
@@ -21,6 +22,11 @@
 static struct feed *feed_of(const struct session *session)
 {
     return session->connection;
+}
+
+bool feed_is_in_batch(const struct session *session)
+{
+    return (session->flags & SESSION_FEED) && feed_of(session)->effect_end > 0;
 }
 
 void feed_open(struct feed *feed, struct worker *worker, const struct transport *transport, struct output *output,
@@ -35,8 +41,15 @@ void feed_open(struct feed *feed, struct worker *worker, const struct transport 
     feed->is_broken = false;
 }
 
+void feed_settle(struct feed *feed)
+{
+    if (feed->apply)
+        feed_apply_wait(feed->apply);
+}
+
 void feed_close(struct feed *feed)
 {
+    feed_settle(feed);
     if (feed->session)
         session_destroy(&feed->session);
     buffer_deinit(&feed->bracket);
@@ -66,12 +79,21 @@ static void append_raw(struct feed *feed)
     feed->is_appended = true;
 }
 
+/* Its bytes were appended with the batch that it is of. */
+static void note_applied(struct execution *x, const struct feed *feed)
+{
+    if (!x->suspended && x->key_count > 0)
+        keyspace_batch_applied(x->keyspace, key_partition(&x->keys[0]), feed->effect_end);
+}
+
 void feed_append(struct execution *x)
 {
     struct feed *feed = feed_of(x->session);
     struct effect_batch *effects = &x->worker->effects;
     bool in_bracket = (x->session->flags & SESSION_MULTI) && !transaction_is_executed(x);
-    if (!engine_follows_bytes(x->engine))
+    if (feed->effect_end > 0)
+        note_applied(x, feed);
+    else if (!engine_follows_bytes(x->engine))
         stream_append(x->engine->stream, effects);
     else if (!x->suspended && !in_bracket && !feed->is_appended)
         append_raw(feed);
@@ -94,10 +116,8 @@ static void finish(struct session *session, struct feed *feed)
     feed->bracket_bytes = 0;
 }
 
-/* Primary and replica differ from here on, or do already. */
-static void complain(const struct request *request, const char *event)
+void feed_complain(struct bytes name, const char *event)
 {
-    struct bytes name = request->args.values[0];
     char shown[NAME_SHOWN_MAX + 1];
     size_t length = name.length < NAME_SHOWN_MAX ? name.length : NAME_SHOWN_MAX;
     for (size_t i = 0; i < length; i++)
@@ -158,20 +178,20 @@ bool feed_execute(struct worker *worker, struct session *session, struct request
     else if (says_something(args))
         is_done = feed->hear(args->values[1]);
     else if (verdict == FEED_PASSED_OVER)
-        complain(request, "a command that no primary sends was passed over");
+        feed_complain(args->values[0], "a command that no primary sends was passed over");
     else if (args->count > 0)
         is_done = dispatch_request(worker, session, args->values, args->count, request->command, &request->key);
     if (!is_done)
         return false;
     if (session->reply.errors != errors_before)
-        complain(request, "a command of the primary failed here");
+        feed_complain(args->values[0], "a command of the primary failed here");
     finish(session, feed);
     return true;
 }
 
 enum gate_answer feed_gate(struct execution *x)
 {
-    if (!stream_must_wait(x->engine->stream))
+    if (feed_of(x->session)->effect_end > 0 || !stream_must_wait(x->engine->stream))
         return GATE_PASS;
     execution_suspend(x, SUSPENDED_MEMORY);
     return GATE_SUSPEND;

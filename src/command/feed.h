@@ -16,7 +16,9 @@ struct feed {
     int32_t db; /* selected there */
     /* The owner's: a PING of the primary's that says something; false: the session was suspended, and it comes again. */
     bool (*hear)(struct bytes message);
+    struct feed_apply *apply; /* the owner's: executes stretches of the stream on several threads; or NULL */
     /* private */
+    uint64_t effect_end;   /* of one of those threads' feeds: where the effect ends in our stream; 0: of a link's */
     struct bytes raw;      /* of the present request */
     struct buffer bracket; /* of an open MULTI, while the bytes are to become our own */
     uint64_t bracket_bytes;
@@ -27,11 +29,17 @@ struct feed {
 /* A session at the primary's offset, with its db selected. */
 void feed_open(struct feed *feed, struct worker *worker, const struct transport *transport, struct output *output,
                uint64_t offset, int32_t db);
+/* What has been appended is executed, if it takes other threads to do that. */
+void feed_settle(struct feed *feed);
 /* What was begun and not finished is forgotten: the primary will be asked for it again, from 'offset' on. */
 void feed_close(struct feed *feed);
 
-/* ---- for worker.c and dispatch.c ---- */
+/* ---- for worker.c, dispatch.c and feed_apply.c ---- */
 
+/* Whether it executes effects of a batch, which is inside the gate until all of them are through. */
+bool feed_is_in_batch(const struct session *session);
+/* Into the log: of a command with this name. Primary and replica differ from here on, or do already. */
+void feed_complain(struct bytes name, const char *event);
 /* How many newlines stand before the next request: they count, and mean nothing. */
 size_t feed_filler(const struct session *session, struct bytes rest);
 /* As dispatch, for a request of the link's: true when it is done with. */

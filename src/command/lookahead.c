@@ -7,7 +7,7 @@
 
 #define LOOKAHEAD_MAX 32
 
-static void lookahead_fetch_one(struct keyspace *keyspace, const struct key *key)
+void lookahead_fetch_key(struct keyspace *keyspace, const struct key *key)
 {
     if (!keyspace_try_one(keyspace, key_partition(key)))
         return;
@@ -25,7 +25,7 @@ void lookahead_fetch(struct worker *worker, size_t index, size_t filled)
         const struct request *request = &worker->requests[i];
         if (!request->command || !request->command->simple_key || request->args.count < 2)
             continue;
-        lookahead_fetch_one(worker->engine->keyspace, &request->key);
+        lookahead_fetch_key(worker->engine->keyspace, &request->key);
         fetched++;
     }
 }

@@ -69,13 +69,20 @@ static void session_free_names(struct session *session)
     session->names = NULL;
 }
 
+void session_unlist(struct session *session)
+{
+    lock_acquire(&registry.lock);
+    chain_table_remove(&registry.ids, &session->id_node);
+    lock_release(&registry.lock);
+    session->flags |= SESSION_UNLISTED;
+}
+
 void session_destroy(struct session **taken)
 {
     struct session *session = *taken;
     *taken = NULL;
-    lock_acquire(&registry.lock);
-    chain_table_remove(&registry.ids, &session->id_node);
-    lock_release(&registry.lock);
+    if (!(session->flags & SESSION_UNLISTED))
+        session_unlist(session);
 
     list_remove(&session->worker_node);
     if (session->flags & SESSION_MONITOR)

@@ -73,6 +73,7 @@ enum session_flags {
     SESSION_TRACKING = 1 << 14,        /* caches what it reads: CLIENT TRACKING */
     SESSION_WISHES = 1 << 15,          /* that there be no claims: claim_wish.h */
     SESSION_FEED = 1 << 16,            /* the primary's stream, and no client: command/feed.h */
+    SESSION_UNLISTED = 1 << 18,        /* it is not in the registry */
     SESSION_IMPORT_SOURCE = 1 << 17,   /* CLIENT IMPORT-SOURCE: counts in import mode only */
     SESSION_STOPPED = SESSION_SUSPENDED | SESSION_HELD | SESSION_CLOSING,
 };
@@ -150,6 +151,9 @@ struct session *session_create(struct worker *worker, void *connection, const st
                                struct output *output);
 /* Drops watches and queued commands, abandons loads and jobs. */
 void session_destroy(struct session **session);
+
+/* Takes it out of the registry: it is nobody's whom others know of. */
+void session_unlist(struct session *session);
 
 /* RESET: back to the state of a new connection. */
 void session_reset(struct session *session);

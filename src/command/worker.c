@@ -193,15 +193,20 @@ static uint64_t slow_ticks(const struct engine *engine)
     return ticks < 0x1p63 ? (uint64_t)ticks : UINT64_MAX;
 }
 
-void worker_turn(struct worker *worker, struct turn_item *items, size_t count, int64_t now_ms)
+void worker_begin_turn(struct worker *worker, int64_t now_ms)
 {
     worker->now_ms = now_ms;
     worker->memory_short = !engine_make_room(worker->engine, worker);
     worker->slow_ticks = slow_ticks(worker->engine);
+    worker->now_ticks = ticks_now();
+}
+
+void worker_turn(struct worker *worker, struct turn_item *items, size_t count, int64_t now_ms)
+{
+    worker_begin_turn(worker, now_ms);
     for (size_t i = 0; i < count; i++)
         items[i].consumed = 0;
     size_t next = 0, parsed = 0;
-    worker->now_ticks = ticks_now();
     worker->items = items;
     worker->item_count = count;
     worker->turn_is_cut = false;

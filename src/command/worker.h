@@ -87,6 +87,9 @@ struct turn_item {
  * must wait. 'count' may be 0 (mail or timers only). */
 void worker_turn(struct worker *worker, struct turn_item *items, size_t count, int64_t now_ms);
 
+/* The begin of a turn in which requests come in another way: feed_apply.c. */
+void worker_begin_turn(struct worker *worker, int64_t now_ms);
+
 /* A turn inside of a turn, while a script takes long: requests are refused, except those that may be answered then. */
 void worker_turn_within(struct worker *worker, struct turn_item *items, size_t count, int64_t now_ms);
 /* From inside of a long execution of the session: answers the others. */

@@ -66,6 +66,8 @@ bool capture_slot(struct keyspace *keyspace, uint8_t db, uint16_t slot, uint64_t
                   void (*visit)(void *context, const struct row_key *key, const struct object *value_or_null,
                                 int64_t expire_at_ms),
                   void *context);
+/* (lock) Flusher: the offset that a row carries which is captured now; 'end': the stream's, read under this hold. */
+uint64_t capture_offset(const struct keyspace *keyspace, uint16_t slot, uint64_t end);
 /* Flusher: writes about so many bytes of a value that the visit has put under capture, under the lock of whatever
  * partition holds it by now. False if that was all; the capture is gone then. */
 bool capture_value_step(struct object_capture *capture, size_t bytes, struct buffer *out);

@@ -177,6 +177,11 @@ void capture_value_all(struct object_capture **capture, struct buffer *out)
     buffer_deinit(&piece);
 }
 
+uint64_t capture_offset(const struct keyspace *keyspace, uint16_t slot, uint64_t end)
+{
+    return keyspace_offset_of(keyspace, slot % PARTITION_COUNT, end);
+}
+
 bool capture_slot_is_dirty(const struct keyspace *keyspace, uint8_t db, uint16_t slot)
 {
     const struct database_part *part = partition_database(&keyspace->partitions[slot % PARTITION_COUNT], db);

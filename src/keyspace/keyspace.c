@@ -38,6 +38,7 @@ struct keyspace *keyspace_create(uint64_t hash_seed)
     keyspace->turns = load_turns_create();
     multi_gate_init(&keyspace->gate);
     list_init(&keyspace->name_claims);
+    batch_init(keyspace);
     for (unsigned db = 0; db < DATABASE_COUNT; db++)
         atomic_init(&keyspace->physical[db], (uint8_t)db);
     for (unsigned i = 0; i < PARTITION_COUNT; i++)

@@ -167,6 +167,20 @@ void keyspace_park(struct keyspace *keyspace, uint32_t worker, uint32_t held_up_
 /* Mails all who are parked, when nobody is going to release anything any more. */
 void keyspace_wake_parked(struct keyspace *keyspace);
 
+/* ---- batches: what is appended to the stream in one piece before it is executed, by several threads ---- */
+
+/* 'floor': the stream's end, before the batch is appended. There is one batch at a time, and until its end nobody gets all
+ * partitions. False: not now, for somebody waits for them all, or has claimed names. */
+bool keyspace_batch_begin(struct keyspace *keyspace, uint32_t worker, uint64_t floor);
+/* (lock) The partition's effects are executed up to the one that ends there. */
+void keyspace_batch_applied(struct keyspace *keyspace, uint32_t partition, uint64_t offset);
+/* All of them are, in all partitions; any thread, with the number that has begun it. */
+void keyspace_batch_end(struct keyspace *keyspace, uint32_t worker);
+/* (lock) The offset that the partition's state has, where the stream's end was 'end' under this very hold. */
+uint64_t keyspace_offset_of(const struct keyspace *keyspace, uint32_t partition, uint64_t end);
+/* Any thread: up to where everything has been executed, where the stream had come to 'end'. */
+uint64_t keyspace_settled(const struct keyspace *keyspace, uint64_t end);
+
 /* ---- hot path hints: no lock needed, never fault ---- */
 
 /* Stage 1 prefetches the partition's lock and the slot's table, stage 2 the key's segment; stage 3 takes the lock

@@ -43,6 +43,7 @@ struct partition {
     _Atomic uint32_t wishes;  /* that nobody new claims anything here; any thread */
 
     /* under the lock */
+    uint64_t applied;         /* batch.c */
     uint16_t filter_unready;  /* bits of physical dbs of whose rows nothing is known: "maybe" */
     uint16_t filter_building; /* bits of physical dbs that a rebuild counts for: not flushed since it began */
     bool is_expiring;         /* expire_hand is inside a table whose bound is being found */
@@ -78,6 +79,8 @@ struct keyspace {
     _Atomic uint32_t access_fresh; /* the access bits of a new entry */
     _Atomic uint32_t access_policy;
     _Atomic bool has_rows; /* there is, or may be, a row */
+
+    _Atomic uint64_t batch_floor; /* batch.c */
 
     struct load_turns *turns; /* residency.c */
     struct multi_gate gate;
@@ -116,6 +119,9 @@ static inline bool partition_is_claimed(const struct partition *partition)
 /* capture.c: all of a value under capture, by pieces, with pauses in which others get the lock. The capture is gone then. */
 struct object_capture;
 void capture_value_all(struct object_capture **capture, struct buffer *out);
+
+/* batch.c: no batch is there. */
+void batch_init(struct keyspace *keyspace);
 
 /* claim.c (lock): whether somebody is in the middle of changing the entry, or of a transaction that has deleted it. */
 struct place;

@@ -29,6 +29,7 @@
 /* Each of those who come when it is under way has a head of his own. */
 #define LATE_MAX 4
 #define DELAY_STEP_US 10000
+#define SETTLE_STEP_US 1000
 #define KEEPALIVE_MS 1000
 /* Nobody joins a walk that has stood still for so long. */
 #define STALLED_MS 1000
@@ -176,7 +177,9 @@ static void write_about(struct copy_out *copy)
 
 static bool visit_offset(void *context, uint64_t *offset)
 {
-    *offset = stream_end(((struct copy_out *)context)->engine->stream);
+    struct copy_out *copy = context;
+    *offset = keyspace_offset_of(copy->engine->keyspace, copy->place.slot % PARTITION_COUNT,
+                                 stream_end(copy->engine->stream));
     return true;
 }
 
@@ -246,7 +249,7 @@ static bool write_range(struct copy_out *copy)
 /* A db that nothing was put into before the offset has nothing of before it. */
 static bool write_db(struct copy_out *copy, int db)
 {
-    uint64_t offset = stream_end(copy->engine->stream);
+    uint64_t offset = keyspace_settled(copy->engine->keyspace, stream_end(copy->engine->stream));
     copy->place = (struct copy_place){.db = db};
     if (keyspace_copy_skips(copy->engine->keyspace, db)) {
         copy_map_add(&copy->map, copy_position(db, SLOT_COUNT - 1, UINT64_MAX), offset);
@@ -270,8 +273,16 @@ static void write_end(struct copy_out *copy)
     rdb_file_end(&copy->writer);
 }
 
+/* No range may be of before what the replica gets of the stream. */
+static void wait_for_begin(const struct copy_out *copy)
+{
+    while (keyspace_settled(copy->engine->keyspace, copy->from) < copy->from)
+        usleep(SETTLE_STEP_US);
+}
+
 static bool write_all(struct copy_out *copy)
 {
+    wait_for_begin(copy);
     rdb_file_begin(&copy->writer);
     write_about(copy);
     copy->functions_offset = stream_end(copy->engine->stream);

@@ -20,6 +20,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "command/feed_apply.h"
 #include "net/dial.h"
 #include "replication/failover.h"
 #include "replication/follower_private.h"
@@ -354,5 +355,6 @@ void follower_stop(void)
     follower_scrub_stop();
     follower.attempt = NULL;
     follower.engine->link_worker = NULL;
+    feed_apply_destroy(&follower.feed.apply);
     worker_destroy(&follower.worker);
 }

@@ -6,6 +6,8 @@
 
 #include "base/memory.h"
 #include "command/args.h"
+#include "command/feed_apply.h"
+#include "command/feed_gather.h"
 #include "command/gates.h"
 #include "command/info.h"
 #include "command/transaction.h"
@@ -337,5 +339,22 @@ const struct option follower_options[] = {
      .value = &following_settings.ignores_maxmemory,
      .initial = "yes",
      .help = "with tier no, leave it to the primary which keys are evicted"},
+    {.name = "replica-apply-threads",
+     .type = OPTION_INTEGER,
+     .value = &following_settings.apply_threads,
+     .initial = "0",
+     .minimum = 0,
+     .maximum = APPLY_THREADS_MAX,
+     .help =
+         "threads that execute what a primary that is a Forebay sends, by the keys' partitions; 1: that of the link "
+         "does; 0: half of the processors, at most four"},
+    {.name = "replica-apply-min-effects",
+     .type = OPTION_INTEGER,
+     .value = &following_settings.apply_min_effects,
+     .initial = "64",
+     .minimum = 1,
+     .maximum = GATHERED_EFFECTS_MAX,
+     .help =
+         "what waits of a primary's stream is executed by one thread if it has fewer effects of single keys in a row"},
     {.name = NULL},
 };

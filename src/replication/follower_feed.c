@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/thread.h"
+#include "command/feed_apply.h"
 #include "command/function_durable.h"
 #include "net/connection.h"
 #include "replication/follower_private.h"
@@ -13,6 +14,8 @@
 
 /* Beside the numbers of workers and of recovery. */
 #define FEED_WORKER (THREADS_MAX - 2)
+/* And so on downwards; a copy to others has the number between. */
+#define APPLY_WORKERS (THREADS_MAX - 4)
 #define FEED_RETRY_MS 1
 
 /* ---- the link as a transport ---- */
@@ -129,19 +132,36 @@ bool follower_execute(struct bytes requests, size_t *consumed)
     return item.consumed == requests.length;
 }
 
-bool follower_take_stream(struct attempt *attempt)
+static bool execute_stream(struct attempt *attempt)
 {
     struct connection *from = attempt->link.connection;
-    size_t done = 0;
-    if (from->input.length > 0)
-        follower_execute(bytes_of(from->input.data, from->input.length), &done);
+    struct bytes input = bytes_of(from->input.data, from->input.length);
+    size_t done = 0, ahead;
+    if (feed_apply_is_under_way(follower.feed.apply)) {
+        connection_suspend(from);
+        return false;
+    }
+    if (input.length == 0)
+        return false;
+    done = feed_apply_begin(follower.feed.apply, input, loop_now_ms(follower.loop), &ahead);
+    if (done > 0)
+        stream_write(follower.engine->stream);
+    else
+        follower_execute(bytes_of(input.data, ahead), &done);
     connection_consume(from, done);
+    return done == ahead && ahead < input.length;
+}
+
+/* A batch that has brought the last of it is over when the connection is resumed. */
+bool follower_take_stream(struct attempt *attempt)
+{
+    bool more = execute_stream(attempt);
     if (follower.lacks_copied && follower_is_whole()) {
         follower.lacks_copied = false;
         log_notice("the copy is whole", "offset=%llu", (unsigned long long)follower_offset(STREAM_APPENDED));
         follower_show();
     }
-    return false;
+    return more;
 }
 
 void follower_wait_for_writers(void)
@@ -193,5 +213,7 @@ void follower_feed_setup(void)
     follower.worker->retry_later = retry_feed_later;
     follower.worker->wake_at = wake_feed_at;
     follower.feed.hear = follower_scrub_hear;
+    follower.feed.apply =
+        feed_apply_create(&follower.feed, follower.engine, loop_mailbox(follower.loop), APPLY_WORKERS);
     follower.engine->link_worker = follower.worker;
 }

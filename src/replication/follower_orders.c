@@ -45,7 +45,7 @@ bool follower_is_whole(void)
 {
     struct stream_info info;
     stream_read_info(follower.engine->stream, &info);
-    return !info.is_partial && info.end >= info.history_first;
+    return !info.is_partial && keyspace_settled(follower.engine->keyspace, info.end) >= info.history_first;
 }
 
 static enum status begin_stream_of_our_own(void)
@@ -60,6 +60,7 @@ static enum status begin_stream_of_our_own(void)
 void follower_go_apart(void)
 {
     struct stream_info info;
+    feed_settle(&follower.feed);
     if (!follower.host[0] || follower.has_own_history || !follower_is_whole())
         return;
     bool was_bytes = engine_follows_bytes(follower.engine);

@@ -149,7 +149,7 @@ void follower_show(void);
 /* Something was heard of the primary. */
 void follower_show_heard(void);
 int64_t follower_heard_at_ms(void);
-/* Of our stream, as a primary would count it. */
+/* Of our stream, as a primary would count it, as far as it has been executed. */
 uint64_t follower_offset(enum stream_level level);
 bool follower_has_part_of_a_copy(void);
 /* Any thread: what is shown from now on, while the order is on its way. */

@@ -101,12 +101,13 @@ void follower_show_heard(void)
     pthread_mutex_unlock(&shown.lock);
 }
 
+/* What is not executed yet is nothing that others may know of. */
 uint64_t follower_offset(enum stream_level level)
 {
     struct stream_info info;
     stream_read_info(follower.engine->stream, &info);
     uint64_t offset = level == STREAM_APPENDED ? info.end : level == STREAM_WRITTEN ? info.written : info.synced;
-    return offset + (uint64_t)info.bias;
+    return keyspace_settled(follower.engine->keyspace, offset) + (uint64_t)info.bias;
 }
 
 void follower_read(struct follower_view *view)

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/metric.h"
 #include "base/thread.h"
+#include "command/feed_apply.h"
 #include "command/info.h"
 #include "replication/quorum.h"
 #include "replication/failover.h"
@@ -144,6 +145,7 @@ static void print_replication(struct engine *engine, struct buffer *out)
     struct stream_info stream;
     struct listing listing = {.out = out};
     stream_read_info(engine->stream, &stream);
+    uint64_t end = keyspace_settled(engine->keyspace, stream.end);
     bool has_second = stream.id2_offset > 0;
     struct follower_view follower;
     follower_read(&follower);
@@ -155,11 +157,13 @@ static void print_replication(struct engine *engine, struct buffer *out)
     leader_each(print_replica, &listing);
     info_integer(out, "replication_members", replication_settings.members);
     info_integer(out, "in_sync_members", follower.host[0] ? 0 : quorum_in_sync_count());
+    info_integer(out, "batches_applied", (int64_t)feed_apply_counts().batches);
+    info_integer(out, "effects_applied_in_batches", (int64_t)feed_apply_counts().effects);
     scrub_print(out);
     info_text(out, "master_failover_state", failover_state_word());
     info_text(out, "master_replid", stream.replication_id);
     info_text(out, "master_replid2", has_second ? stream.replication_id2 : "0000000000000000000000000000000000000000");
-    info_integer(out, "master_repl_offset", (int64_t)stream.end + stream.bias);
+    info_integer(out, "master_repl_offset", (int64_t)end + stream.bias);
     info_integer(out, "second_repl_offset", has_second ? (int64_t)stream.id2_offset + stream.bias + 1 : -1);
     info_integer(out, "repl_backlog_active", stream.is_feeding);
     info_integer(out, "repl_backlog_size", replication_settings.backlog_bytes);

@@ -73,7 +73,7 @@ void stream_batch_gather(struct stream *stream, struct effect_batch *batch);
 /* ---- following another node's stream ---- */
 
 /* Appends what its primary has appended, as it came: whole brackets, single effects, pings, or newlines between them; after
- * them logical db 'db' is selected. The caller holds the partitions that they concern. */
+ * them logical db 'db' is selected. The caller holds the partitions that they concern, or has begun a batch (keyspace.h). */
 uint64_t stream_append_verbatim(struct stream *stream, struct bytes bytes, int32_t db);
 /* The logical db that is selected at the end, also where the next append selects; -1: it is not known. */
 int32_t stream_db(struct stream *stream);

@@ -8,7 +8,8 @@
  * later.
  *
  * The invariants of DESIGN section 6, and where they are kept:
- * I1 A row carries the stream's end at its capture, read under the partition's lock: capture_visit.
+ * I1 A row carries the stream's end at its capture, or what of the stream its partition has come to by then, read under the
+ *    partition's lock: capture_visit.
  * I2 A run is ingested only when the log is synced past its largest offset: run_ingest. The row bound is raised first.
  * I3 Only an ingest that has succeeded makes entries clean. A run that failed is discarded, its entries are dirty
  *    again, and the hand goes back to where the run began: run_failed.
@@ -142,7 +143,8 @@ static bool space_suffices(struct tier *tier)
 static void capture_visit(void *context, const struct row_key *key, const struct object *value, int64_t expire_at_ms)
 {
     struct tier *tier = context;
-    run_add(&tier->flusher.run, key, value, expire_at_ms, stream_end(tier->stream));
+    uint64_t offset = capture_offset(tier->keyspace, key->slot, stream_end(tier->stream));
+    run_add(&tier->flusher.run, key, value, expire_at_ms, offset);
     expired_note(&tier->expired, key->db, key->slot, expire_at_ms);
 }
 
@@ -363,7 +365,7 @@ static void cycle_at_offset(void *context)
 {
     struct tier *tier = context;
     struct checkpoint *cycle = &tier->flusher.cycle;
-    cycle->offset = stream_end(tier->stream);
+    cycle->offset = stream_end(tier->stream); /* all is held: everything below it is executed */
     cycle->wall_ms = clock_now_ms();
     for (int db = 0; db < ROW_DATABASES; db++)
         cycle->flushed_at[db] = atomic_load_explicit(&tier->flushed_at[db], memory_order_relaxed);

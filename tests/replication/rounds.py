@@ -45,7 +45,8 @@ class Node:
         if kind == 'redis':
             common.update(repl_diskless_sync_delay=0)
         else:
-            common.update(replication_scrub_interval=1, replication_scrub_rate=0, replication_scrub_repair='no')
+            common.update(replication_scrub_interval=1, replication_scrub_rate=0, replication_scrub_repair='no',
+                          replica_apply_threads=4, replica_apply_min_effects=2)
         self.server = servers.Server(kind, **common, **directives)
         self.is_lasting = directives.get('durability') != 'none' and kind == 'forebay'
         self.proxy = None
