@@ -79,6 +79,7 @@ static void what_is_held_is_kept_for_who_wants_everything(void **state)
     set_state(keyspace, 200, 0);
     assert_true(keyspace_try_all(keyspace, 0));
     keyspace_release_all(keyspace, 0);
+    assert_true(keyspace_try_one(keyspace, 3));
     keyspace_release_one(keyspace, 3);
     set_state(keyspace, 3, 1);
     assert_false(keyspace_try_all(keyspace, 0));
