@@ -55,8 +55,7 @@ struct follower {
     unsigned take_over_tries; /* how often it was asked */
     bool primary_has_lost;    /* in a crash, what we have of its history; so it has said at the last attempt */
     bool is_copying, is_streaming;
-    bool
-        lacks_copied; /* while streaming: of what the copy has of the stream, some is still to come (follower_is_whole) */
+    bool lacks_copied;           /* while streaming: what the copy has already of the stream is still to come */
     struct buffer copy_unpacked; /* of the present frame, what is not read yet */
     bool frames_are_over;
     int64_t copy_began_ms;
