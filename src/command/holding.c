@@ -213,13 +213,6 @@ bool execution_note_met(struct execution *x, const struct key *key)
     return !(x->session->flags & SESSION_EXECUTING_MULTI) && met_keys_add(x->session, key);
 }
 
-void execution_start_over(struct execution *x)
-{
-    x->worker->held_up_by = HELD_UP_UNKNOWN;
-    x->session->retries = 0;
-    execution_suspend(x, SUSPENDED_LOCK);
-}
-
 /* A class's reply waits for what its keys were last given; all that is kept of that is one offset for all classes that wait
  * for the same. Under the locks of the keys, so that who reads them after a write knows of it. */
 static void note_class_write(struct execution *x, uint64_t offset)

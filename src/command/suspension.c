@@ -38,6 +38,13 @@ void session_list_for_retry(struct session *session)
         list_append(&session->worker->retry, &session->worker_node);
 }
 
+static void retry_after_turn(struct session *session)
+{
+    session->retries++;
+    session_list_for_retry(session);
+    session->worker->retry_soon = true;
+}
+
 /* Most locks are free again by the end of the turn. What is not is waited for; where it is not known what to wait for,
  * or the session is about to be held, time has to do. */
 static void suspend_for_lock(struct session *session)
@@ -48,9 +55,7 @@ static void suspend_for_lock(struct session *session)
     if (session->wait_listed)
         keyspace_abandon_all(worker->engine->keyspace, worker->number);
     if (session->retries < LOCK_TRIES_AT_ONCE) {
-        session->retries++;
-        session_list_for_retry(session);
-        worker->retry_soon = true;
+        retry_after_turn(session);
     } else if (worker->held_up_by != HELD_UP_UNKNOWN && !session->wait_listed) {
         lock_wait_start(session);
     } else {
@@ -77,4 +82,14 @@ void execution_suspend(struct execution *x, enum suspension why)
         claim_wish_end(session);
     if (wished && (why == SUSPENDED_MEMORY || why == SUSPENDED_PAUSE))
         keyspace_abandon_all(worker->engine->keyspace, worker->number);
+}
+
+/* It holds what it wished for, and so there is no wish of its to be given up. */
+void execution_start_over(struct execution *x)
+{
+    session_suspend(x->session, SUSPENDED_LOCK);
+    x->suspended = true;
+    x->session->retries = 0;
+    retry_after_turn(x->session);
+    metric_add(METRIC_suspended_lock, 1);
 }

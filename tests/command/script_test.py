@@ -254,7 +254,7 @@ def test_scripts_of_many_threads_take_turns(own_server):
 
 @pytest.mark.forebay_only
 def test_cold_keys_are_fetched_for_scripts(own_server):
-    server = own_server(maxmemory='64mb', tier='yes')
+    server = own_server(maxmemory='64mb', tier='yes', durability='through')
     client = server.client()
     value = 'v' * 1000
     for start in range(0, 120000, 1000):
@@ -265,6 +265,9 @@ def test_cold_keys_are_fetched_for_scripts(own_server):
         assert client('EVAL', "return redis.call('STRLEN', ARGV[1])", 0, other) == len(value + str(i + 1))
         assert client('EVAL', "redis.call('SET', 'x', 1) return redis.call('STRLEN', ARGV[1])", 0, 'k%d' % (i + 2)) == len(
             value + str(i + 2))
+        # The first reply is waited for when the script is begun anew.
+        text = "return redis.call('STRLEN', ARGV[1])"
+        assert client.pipeline([('SET', 'y', i), ('EVAL', text, 0, 'k%d' % (i + 3))]) == ['OK', len(value + str(i + 3))]
 
 
 def test_locks_and_scripts_of_redis_py(server):
