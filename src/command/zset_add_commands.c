@@ -64,9 +64,11 @@ static bool zadd_parse(struct execution *x, struct zadd *zadd)
 
 static bool parse_scores(struct execution *x, const struct zadd *zadd)
 {
-    for (size_t i = 0; i < zadd->count; i++)
+    for (size_t i = 0; i < zadd->count; i++) {
         if (!arg_double(x, zadd->pairs[i * 2], &zadd->scores[i]))
             return false;
+        execution_breathe(x);
+    }
     return true;
 }
 
