@@ -182,6 +182,18 @@ static void lane_turn_within(void *context, struct connection **ready, size_t co
     memory_free(items);
 }
 
+/* What a request that is half done waited for (a place at the gate, a row, an element that was popped for it) is used or given
+ * up with locks at hand: it goes on in a turn of its own, not within this one. */
+static void hand_back(struct connection *connection, const struct session *session)
+{
+    bool is_half_done = !connection->suspended && session->suspension != SUSPENDED_NOT;
+    connection_hand_back(connection);
+    if (is_half_done) {
+        connection_suspend(connection);
+        connection_resume(connection);
+    }
+}
+
 /* The rest of the turn is for one connection; what the others have asked comes to later turns. */
 static void lane_cut_turn(struct lane *lane, struct connection *busy)
 {
@@ -191,7 +203,7 @@ static void lane_cut_turn(struct lane *lane, struct connection *busy)
             continue;
         connection_consume(lane->ready[i], lane->items[i].consumed);
         lane->items[i].consumed = 0;
-        connection_hand_back(lane->ready[i]);
+        hand_back(lane->ready[i], lane->items[i].session);
     }
 }
 

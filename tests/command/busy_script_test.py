@@ -2,8 +2,8 @@
 """While a script takes long, everybody else is told so at once, by however few threads; and it can be ended."""
 import pytest
 
-from tests.lib.resp import Error
-from tests.lib.server import wait_until
+from tests.lib.resp import Error, encode
+from tests.lib.server import blocked, wait_until
 
 BUSY = Error('BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.')
 FOR_EVER = 'while true do end'
@@ -125,6 +125,46 @@ def test_what_was_watched_meanwhile_is_watched(start):
     assert other('SET', 'a', 1) == 'OK'
     assert watcher('MULTI') == 'OK' and watcher('SET', 'a', 2) == 'QUEUED'
     assert watcher('EXEC') is None
+
+
+def test_what_was_watched_may_be_let_go_of_meanwhile(start):
+    server = start()
+    watchers = [server.client() for _ in range(3)]
+    for watcher in watchers:
+        assert watcher('WATCH', *['k%d' % i for i in range(50)]) == 'OK'
+    assert watchers[2]('MULTI') == 'OK'
+    client, other = server.client(), server.client()
+    client.send('EVAL', FOR_EVER, 1, 'key')
+    wait_until(lambda: other('GET', 'a') == BUSY, what='BUSY')
+    assert watchers[0]('UNWATCH') == 'OK'
+    assert watchers[1]('RESET') == 'RESET'
+    assert watchers[2]('EXEC').startswith('EXECABORT ')
+    assert other('SCRIPT', 'KILL') == 'OK'
+    assert isinstance(client.read(), Error)
+    wait_until(lambda: other('SET', 'k1', 1) == 'OK', what='the end of the script')
+    for watcher in watchers:
+        assert watcher('MULTI') == 'OK' and watcher('GET', 'k1') == 'QUEUED'
+        assert watcher('EXEC') == [b'1']
+
+
+def test_an_element_that_was_popped_for_somebody_reaches_him(start):
+    """He is about to be answered when the script begins."""
+    server = start()
+    waiting, filler, client, other = [server.client() for _ in range(4)]
+    other('RPUSH', 'long', *range(100000))
+    waiting.send('BLPOP', 'q', 0)
+    blocked(other, 1)
+    before = server.cpu_seconds()
+    sorts = 30
+    filler.send_raw(encode('RPUSH', 'q', 'x') + encode('SORT', 'long', 'LIMIT', 0, 1) * sorts)
+    wait_until(lambda: server.cpu_seconds() > before + 0.05, what='the turn in which the element comes')
+    client.send('EVAL', FOR_EVER, 0)
+    wait_until(lambda: other('GET', 'a') == BUSY, what='BUSY')
+    assert other('SCRIPT', 'KILL') == 'OK'
+    assert isinstance(client.read(), Error)
+    assert [filler.read() for _ in range(1 + sorts)] == [1] + [[b'0']] * sorts
+    assert waiting.read() == [b'q', b'x']
+    assert waiting('ECHO', 'y') == b'y'
 
 
 def test_a_long_function_is_killed_by_its_own_word(start):
