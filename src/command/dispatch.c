@@ -399,6 +399,7 @@ bool dispatch(struct worker *worker, struct session *session, const struct bytes
         output_rewind(session->reply.output, mark);
         return false;
     }
+    debug_check(!(session->flags & SESSION_WISHES));
     session->suspension = SUSPENDED_NOT;
     if (__builtin_expect(session->blocked != NULL, 0))
         blocked_abandon(session);
@@ -406,12 +407,14 @@ bool dispatch(struct worker *worker, struct session *session, const struct bytes
     return true;
 }
 
+/* Nothing that is half done comes here: there would be something to give up, with others' partitions held. */
 bool dispatch_within(struct worker *worker, struct session *session, const struct bytes *argv, size_t argc,
                      const struct command_entry *command, const struct key *simple_key)
 {
     (void)simple_key;
     struct execution x = execution_of(worker, session, argv, argc, command);
     struct output_mark mark = output_mark(session->reply.output);
+    debug_check(session->suspension == SUSPENDED_NOT && !session->blocked);
     session_update_reply_mode(session);
     enum gate_answer answer = execution_admit(&x);
     if (answer == GATE_PASS && (!(command->flags & COMMAND_ALLOW_BUSY) || command->first_key)) {

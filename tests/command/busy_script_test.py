@@ -167,6 +167,30 @@ def test_an_element_that_was_popped_for_somebody_reaches_him(start):
     assert waiting('ECHO', 'y') == b'y'
 
 
+@pytest.mark.forebay_only
+def test_who_waited_for_everything_keeps_nobody_out_behind_a_script(own_server):
+    """He has just got what he waited for when the script begins."""
+    server = own_server(threads=2, busy_reply_threshold=0)
+    swapper, holder, filler, other, client = [server.client() for _ in range(5)]  # on both threads in turn
+    other('RPUSH', 'long', *range(100000))
+    tries, cpu, sorts = int(client.info('stats')['suspended_lock']), server.cpu_seconds(), 20
+    holder.send('EVAL', "redis.call('GET', 'undeclared') local e = os.clock() + 0.5 while os.clock() < e do end", 1, 'a')
+    wait_until(lambda: server.cpu_seconds() > cpu + 0.05, what='the script that holds keys')
+    swapper.send('SWAPDB', 2, 3)
+    wait_until(lambda: int(client.info('stats')['suspended_lock']) > tries + 3, what='one who has stopped trying')
+    filler.send_raw(encode('SORT', 'long', 'LIMIT', 0, 1) * sorts)
+    assert holder.read() is None
+    assert other('CONFIG', 'SET', 'busy-reply-threshold', 20) == 'OK'
+    client.send('EVAL', FOR_EVER, 0)
+    wait_until(lambda: other('GET', 'a') == BUSY, what='BUSY')
+    assert other('SCRIPT', 'KILL') == 'OK'
+    assert isinstance(client.read(), Error)
+    for _ in range(sorts):
+        filler.read()
+    assert other('MSET', 'k1', 1, 'k2', 2, 'k3', 3) == 'OK'
+    assert swapper.read() == 'OK'
+
+
 def test_a_long_function_is_killed_by_its_own_word(start):
     server = start()
     client, other = server.client(), server.client()
