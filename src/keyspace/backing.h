@@ -82,8 +82,8 @@ void capture_failed(struct keyspace *keyspace, const struct row_key *keys, size_
 size_t keyspace_dirty_bytes(const struct keyspace *keyspace);
 size_t keyspace_dirty_count(const struct keyspace *keyspace);
 
-/* Checkpoint: with all locks taken inside for a moment, calls 'at_offset' (which reads the stream's end) and copies
- * counts and the db map to 'out' in a form that keyspace_restore_state reads. */
+/* Checkpoint: with all locks taken inside for a moment, calls 'at_offset' (which reads the stream's end); writes the counts
+ * and the db map of that moment to 'out' in a form that keyspace_restore_state reads. */
 void keyspace_save_state(struct keyspace *keyspace, void (*at_offset)(void *context), void *context,
                          struct buffer *out);
 enum status keyspace_restore_state(struct keyspace *keyspace, struct bytes state) MUST_USE;

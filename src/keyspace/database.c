@@ -57,6 +57,7 @@ static void database_detach(struct keyspace *keyspace, uint8_t physical_db)
     struct detached *detached = memory_allocate_zeroed(sizeof(*detached));
     for (unsigned i = 0; i < PARTITION_COUNT; i++) {
         struct database_part *part = partition_database(&keyspace->partitions[i], physical_db);
+        partition_counts_will_change(&keyspace->partitions[i], physical_db);
         if (part)
             part_detach(part, i, detached);
     }

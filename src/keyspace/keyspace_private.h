@@ -50,12 +50,13 @@ struct partition {
     struct partition_hand expire_hand;
     struct partition_hand evict_hand;
     struct partition_hand gather_hand;
-    struct list watches;           /* struct watch */
-    struct list awaits;            /* struct await */
-    struct list fetches;           /* struct fetch whose markers stand */
-    struct list pins;              /* struct load_key that pin */
-    struct list claims;            /* struct key_claim */
-    struct watched_slots *watched; /* or NULL */
+    struct list watches;               /* struct watch */
+    struct list awaits;                /* struct await */
+    struct list fetches;               /* struct fetch whose markers stand */
+    struct list pins;                  /* struct load_key that pin */
+    struct list claims;                /* struct key_claim */
+    struct watched_slots *watched;     /* or NULL */
+    struct kept_counts *counts_wanted; /* keyspace_state.c; or NULL */
 } __attribute__((aligned(64)));
 
 struct keyspace {
@@ -215,6 +216,18 @@ void place_account(const struct place *place, const struct entry *entry, int sig
 void place_account_dirty(const struct place *place, const struct entry *entry, int sign);
 /* (lock) Counts keys that come to exist or cease to: of RAM and tier. */
 void place_count_keys(const struct place *place, int keys, int expires);
+
+/* keyspace_state.c: the two parts of keyspace_save_state; one at a time. */
+struct state_save;
+struct state_save *state_save_begin(struct keyspace *keyspace, void (*at_offset)(void *context), void *context);
+void state_save_end(struct keyspace *keyspace, struct state_save **save, struct buffer *out);
+/* (lock) While counts are wanted, before one of the db changes. */
+void partition_keep_counts(struct partition *partition, unsigned physical_db);
+static inline void partition_counts_will_change(struct partition *partition, unsigned physical_db)
+{
+    if (__builtin_expect(partition->counts_wanted != NULL, 0))
+        partition_keep_counts(partition, physical_db);
+}
 /* (lock) The entry or a part of it may expire: lowers the bounds of segment, table and partition. */
 void place_note_expiry(const struct place *place, uint64_t hash, const struct entry *entry);
 /* (lock) The key is deleted: figures, watchers, waiters; frees the entry and returns what must stand in its place,

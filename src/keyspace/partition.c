@@ -108,6 +108,7 @@ static void count_expires(const struct place *place, int delta)
 /* Where keys were evicted that the log still knows, replay may lose count of some: there are never fewer than none. */
 void place_count_keys(const struct place *place, int keys, int expires)
 {
+    partition_counts_will_change(place->partition, place->db);
     if (keys < 0 && atomic_load_explicit(&place->table->keys, memory_order_relaxed) < (uint32_t)-keys)
         keys = -(int)atomic_load_explicit(&place->table->keys, memory_order_relaxed);
     if (keys != 0) {
