@@ -25,7 +25,8 @@
 #define SEGMENTS_PER_HOLD 16
 #define KEYS_PER_HOLD 128
 #define BUSY_PAUSE_NS 1000000
-#define PIECE_BYTES ((size_t)64 << 10)
+/* Of a large value in one hold: of short members that is some 700, each with a miss of the cache or two. */
+#define PIECE_BYTES ((size_t)16 << 10)
 #define PIECE_PAUSE_NS 20000
 
 struct capture {
