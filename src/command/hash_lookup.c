@@ -75,15 +75,23 @@ static struct entry *sweep(struct execution *x, const struct key *key, struct en
     return entry;
 }
 
+/* Others get the partition. What was appended is written to the log meanwhile: of a large hash it would be much that stands in
+ * memory, and is copied under the locks when it grows. */
+static void pause_sweep(struct execution *x)
+{
+    execution_let_go_changed(x);
+    if (x->has_let_go)
+        stream_write(x->engine->stream);
+    execution_hold_again(x);
+}
+
 /* All of them, for what counts or shows every field. Each piece is a change by itself. */
 static struct entry *sweep_all(struct execution *x, const struct key *key, struct entry *entry, struct object *hash)
 {
     while (entry && hash_object_due_ms(hash) <= x->expiry_ms) {
         entry = sweep(x, key, entry, hash, SWEEP_PIECE);
-        if (entry && hash_object_due_ms(hash) <= x->expiry_ms) {
-            execution_let_go_changed(x);
-            execution_hold_again(x);
-        }
+        if (entry && hash_object_due_ms(hash) <= x->expiry_ms)
+            pause_sweep(x);
     }
     return entry;
 }
