@@ -36,6 +36,9 @@
 
 #define RUN_BYTES (INT64_C(8) << 20)
 #define CAPTURE_BYTES (64u << 10) /* in one hold of a partition's lock: some tens of microseconds */
+/* What that may come to as rows: of the smallest entries. */
+#define CAPTURE_ROWS 4096
+#define CAPTURE_ROOM_BYTES (4 * CAPTURE_BYTES)
 #define LARGE_PAUSE_NS 20000
 #define TELL_KEYS 256 /* told to the keyspace in one call */
 #define TICK_NS 100000000
@@ -179,6 +182,7 @@ static void hold_note(struct flusher *flusher, int64_t began_us)
 static bool slot_capture(struct tier *tier)
 {
     struct place *hand = &tier->flusher.hand;
+    run_make_room(&tier->flusher.run, CAPTURE_ROWS, CAPTURE_ROOM_BYTES);
     int64_t began_us = thread_us();
     bool done = capture_slot(tier->keyspace, hand->db, hand->slot, &hand->hash, CAPTURE_BYTES, capture_visit, tier);
     hold_note(&tier->flusher, began_us);

@@ -43,12 +43,24 @@ void run_deinit(struct run *run)
     *run = (struct run){0};
 }
 
+static void rows_reserve(struct run *run, size_t more)
+{
+    size_t needed = run->count + more;
+    if (needed <= run->capacity)
+        return;
+    run->capacity = run->capacity * 2 > needed ? run->capacity * 2 : needed;
+    run->rows = memory_resize(run->rows, run->capacity * sizeof(*run->rows));
+}
+
+void run_make_room(struct run *run, size_t rows, size_t bytes)
+{
+    rows_reserve(run, rows);
+    buffer_reserve(&run->bytes, bytes);
+}
+
 static struct run_row *row_append(struct run *run)
 {
-    if (run->count == run->capacity) {
-        run->capacity = run->capacity ? run->capacity * 2 : 1024;
-        run->rows = memory_resize(run->rows, run->capacity * sizeof(*run->rows));
-    }
+    rows_reserve(run, 1);
     return &run->rows[run->count++];
 }
 

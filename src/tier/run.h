@@ -32,6 +32,8 @@ void run_deinit(struct run *run);
 /* Forgets everything, releases blocks; gives memory back that an unusual run took. */
 void run_clear(struct run *run);
 
+/* Room for so many rows and bytes, before the lock is taken: what grows is copied. */
+void run_make_room(struct run *run, size_t rows, size_t bytes);
 /* Adds a key under its partition's lock: copies or encodes the value, or takes a reference to its block. value NULL:
  * the row is to be deleted. 'offset' is the stream's end. Of a large collection that is the begin: the pieces are
  * to be got, after the lock was released, as long as there is a large value. */
