@@ -20,6 +20,8 @@
 /* Beyond it writes wait, and far beyond it (a primary's stream does not wait) the moment is given up. */
 #define VALUES_BYTES_FULL ((size_t)16 << 20)
 #define VALUES_BYTES_MAX ((size_t)256 << 20)
+/* The next value goes to another piece: what grows is copied, under the locks of who changes a key. */
+#define VALUES_PIECE_BYTES ((size_t)64 << 10)
 #define CAPACITY_MIN 16
 /* Until another thread has written a value, or let go of the moment. */
 #define PAUSE_NS 200000
@@ -49,6 +51,11 @@ struct kept_item {
     int16_t db;
 };
 
+struct kept_piece {
+    struct kept_piece *next;
+    struct buffer items;
+};
+
 struct moment {
     size_t bytes_max;
     struct keyspace *keyspace;
@@ -56,7 +63,7 @@ struct moment {
     _Atomic bool is_void, is_blurred;
     _Atomic uint32_t helpers; /* one more under any partition's lock, while the keyspace has the moment */
     struct lock lock;         /* a leaf, of what follows */
-    struct buffer values;
+    struct kept_piece *values, *values_last;
     size_t values_bytes;      /* blocks and large ones included */
     struct kept_large *begun; /* not taken by anybody who writes */
     struct kept_partition partitions[PARTITION_COUNT];
@@ -199,6 +206,20 @@ static struct kept_large *large_begin(const struct object *value, struct lock *h
     return large;
 }
 
+static struct buffer *values_end(struct moment *moment)
+{
+    struct kept_piece *last = moment->values_last;
+    if (last && last->items.length < VALUES_PIECE_BYTES)
+        return &last->items;
+    struct kept_piece *piece = memory_allocate_zeroed(sizeof(*piece));
+    if (last)
+        last->next = piece;
+    else
+        moment->values = piece;
+    moment->values_last = piece;
+    return &piece->items;
+}
+
 static void value_add(struct moment *moment, const struct key *key, const struct entry *entry)
 {
     struct object value = entry_object(entry);
@@ -207,7 +228,7 @@ static void value_add(struct moment *moment, const struct key *key, const struct
     if (object_capture_suits(&value))
         item.large = large_begin(&value, &keyspace_partition_of(moment->keyspace, key->slot)->lock);
     lock_acquire(&moment->lock);
-    struct buffer *values = &moment->values;
+    struct buffer *values = values_end(moment);
     size_t place = values->length;
     buffer_reserve(values, sizeof(item));
     values->length += sizeof(item);
@@ -374,14 +395,9 @@ static void item_show(const char *at, const struct kept_item *item,
         block_release(item->block);
 }
 
-void moment_take(struct moment *moment, void (*visit)(void *context, const struct kept_value *value), void *context)
+static void piece_show(struct moment *moment, struct bytes values,
+                       void (*visit)(void *context, const struct kept_value *value), void *context)
 {
-    lock_acquire(&moment->lock);
-    struct buffer values = moment->values;
-    moment->values = (struct buffer){0};
-    moment->values_bytes = 0;
-    atomic_store(&moment_is_full, false);
-    lock_release(&moment->lock);
     for (size_t at = 0; at < values.length;) {
         struct kept_item item;
         memcpy(&item, values.data + at, sizeof(item));
@@ -391,5 +407,21 @@ void moment_take(struct moment *moment, void (*visit)(void *context, const struc
         item_show(values.data + at, &item, visit, context);
         at += item.name_length + item.payload_length;
     }
-    buffer_deinit(&values);
+}
+
+void moment_take(struct moment *moment, void (*visit)(void *context, const struct kept_value *value), void *context)
+{
+    lock_acquire(&moment->lock);
+    struct kept_piece *piece = moment->values;
+    moment->values = moment->values_last = NULL;
+    moment->values_bytes = 0;
+    atomic_store(&moment_is_full, false);
+    lock_release(&moment->lock);
+    while (piece) {
+        struct kept_piece *next = piece->next;
+        piece_show(moment, buffer_bytes(&piece->items), visit, context);
+        buffer_deinit(&piece->items);
+        memory_free(piece);
+        piece = next;
+    }
 }
