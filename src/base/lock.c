@@ -217,10 +217,19 @@ static int64_t thread_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec - asked++ * cost_ns;
 }
 
+static int64_t clock_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
 void lock_note_acquired(struct lock *lock)
 {
-    if (lock->rank == LOCK_PARTITION)
-        lock->since_ns = thread_ns();
+    if (lock->rank != LOCK_PARTITION)
+        return;
+    lock->since_ns = thread_ns();
+    lock->since_clock_ns = clock_ns();
 }
 
 static void note_longest(int64_t ns)
@@ -238,7 +247,10 @@ void lock_note_released(struct lock *lock)
 {
     if (lock->rank != LOCK_PARTITION)
         return;
+    int64_t on_clock_ns = clock_ns() - lock->since_clock_ns;
     int64_t ns = thread_ns() - lock->since_ns;
+    if (ns > on_clock_ns)
+        ns = on_clock_ns;
     if (ns > atomic_load_explicit(&longest_ns, memory_order_relaxed))
         note_longest(ns);
 }

@@ -30,7 +30,7 @@ struct lock {
     _Atomic uint32_t starved; /* sleepers whose turn it is, and reservations: lock_try fails */
     struct parking parking;
 #ifdef FOREBAY_HOLDS
-    int64_t since_ns;
+    int64_t since_ns, since_clock_ns;
 #endif
 };
 
@@ -38,7 +38,9 @@ struct lock {
 void lock_init(struct lock *lock, enum lock_rank rank, uint16_t index);
 
 /* Of the longest hold of a partition since the last call: the thread's time of the processor, so that what other
- * processes took does not count, and who it was. Builds with HOLDS=1 measure it; -1 in others. */
+ * processes took does not count, or what passed on the clock if that is less: a virtual machine tells late of time that
+ * it was not given, and the thread's may jump by some milliseconds. And who it was. Builds with HOLDS=1 measure it; -1 in
+ * others. */
 struct lock_hold {
     int64_t ns;
     char thread[16];
