@@ -162,7 +162,8 @@ def test_an_element_that_was_popped_for_somebody_reaches_him(start):
     wait_until(lambda: other('GET', 'a') == BUSY, what='BUSY')
     assert other('SCRIPT', 'KILL') == 'OK'
     assert isinstance(client.read(), Error)
-    assert [filler.read() for _ in range(1 + sorts)] == [1] + [[b'0']] * sorts
+    assert filler.read() == 1
+    assert all(filler.read() in ([b'0'], BUSY) for _ in range(sorts))  # on another thread some come within the script
     assert waiting.read() == [b'q', b'x']
     assert waiting('ECHO', 'y') == b'y'
 
