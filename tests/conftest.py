@@ -3,7 +3,6 @@
 story holds for the reference and not only for us; stories of later features are marked forebay_only."""
 import gc
 import signal
-import time
 
 import pytest
 
@@ -68,10 +67,12 @@ def shared_server(kind):
 def wait_alone(client):
     """Until the server has noticed that the connections of the story before are closed: they may have subscribed to
     something, or be among those that are listed and counted. Somebody who is still there after all does no harm to most."""
-    end = time.monotonic() + ALONE_SECONDS_MAX
-    while b'connected_clients:1\r\n' not in client.ok('INFO', 'clients') and time.monotonic() < end:
+    def is_alone():
+        if b'connected_clients:1\r\n' in client.ok('INFO', 'clients'):
+            return True
         gc.collect()
-        time.sleep(0.002)
+        return False
+    servers.comes_true(is_alone, ALONE_SECONDS_MAX, interval=0.002)
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@
  * in vain several times counts itself as starved until it has the lock.
  *
  * Who parks puts itself into the parking first and then makes a held lock's state 2, so the release that follows finds
- * it. A free lock that somebody starves for, or that is reserved, will be taken in state 2, or the parked are woken when that ends.
+ * it. A free lock that somebody starves for, or that is reserved, will be taken in state 2, or the parked are woken when that
+ * ends.
  *
  * L1 (debug) a thread's held locks stand in its stack in ascending (rank, index): every acquisition is checked
  *    against the top alone, and a removal from the middle keeps the order. */

@@ -109,7 +109,8 @@ static inline bool lock_try(struct lock *lock)
     return true;
 }
 
-/* Keeps the tries of others out, but for lock_try_reserved, until it is taken back; those who sleep in it may get it. */
+/* Keeps the tries of others out, but for lock_try_reserved, until it is taken back, once for each time; those who sleep in it may
+ * get it. Any thread, whoever holds the lock. */
 void lock_reserve(struct lock *lock);
 void lock_unreserve(struct lock *lock);
 /* As lock_try, past reservations and those who starve. */

@@ -15,9 +15,10 @@
  *    keys only.
  * A8 a script may need other partitions later, and waits for who has claims there; so nobody else claims anything in a partition
  *    where it has claims, and it comes to none where there are others': who is waited for needs none that it holds.
- * A9 who waits for claims is not to wait for ever, while there are always some: after a while it wishes for a gap (claim_wish.c),
- *    and until it has had its turn those who are likely to claim are kept out, and the others hold their keys. A wish is no promise: who has
- *    claims takes back what it has let go past all wishes and reservations, or it would wait for those who wait for it. */
+ * A9 who waits for claims is not to wait for ever, while there are always some: after a while it wishes for a gap
+ *    (claim_wish.c), and until it has had its turn those who are likely to claim are kept out, and the others hold their keys.
+ *    A wish is no promise: who has claims takes back what it has let go past all wishes and reservations, or it would wait for
+ *    those who wait for it. */
 #include "command/claims.h"
 
 #include <sched.h>

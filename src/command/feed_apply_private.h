@@ -32,23 +32,23 @@ struct feed_apply {
     struct engine *engine;
     struct mailbox *home;
     uint32_t gate_number, first_number;
-    struct applier *appliers[APPLY_THREADS_MAX];
-    uint32_t started;
     _Atomic bool must_end;
 
     /* the feed's thread only */
+    struct applier *appliers[APPLY_THREADS_MAX]; /* of which 'started' are there; owned */
+    uint32_t started;
     bool is_under_way, letter_is_out;
-    struct mail letter;
+    struct mail letter; /* lent to whoever ends the batch, who posts it */
 
-    /* written before the batch is handed over */
+    /* the feed's thread writes it before the batch is handed over, and all read it until that is over */
     struct gathered gathered;
     struct piece pieces[PARTITION_COUNT];
     uint32_t piece_count;
     uint64_t floor;
     int64_t now_ms;
 
-    _Atomic uint32_t next_piece, at_work;
-    pthread_mutex_t lock; /* of is_over */
+    _Atomic uint32_t next_piece, at_work; /* whose turn it is to be taken; threads that may still take one */
+    pthread_mutex_t lock;                 /* of is_over */
     pthread_cond_t over;
     bool is_over;
 };

@@ -259,7 +259,7 @@ static void run_end(struct start *start, bool protected_well)
     if (!protected_well || start->status != 0 || run->end != SCRIPT_GOES_ON)
         thread_drop(scripting.sandbox->lua);
     sandbox_clean(scripting.sandbox);
-    if (run->x->whole)
+    if (run->x->whole) /* of a transaction of many scripts the garbage would add up until its end */
         sandbox_collect(scripting.sandbox);
     if (scripting.output.bytes.capacity > OUTPUT_KEPT_MAX)
         output_deinit(&scripting.output);

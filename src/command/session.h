@@ -73,8 +73,8 @@ enum session_flags {
     SESSION_TRACKING = 1 << 14,        /* caches what it reads: CLIENT TRACKING */
     SESSION_WISHES = 1 << 15,          /* that there be no claims: claim_wish.h */
     SESSION_FEED = 1 << 16,            /* the primary's stream, and no client: command/feed.h */
-    SESSION_UNLISTED = 1 << 18,        /* it is not in the registry */
     SESSION_IMPORT_SOURCE = 1 << 17,   /* CLIENT IMPORT-SOURCE: counts in import mode only */
+    SESSION_UNLISTED = 1 << 18,        /* it is not in the registry */
     SESSION_STOPPED = SESSION_SUSPENDED | SESSION_HELD | SESSION_CLOSING,
 };
 

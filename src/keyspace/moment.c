@@ -63,9 +63,9 @@ struct moment {
     _Atomic bool is_void, is_blurred;
     _Atomic uint32_t helpers; /* one more under any partition's lock, while the keyspace has the moment */
     struct lock lock;         /* a leaf, of what follows */
-    struct kept_piece *values, *values_last;
-    size_t values_bytes;      /* blocks and large ones included */
-    struct kept_large *begun; /* not taken by anybody who writes */
+    struct kept_piece *values, *values_last; /* a list, and where it ends */
+    size_t values_bytes;                     /* blocks and large ones included */
+    struct kept_large *begun;                /* not taken by anybody who writes */
     struct kept_partition partitions[PARTITION_COUNT];
 };
 

@@ -29,16 +29,22 @@ def memory_of(megabytes):
     return '%dmb' % (megabytes + MEMORY_MORE_MB)
 
 
-def wait_until(condition, seconds=30, what='the condition', interval=0.005):
-    """Polls until condition() is true and returns its value; AssertionError after 'seconds'."""
-    end = time.monotonic() + seconds * PATIENCE
+def comes_true(condition, seconds, interval=0.005):
+    """Polls until condition() is true and returns its value, or what it was after 'seconds'."""
+    end = time.monotonic() + seconds
     while True:
         value = condition()
-        if value:
+        if value or time.monotonic() > end:
             return value
-        if time.monotonic() > end:
-            raise AssertionError('%s did not come true within %s seconds' % (what, seconds))
         time.sleep(interval)
+
+
+def wait_until(condition, seconds=30, what='the condition', interval=0.005):
+    """Polls until condition() is true and returns its value; AssertionError after 'seconds'."""
+    value = comes_true(condition, seconds * PATIENCE, interval)
+    if not value:
+        raise AssertionError('%s did not come true within %s seconds' % (what, seconds))
+    return value
 
 
 def blocked(client, number):

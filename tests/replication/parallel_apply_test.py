@@ -122,7 +122,8 @@ def test_a_killed_replica_comes_back_with_what_it_had(pair, durability):
             with threads:
                 wait_until(lambda: batches(other.client()) > 10, 60, 'some batches')
                 other.client()('BGSAVE')
-                time.sleep(random.random() * 0.2)
+                enough = batches(other.client()) + random.randrange(100)
+                wait_until(lambda: batches(other.client()) >= enough, 60, 'more of them')
                 other.kill()
                 proxy.refuses = True
             other.start(replicaof='no one')

@@ -10,10 +10,11 @@ from tests.replication.story import follow, info, wait_caught_up, wait_up
 
 pytestmark = pytest.mark.forebay_only
 
-# slow.example is known once the file is there, and is this machine then.
+# slow.example is known once somebody has the pipe open for writing, and is this machine then.
 RESOLVER = r"""
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,8 +27,7 @@ int getaddrinfo(const char *node, const char *service, const struct addrinfo *hi
     lookup *real = (lookup *)dlsym(RTLD_NEXT, "getaddrinfo");
     if (!node || strcmp(node, "slow.example") != 0 || (hints && hints->ai_flags & AI_NUMERICHOST))
         return real(node, service, hints, found);
-    while (access(getenv("NAME_IS_KNOWN"), F_OK) != 0)
-        usleep(1000);
+    close(open(getenv("NAME_IS_KNOWN"), O_RDONLY));
     return real("127.0.0.1", service, hints, found);
 }
 """
@@ -35,19 +35,21 @@ int getaddrinfo(const char *node, const char *service, const struct addrinfo *hi
 
 @pytest.fixture
 def slow(own_server, tmp_path):
-    """A server to which the name is slow, and the file that makes it known."""
+    """A server to which the name is slow, and what makes it known."""
     source, library, known = (str(tmp_path / name) for name in ('resolver.c', 'resolver.so', 'known'))
     with open(source, 'w') as file:
         file.write(RESOLVER)
     subprocess.run(['cc', '-shared', '-fPIC', '-O1', '-o', library, source, '-ldl'], check=True)
+    os.mkfifo(known)
     server = own_server(prefix=['env', 'LD_PRELOAD=' + library, 'NAME_IS_KNOWN=' + known], replica_read_only='no')
-    yield server, known
-    if not os.path.exists(known):
-        open(known, 'w').close()
+    writers = []
+    yield server, lambda: writers.append(os.open(known, os.O_RDWR))
+    for writer in writers:
+        os.close(writer)
 
 
 def test_others_go_on_while_a_name_is_looked_up(own_server, slow):
-    server, known = slow
+    server, make_known = slow
     node, primary, follower = server.client(), own_server(), own_server().client()
     follow(follower, server.port)
     node.ok('REPLICAOF', 'slow.example', primary.port)
@@ -56,14 +58,14 @@ def test_others_go_on_while_a_name_is_looked_up(own_server, slow):
         node.ok('SET', 'k', number)
         wait_until(lambda: follower('GET', 'k') == b'%d' % number, what='the stream going on')
     assert node('ROLE')[3] == b'connecting' and info(node)['connected_slaves'] == '1'
-    open(known, 'w').close()
+    make_known()
     wait_up(node)
     assert node('GET', 'k') is None
     wait_until(lambda: follower('GET', 'k') is None, what='the copy having reached the third node')
 
 
 def test_orders_are_obeyed_while_a_name_is_looked_up(own_server, slow):
-    server, known = slow
+    server, make_known = slow
     node, primary = server.client(), own_server()
     primary.client().ok('SET', 'k', 'v')
     for _ in range(3):
@@ -74,7 +76,7 @@ def test_orders_are_obeyed_while_a_name_is_looked_up(own_server, slow):
     node.ok('REPLICAOF', 'slow.example', primary.port)
     follow(node, primary.port)
     assert node('GET', 'k') == b'v'
-    open(known, 'w').close()
+    make_known()
     wait_caught_up(primary.client(), node)
     assert info(node)['master_host'] == '127.0.0.1'
 
