@@ -164,17 +164,26 @@ static bool hand_advance(struct flusher *flusher)
     return hand->db == 0;
 }
 
-/* The processor's time of this thread, so that the machine's other work does not count. */
-static int64_t thread_us(void)
+/* The processor's time of this thread, so that the machine's other work does not count; a virtual machine's may jump by more
+ * than what has passed on the clock. */
+struct hold_time {
+    int64_t thread_us, clock_us;
+};
+
+static struct hold_time hold_time_now(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return now.tv_sec * INT64_C(1000000) + now.tv_nsec / 1000;
+    return (struct hold_time){.thread_us = now.tv_sec * INT64_C(1000000) + now.tv_nsec / 1000,
+                              .clock_us = clock_monotonic_us()};
 }
 
-static void hold_note(struct flusher *flusher, int64_t began_us)
+static void hold_note(struct flusher *flusher, struct hold_time began)
 {
-    int64_t took_us = thread_us() - began_us;
+    struct hold_time now = hold_time_now();
+    int64_t took_us = now.thread_us - began.thread_us, passed_us = now.clock_us - began.clock_us;
+    if (took_us > passed_us)
+        took_us = passed_us;
     if (took_us > atomic_load_explicit(&flusher->longest_hold_us, memory_order_relaxed))
         atomic_store_explicit(&flusher->longest_hold_us, took_us, memory_order_relaxed);
 }
@@ -183,9 +192,9 @@ static bool slot_capture(struct tier *tier)
 {
     struct place *hand = &tier->flusher.hand;
     run_make_room(&tier->flusher.run, CAPTURE_ROWS, CAPTURE_ROOM_BYTES);
-    int64_t began_us = thread_us();
+    struct hold_time began = hold_time_now();
     bool done = capture_slot(tier->keyspace, hand->db, hand->slot, &hand->hash, CAPTURE_BYTES, capture_visit, tier);
-    hold_note(&tier->flusher, began_us);
+    hold_note(&tier->flusher, began);
     return done;
 }
 
@@ -194,9 +203,9 @@ static void large_capture(struct flusher *flusher)
 {
     struct timespec pause = {.tv_nsec = LARGE_PAUSE_NS};
     while (flusher->run.large) {
-        int64_t began_us = thread_us();
+        struct hold_time began = hold_time_now();
         run_get_piece(&flusher->run);
-        hold_note(flusher, began_us);
+        hold_note(flusher, began);
         run_add_piece(&flusher->run);
         nanosleep(&pause, NULL);
     }

@@ -84,7 +84,7 @@ struct tier_info {
     uint64_t checkpoint_offset;
     int64_t checkpoint_ms; /* wall time at its offset; 0: none */
     int64_t last_cycle_us;
-    int64_t longest_hold_us; /* of a partition by the flusher, in time of the processor */
+    int64_t longest_hold_us; /* of a partition by the flusher: time of the processor, or on the clock if less */
     bool cycle_running;
     uint32_t filter_partitions_left; /* to rebuild */
     uint64_t cache_bytes, cache_bytes_max, table_reader_bytes, run_bytes;
