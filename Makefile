@@ -37,7 +37,7 @@ ifeq ($(VARIANT),debug)
 OPTIMIZE := -O1 -DFOREBAY_DEBUG
 endif
 ifeq ($(VARIANT),holds)
-OPTIMIZE += -DFOREBAY_HOLDS
+OPTIMIZE += -DFOREBAY_HOLDS -fsanitize-coverage=trace-pc
 endif
 ifneq ($(SANITIZE),)
 OPTIMIZE := -O1 -DFOREBAY_DEBUG

@@ -201,6 +201,15 @@ void lock_assert_held(const struct lock *lock)
 static pthread_mutex_t longest_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct lock_hold longest;
 static _Atomic int64_t longest_ns;
+static _Atomic uint64_t steps_most;
+static _Thread_local uint64_t steps;
+
+/* The compiler puts a call of it into each basic block of a build with HOLDS=1 (-fsanitize-coverage=trace-pc). */
+void __sanitizer_cov_trace_pc(void);
+__attribute__((no_sanitize_coverage)) void __sanitizer_cov_trace_pc(void)
+{
+    steps++;
+}
 
 /* Without what asking for it has taken: who holds all asks 512 times. */
 static int64_t thread_ns(void)
@@ -231,14 +240,18 @@ void lock_note_acquired(struct lock *lock)
         return;
     lock->since_ns = thread_ns();
     lock->since_clock_ns = clock_ns();
+    lock->since_steps = steps;
 }
 
-static void note_longest(int64_t ns)
+static void note_longest(int64_t ns, uint64_t steps_taken)
 {
     pthread_mutex_lock(&longest_lock);
+    if (steps_taken > atomic_load(&steps_most))
+        atomic_store(&steps_most, steps_taken);
     if (ns > atomic_load(&longest_ns)) {
         atomic_store(&longest_ns, ns);
         longest.ns = ns;
+        longest.steps = steps_taken;
         prctl(PR_GET_NAME, longest.thread);
     }
     pthread_mutex_unlock(&longest_lock);
@@ -252,14 +265,17 @@ void lock_note_released(struct lock *lock)
     int64_t ns = thread_ns() - lock->since_ns;
     if (ns > on_clock_ns)
         ns = on_clock_ns;
-    if (ns > atomic_load_explicit(&longest_ns, memory_order_relaxed))
-        note_longest(ns);
+    uint64_t taken = steps - lock->since_steps;
+    if (ns > atomic_load_explicit(&longest_ns, memory_order_relaxed) ||
+        taken > atomic_load_explicit(&steps_most, memory_order_relaxed))
+        note_longest(ns, taken);
 }
 
 struct lock_hold lock_longest_hold(void)
 {
     pthread_mutex_lock(&longest_lock);
     struct lock_hold hold = longest;
+    hold.steps_most = atomic_exchange(&steps_most, 0);
     longest = (struct lock_hold){0};
     atomic_store(&longest_ns, 0);
     pthread_mutex_unlock(&longest_lock);

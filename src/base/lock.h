@@ -31,6 +31,7 @@ struct lock {
     struct parking parking;
 #ifdef FOREBAY_HOLDS
     int64_t since_ns, since_clock_ns;
+    uint64_t since_steps;
 #endif
 };
 
@@ -43,6 +44,8 @@ void lock_init(struct lock *lock, enum lock_rank rank, uint16_t index);
  * others. */
 struct lock_hold {
     int64_t ns;
+    uint64_t steps; /* basic blocks of ours that it executed: a machine that takes time away does not change them */
+    uint64_t steps_most; /* of any hold since the last call */
     char thread[16];
 };
 struct lock_hold lock_longest_hold(void);

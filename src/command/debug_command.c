@@ -183,9 +183,11 @@ static void debug_error(struct execution *x)
 static void debug_longest_hold(struct execution *x)
 {
     struct lock_hold hold = lock_longest_hold();
-    reply_array(x->reply, 2);
+    reply_array(x->reply, 4);
     reply_integer(x->reply, hold.ns < 0 ? -1 : hold.ns / 1000);
     reply_bulk_text(x->reply, hold.thread);
+    reply_integer(x->reply, (int64_t)hold.steps);
+    reply_integer(x->reply, (int64_t)hold.steps_most);
 }
 
 static void debug_log(struct execution *x)
@@ -213,7 +215,8 @@ static void debug_help(struct execution *x)
         "    Write <message> to the server log.",
         "LONGEST-HOLD",
         "    The microseconds for which a partition was held without a break, at most since",
-        "    this was asked last, and the thread. Builds with HOLDS=1 alone measure it.",
+        "    this was asked last, the thread, how many basic blocks it executed meanwhile, and",
+        "    the most that any hold executed. Builds with HOLDS=1 alone measure it.",
         "OBJECT <key>",
         "    Show low level info about `key` and associated value.",
         "PROTOCOL <type>",

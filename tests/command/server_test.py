@@ -261,5 +261,5 @@ def test_debug_sleep_and_object(client):
 def test_debug_longest_hold_tells_a_time_where_it_is_measured(client):
     """-1 in builds without HOLDS=1."""
     client('SET', 'k', 'v')
-    microseconds, thread = client('DEBUG', 'LONGEST-HOLD')
-    assert microseconds == -1 and thread == b'' or microseconds >= 0 and thread != b''
+    microseconds, thread, blocks, most = client('DEBUG', 'LONGEST-HOLD')
+    assert microseconds == -1 and thread == b'' or microseconds >= 0 and thread != b'' and 0 < blocks <= most

@@ -51,7 +51,8 @@ def told(kind, command, hold, raw, reply):
     words = ' '.join(str(word) for word in command)
     shown = reply if isinstance(reply, (int, str)) else ''
     mark = ' <--' if hold[0] > ABOVE and len(raw) < 10000 else ''
-    print('%-7s %-66.66s %10.3f ms %-12s %10d bytes  %.40s%s' % (kind, words, hold[0] / 1000, hold[1].decode(), len(raw), shown, mark), flush=True)
+    print('%-7s %-66.66s %10.3f ms %-12s %9d of %9d blocks %10d bytes  %.40s%s'
+          % (kind, words, hold[0] / 1000, hold[1].decode(), hold[2], hold[3], len(raw), shown, mark), flush=True)
 
 
 def measure(kind, client, command):
