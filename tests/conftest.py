@@ -22,6 +22,7 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     config.addinivalue_line('markers', 'forebay_only: a feature that the reference server does not have')
     config.addinivalue_line('markers', 'slow: takes more than a few seconds')
+    config.addinivalue_line('markers', 'alone: measures times or the load, and runs when no other story does')
 
 
 def pytest_collection_modifyitems(config, items):

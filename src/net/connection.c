@@ -130,7 +130,9 @@ static struct leaver *leaver_take(struct connection *connection)
     return leaver;
 }
 
-/* After 'closed': its socket and what is left of its buffers go to the taker. */
+/* After 'closed': its socket and what is left of its buffers go to the taker. libev has stopped looking at the socket, but takes
+ * it out of its epoll set only at the next event, by when the new owner may have closed it: then the call fails, and libev
+ * makes the set anew. The thread sanitizer tells of that. */
 static void connection_let_go(struct connection *connection)
 {
     struct leaver *leaver = leaver_take(connection);

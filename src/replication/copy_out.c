@@ -100,6 +100,7 @@ static bool send_on(struct copy_out *copy, struct bytes bytes)
 {
     bool any = copy_receivers_send(&copy->receivers, bytes);
     go_on(copy);
+    copy->sent_ms = clock_now_ms();
     if (any || !copy->is_open) /* this thread alone closes it */
         return any;
     take_joining(copy);
@@ -243,7 +244,9 @@ static bool write_range(struct copy_out *copy)
     tell_progress(copy);
     if (count_changes(copy) != copy->changes)
         return fail(copy, "whole databases were changed during its full sync");
-    return flush(copy, WRITE_BYTES);
+    /* Nobody waits long for a word, and who has gone is noticed. */
+    bool is_due = clock_now_ms() - copy->sent_ms >= KEEPALIVE_MS;
+    return flush(copy, is_due ? 1 : WRITE_BYTES);
 }
 
 /* A db that nothing was put into before the offset has nothing of before it. */

@@ -128,8 +128,8 @@ enum status reader_rows(void *context, uint8_t db, uint16_t slot, uint64_t hash_
     row_prefix_write(db, slot, hash_from, from);
     row_prefix_write(db, slot, hash_to, until);
     check(row_prefix_next(until));
-    enum status status =
-        rocks_range(read.tier->rocks, bytes_of(from, sizeof(from)), bytes_of(until, sizeof(until)), range_visit, &read);
+    enum status status = rocks_range_within_prefix(read.tier->rocks, bytes_of(from, sizeof(from)),
+                                                   bytes_of(until, sizeof(until)), range_visit, &read);
     if (status == STATUS_OK && read.status != STATUS_NOT_FOUND)
         status = read.status;
     if (status != STATUS_OK)

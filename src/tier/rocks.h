@@ -13,6 +13,8 @@
 struct rocks;
 
 #define ROCKS_LEVELS 7
+/* Of a key, what ranges may have in common: the db and the slot. No key is shorter. */
+#define ROCKS_PREFIX_BYTES 3
 
 struct rocks_options {
     const char *directory;     /* RocksDB's own */
@@ -55,6 +57,10 @@ void rocks_values_release(struct rocks_value *values, size_t count);
 /* Visits from <= key < until (NULL data: no end) in order until visit returns false. The view is the call's. */
 enum status rocks_range(struct rocks *rocks, struct bytes from, struct bytes until,
                         bool (*visit)(void *visitor, struct bytes key, struct bytes value), void *visitor) MUST_USE;
+/* The same for a range whose keys all begin with the ROCKS_PREFIX_BYTES of 'from'. */
+enum status rocks_range_within_prefix(struct rocks *rocks, struct bytes from, struct bytes until,
+                                      bool (*visit)(void *visitor, struct bytes key, struct bytes value),
+                                      void *visitor) MUST_USE;
 
 /* ---- writing: one thread; the error text is rocks_error ---- */
 

@@ -683,6 +683,53 @@ static void runs_in_close_order_are_sorted_in_when_they_cease(void **state)
     assert_row(node, key_of(0, 1, 1, "key"), "12");
 }
 
+/* By this thread: a compaction may be under way. */
+static uint64_t bytes_read(void)
+{
+    char text[64];
+    unsigned long long count;
+    FILE *file = fopen("/proc/thread-self/io", "r");
+    assert_non_null(file);
+    assert_non_null(fgets(text, sizeof(text), file));
+    assert_int_equal(sscanf(text, "rchar: %llu", &count), 1);
+    fclose(file);
+    return count;
+}
+
+static void ingest_one(struct node *node, struct row_key key, size_t length)
+{
+    struct run run = {0};
+    struct block *block = block_create(length, length);
+    uint64_t state = length;
+    for (size_t i = 0; i < length; i++)
+        block->data[i] = (char)((state = state * 6364136223846793005 + 1442695040888963407) >> 56);
+    struct object value = {.type = OBJECT_STRING, .encoding = ENCODING_BLOCK, .block = block};
+    run_add(&run, &key, &value, ENTRY_NO_EXPIRE, START);
+    assert_int_equal(run_write(&run, node->tier->rocks), STATUS_OK);
+    assert_int_equal(rocks_run_ingest(node->tier->rocks), STATUS_OK);
+    run_deinit(&run);
+    block_release(block);
+}
+
+/* Each in a file of its own, where a seek for anything before it would find it next. */
+static void rows_of_a_slot_are_read_without_a_large_one_behind_it(void **state)
+{
+    struct node *node = *state;
+    unsigned count = 0;
+    assert_int_equal(node_open(node), STATUS_OK);
+    for (uint16_t slot = 0; slot < 100; slot++)
+        ingest_one(node, key_of(0, slot, 1, "small"), 10);
+    for (unsigned again = 0; again < 3; again++)
+        ingest_one(node, key_of(0, 200, 1, "large"), 2 << 20);
+    assert_true(rocks_unsorted_files(node->tier->rocks) >= 2);
+    uint64_t before = bytes_read();
+    for (uint16_t slot = 0; slot < 100; slot++)
+        count += rows_in(node, 0, slot);
+    assert_int_equal(count, 100);
+    assert_true(bytes_read() - before < 2 << 20);
+    assert_int_equal(rows_in(node, 0, 200), 1);
+}
+
 static void compaction_drops_flushed_rows_only_when_the_flush_cannot_be_lost(void **state)
 {
     struct node *node = *state;
@@ -1018,6 +1065,7 @@ int main(void)
         story(a_run_captured_before_a_flush_brings_nothing_back),
         story(a_flush_survives_a_restart_with_its_checkpoint),
         story(runs_in_close_order_are_sorted_in_when_they_cease),
+        story(rows_of_a_slot_are_read_without_a_large_one_behind_it),
         story(compaction_drops_flushed_rows_only_when_the_flush_cannot_be_lost),
         story(compaction_reports_expired_rows_and_keeps_them),
         story(a_row_whose_expiry_was_put_off_is_not_reported),
