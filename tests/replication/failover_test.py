@@ -57,6 +57,7 @@ def hand_over(servers, old, new, how=()):
         client.close()
 
 
+@pytest.mark.alone
 def test_twenty_hand_overs_there_and_back_under_writers(own_server):
     servers = [own_server(), own_server()]
     follow(servers[1].client(), servers[0].port)

@@ -125,6 +125,7 @@ def is_saved_in_short_holds(server):
     return longest_hold_us(server) < HOLD_US_MAX
 
 
+@pytest.mark.alone
 def test_large_collections_are_written_in_short_holds_while_they_change(own_server):
     with own_server(maxmemory='2gb') as server:
         with server.client(timeout=600) as client:
