@@ -47,12 +47,23 @@ static bool stop_at_first(void *context, struct bytes key, struct bytes value)
     return false;
 }
 
-static bool database_has_rows(struct tier *tier, uint8_t db)
+static void look_for_rows(struct tier *tier, uint8_t db)
 {
     char from[1] = {(char)db}, until[1] = {(char)(db + 1)};
     bool found = false;
     enum status status = rocks_range(tier->rocks, bytes_of(from, 1), bytes_of(until, 1), stop_at_first, &found);
-    return found || status != STATUS_OK;
+    if (found || status != STATUS_OK)
+        tier->flusher.dbs_with_rows |= UINT32_C(1) << db;
+}
+
+/* A look may read a large row, so there is one for all partitions; what runs have brought since is noted. */
+static bool database_has_rows(struct tier *tier, uint8_t db)
+{
+    struct flusher *flusher = &tier->flusher;
+    for (uint8_t each = 0; each < ROW_DATABASES && !flusher->has_looked; each++)
+        look_for_rows(tier, each);
+    flusher->has_looked = true;
+    return flusher->dbs_with_rows & UINT32_C(1) << db;
 }
 
 static enum status partition_rebuild(struct tier *tier, uint32_t partition)

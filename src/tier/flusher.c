@@ -256,9 +256,13 @@ static enum status sync_await(struct tier *tier, uint64_t offset)
 
 static void offsets_note(struct flusher *flusher)
 {
-    for (int db = 0; db < ROW_DATABASES; db++)
-        if (flusher->run.db_offset_max[db] > flusher->db_offset_max[db])
-            flusher->db_offset_max[db] = flusher->run.db_offset_max[db];
+    for (int db = 0; db < ROW_DATABASES; db++) {
+        uint64_t offset = flusher->run.db_offset_max[db];
+        if (offset > 0)
+            flusher->dbs_with_rows |= UINT32_C(1) << db;
+        if (offset > flusher->db_offset_max[db])
+            flusher->db_offset_max[db] = offset;
+    }
 }
 
 /* I2, and flushed.c's D2. On failure *failure says what is to be told. */
