@@ -62,6 +62,13 @@ def key_family(s):
     scan_options = {b'MATCH': s.pattern, b'COUNT': s.number, b'TYPE': lambda: s.one_of(b'string', b'list', b'STRING', b'x')}
     sort_options = {b'ASC': None, b'DESC': None, b'ALPHA': None, b'BY': s.pattern, b'GET': s.pattern, b'STORE': s.key}
 
+    def sort():
+        """A set's members that BY does not tell apart have no order, and would be stored in it."""
+        options = s.options(sort_options)
+        while {b'BY', b'STORE'} <= {word.upper() for word in options}:
+            options = s.options(sort_options)
+        return [s.key()] + options
+
     def restore():
         options = s.options(restore_options)
         absolute = any(word.upper() == b'ABSTTL' for word in options)
@@ -92,7 +99,7 @@ def key_family(s):
         b'DUMP': lambda: [s.key()],
         b'RESTORE': restore,
         b'OBJECT': lambda: [s.cased(s.one_of(b'ENCODING', b'ENCODING', b'IDLETIME', b'REFCOUNT', b'FREQ', b'NONE')), s.key()],
-        b'SORT': lambda: [s.key()] + s.options(sort_options),
+        b'SORT': sort,
         b'SORT_RO': lambda: [s.key()] + s.options({**sort_options, b'LIMIT': s.index}),
     })
 
