@@ -186,7 +186,7 @@ static void latency_graph_command(struct execution *x)
     struct latency_history history;
     enum latency_event event = latency_event_of(x->argv[2]);
     if (event == LATENCY_EVENT_COUNT || !latency_read(event, &history)) {
-        int shown = x->argv[2].length > 128 ? 128 : (int)x->argv[2].length;
+        int shown = (int)x->argv[2].length;
         reply_error_format(x->reply, "ERR No samples available for event '%.*s'", shown, x->argv[2].data);
         return;
     }

@@ -128,9 +128,10 @@ def texts_with_zeros_are_compared_whole(words, reference, ours):
         and sorted(text or b'' for text in reference) == sorted(text or b'' for text in ours)
 
 
-def ids_begin_with_a_digit(words, reference, ours):
-    """The reference's numbers may begin with a blank or a plus sign where they are ids."""
-    return words[0].startswith(b'X') and any(word[:1] in (b' ', b'+') and word != b'+' for word in words) and is_error(ours, 'ERR Invalid stream ID')
+def ids_are_numbers(words, reference, ours):
+    """The reference's numbers may begin with a blank or a plus sign where they are ids, and a zero byte ends them."""
+    return words[0].startswith(b'X') and is_error(ours, 'ERR Invalid stream ID') \
+        and any(word[:1] in (b' ', b'+') and word != b'+' or b'\0' in word for word in words)
 
 
 def numbers_are_judged_alone(words, reference, ours):
@@ -147,7 +148,7 @@ def long_errors_are_cut(words, reference, ours):
 DEVIATIONS = [
     ('long errors', 'an error has at most 1,023 bytes', long_errors_are_cut),
     ('SORT of numbers', 'each is judged alone', numbers_are_judged_alone),
-    ('signed ids', 'an id begins with a digit', ids_begin_with_a_digit),
+    ('signed ids', 'an id is a number and nothing else', ids_are_numbers),
     ('idle integers', 'no value is shared between keys', shared_integers_are_idle),
     ('long idle times', 'are told up to a bound', idle_times_are_bounded),
     ('SORT ALPHA', 'bytes behind a zero count', texts_with_zeros_are_compared_whole),
