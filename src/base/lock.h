@@ -44,7 +44,8 @@ void lock_init(struct lock *lock, enum lock_rank rank, uint16_t index);
  * others. */
 struct lock_hold {
     int64_t ns;
-    uint64_t steps; /* basic blocks of ours that it executed: a machine that takes time away does not change them */
+    uint64_t
+        steps; /* basic blocks that it executed, of our code alone: a machine that takes time away does not change them */
     uint64_t steps_most; /* of any hold since the last call */
     char thread[16];
 };

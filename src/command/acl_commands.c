@@ -57,7 +57,7 @@ static void acl_cat_command(struct execution *x)
             reply_category(x, UINT64_C(1) << i);
             return;
         }
-    int shown = (int)x->argv[2].length;
+    int shown = reply_quoted(x->argv[2]);
     reply_error_format(x->reply, "ERR Unknown category '%.*s'", shown, x->argv[2].data);
 }
 

@@ -70,7 +70,7 @@ static void client_getname_command(struct execution *x)
 static void client_setinfo_command(struct execution *x)
 {
     bool is_name = arg_is(x->argv[2], "LIB-NAME");
-    int shown = (int)x->argv[2].length;
+    int shown = reply_quoted(x->argv[2]);
     if (!is_name && !arg_is(x->argv[2], "LIB-VER")) {
         reply_error_format(x->reply, "ERR Unrecognized option '%.*s'", shown, x->argv[2].data);
     } else if (!is_printable_word(x->argv[3])) {

@@ -13,7 +13,7 @@ static bool parse_type(struct execution *x, struct bytes word, enum client_type 
     *type = client_type_of(word);
     if (*type != CLIENT_TYPE_COUNT)
         return true;
-    int shown = (int)word.length;
+    int shown = reply_quoted(word);
     reply_error_format(x->reply, "ERR Unknown client type '%.*s'", shown, word.data);
     return false;
 }
@@ -90,7 +90,7 @@ struct kill_filter {
 
 static bool kill_parse_user(struct execution *x, struct bytes name)
 {
-    int shown = (int)name.length;
+    int shown = reply_quoted(name);
     if (bytes_equal(name, BYTES("default")))
         return true;
     reply_error_format(x->reply, "ERR No such user '%.*s'", shown, name.data);

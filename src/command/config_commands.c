@@ -85,7 +85,7 @@ static bool config_set_parse(struct execution *x, struct setting *settings, size
         struct bytes name = x->argv[2 + 2 * i];
         const struct option *option = settings[i].option = settings_find(name);
         if (!option) {
-            int shown = (int)name.length;
+            int shown = reply_quoted(name);
             reply_error_format(x->reply, "ERR Unknown option or number of arguments for CONFIG SET - '%.*s'", shown,
                                name.data);
             return false;

@@ -143,7 +143,7 @@ static bool hello_parse(struct execution *x, struct hello *hello)
             if (!client_name_check(x, hello->name))
                 return false;
         } else {
-            int shown = (int)x->argv[i].length;
+            int shown = reply_quoted(x->argv[i]);
             reply_error_format(x->reply, "ERR Syntax error in HELLO option '%.*s'", shown, x->argv[i].data);
             return false;
         }

@@ -55,7 +55,7 @@ static void function_load_command(struct execution *x)
     struct buffer name = {0}, error = {0};
     bool replace = x->argc == 4 && arg_is(x->argv[2], "REPLACE");
     if (x->argc > 4 || (x->argc == 4 && !replace)) {
-        reply_error_format(x->reply, "ERR Unknown option given: %.*s", (int)x->argv[2].length, x->argv[2].data);
+        reply_error_format(x->reply, "ERR Unknown option given: %.*s", reply_quoted(x->argv[2]), x->argv[2].data);
         return;
     }
     enum library_policy policy = replace ? LIBRARIES_REPLACE : LIBRARIES_APPEND;
@@ -183,7 +183,7 @@ static bool listing_parse(struct execution *x, struct listing *listing)
             }
             listing->pattern = x->argv[i];
         } else {
-            reply_error_format(x->reply, "ERR Unknown argument %.*s", (int)x->argv[i].length, x->argv[i].data);
+            reply_error_format(x->reply, "ERR Unknown argument %.*s", reply_quoted(x->argv[i]), x->argv[i].data);
             return false;
         }
     }

@@ -82,7 +82,7 @@ static bool expire_parse_conditions(struct execution *x, struct expire_condition
         conditions->gt |= gt;
         conditions->lt |= lt;
         if (!nx && !xx && !gt && !lt) {
-            reply_error_format(x->reply, "ERR Unsupported option %.*s", (int)word.length, word.data);
+            reply_error_format(x->reply, "ERR Unsupported option %.*s", reply_quoted(word), word.data);
             return false;
         }
     }

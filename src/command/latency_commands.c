@@ -186,7 +186,7 @@ static void latency_graph_command(struct execution *x)
     struct latency_history history;
     enum latency_event event = latency_event_of(x->argv[2]);
     if (event == LATENCY_EVENT_COUNT || !latency_read(event, &history)) {
-        int shown = (int)x->argv[2].length;
+        int shown = reply_quoted(x->argv[2]);
         reply_error_format(x->reply, "ERR No samples available for event '%.*s'", shown, x->argv[2].data);
         return;
     }

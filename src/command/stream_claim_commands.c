@@ -236,7 +236,7 @@ static bool xclaim_option(struct claiming *claiming, size_t *at, struct stream_i
         return claim_number(x, ++*at, "ERR Invalid RETRYCOUNT option argument for XCLAIM", &claiming->deliveries);
     if (has_more && arg_is(word, "LASTID"))
         return arg_stream_id(x, x->argv[++*at], 0, last_id);
-    reply_error_format(x->reply, "ERR Unrecognized XCLAIM option '%.*s'", (int)word.length, word.data);
+    reply_error_format(x->reply, "ERR Unrecognized XCLAIM option '%.*s'", reply_quoted(word), word.data);
     return false;
 }
 

@@ -163,7 +163,7 @@ static bool find_group(struct reading *reading, struct source *source)
         return true;
     reply_error_format(
         reading->x->reply, "NOGROUP No such key '%.*s' or consumer group '%.*s' in XREADGROUP with GROUP option",
-        (int)source->key->name.length, source->key->name.data, (int)reading->group.length, reading->group.data);
+        reply_quoted(source->key->name), source->key->name.data, reply_quoted(reading->group), reading->group.data);
     return false;
 }
 

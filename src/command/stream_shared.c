@@ -118,8 +118,8 @@ struct xstream_group *stream_group_required(struct execution *x, const struct ke
 {
     struct xstream_group *group = xstream_group_find(stream, name);
     if (!group)
-        reply_error_format(x->reply, "NOGROUP No such key '%.*s' or consumer group '%.*s'", (int)key->name.length,
-                           key->name.data, (int)name.length, name.data);
+        reply_error_format(x->reply, "NOGROUP No such key '%.*s' or consumer group '%.*s'", reply_quoted(key->name),
+                           key->name.data, reply_quoted(name), name.data);
     return group;
 }
 

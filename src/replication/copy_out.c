@@ -100,7 +100,6 @@ static bool send_on(struct copy_out *copy, struct bytes bytes)
 {
     bool any = copy_receivers_send(&copy->receivers, bytes);
     go_on(copy);
-    copy->sent_ms = clock_now_ms();
     if (any || !copy->is_open) /* this thread alone closes it */
         return any;
     take_joining(copy);
@@ -149,6 +148,7 @@ static bool flush(struct copy_out *copy, size_t unless_below)
     if (writer->out.length < unless_below)
         return true;
     bool written = send_file_bytes(copy, buffer_bytes(&writer->out));
+    copy->sent_ms = clock_now_ms();
     rdb_file_taken(writer, writer->out.length);
     return written;
 }
@@ -244,7 +244,7 @@ static bool write_range(struct copy_out *copy)
     tell_progress(copy);
     if (count_changes(copy) != copy->changes)
         return fail(copy, "whole databases were changed during its full sync");
-    /* Nobody waits long for a word, and who has gone is noticed. */
+    /* However little there is: so nobody waits long for a word, and who has gone is noticed. */
     bool is_due = clock_now_ms() - copy->sent_ms >= KEEPALIVE_MS;
     return flush(copy, is_due ? 1 : WRITE_BYTES);
 }
@@ -347,7 +347,7 @@ void copy_out_start(struct copy_out *copy, struct copy_receiver *receiver)
 {
     copy->keys_total = copy->functions_only ? 0 : count_keys(copy->engine->keyspace);
     copy->file.fd = -1;
-    copy->started_ms = clock_now_ms();
+    copy->started_ms = copy->sent_ms = clock_now_ms();
     go_on(copy);
     lock_init(&copy->lock, LOCK_LEAF, 0);
     list_init(&copy->joining);

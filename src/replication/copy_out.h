@@ -52,7 +52,7 @@ struct copy_out {
     struct copy_place place;
     size_t range_begin; /* of the writer at the present range's begin, and so on */
     int range_db;
-    int64_t sent_ms; /* when bytes last went out */
+    int64_t sent_ms; /* when the writer was last emptied */
     uint64_t range_keys, range_left_out;
     uint64_t changes; /* of whole databases, before the first range */
     const char *failure;

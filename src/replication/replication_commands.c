@@ -68,7 +68,7 @@ static bool learn(struct execution *x, struct introduction *about, struct bytes 
     } else if (arg_is(name, "rdb-filter-only")) {
         about->wants_functions_only = arg_is(word, "functions");
     } else if (!arg_is(name, "version")) {
-        reply_error_format(x->reply, "ERR Unrecognized REPLCONF option: %.*s", (int)name.length, name.data);
+        reply_error_format(x->reply, "ERR Unrecognized REPLCONF option: %.*s", reply_quoted(name), name.data);
         return false;
     }
     return true;

@@ -17,8 +17,13 @@ struct reply {
 void reply_status(struct reply *reply, const char *text);        /* +text; for constants like OK */
 void reply_status_bytes(struct reply *reply, struct bytes text); /* CR and LF become blanks */
 void reply_error(struct reply *reply, const char *text);         /* text begins with its code: "ERR ..." */
-/* The same formatted; line ends become blanks. */
+/* The same formatted; line ends become blanks, and what is beyond 1,023 bytes is cut. */
 void reply_error_format(struct reply *reply, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* For a word's "%.*s" in it, which takes an int: no more than could be shown. */
+static inline int reply_quoted(struct bytes word)
+{
+    return word.length < 1024 ? (int)word.length : 1024;
+}
 void reply_integer(struct reply *reply, int64_t value);
 void reply_bulk(struct reply *reply, struct bytes value);
 void reply_bulk_text(struct reply *reply, const char *text);

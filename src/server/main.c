@@ -7,8 +7,9 @@
 #include "server/lifecycle.h"
 
 /* Free pages go back after a second, by jemalloc's own thread: resident memory is what maxmemory bounds. However many of them
- * lie together (from 8 MB on, by default) they do not go back at once, in the middle of what frees the last of them. Each slab
- * costs 128 bytes elsewhere: those of 64, 128 and 256 bytes have four pages instead of one, as those between have three to seven. */
+ * lie together (from 8 MB on, by default) they do not go back at once, in the middle of what frees the last of them. Of
+ * each slab jemalloc notes 128 bytes elsewhere: for 64, 128 and 256 bytes slabs have four pages instead of one, as those between
+ * have three to seven. */
 const char *malloc_conf = "background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0,oversize_threshold:0,"
                           "slab_sizes:64-64:4|128-128:4|256-256:4";
 

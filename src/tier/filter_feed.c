@@ -60,9 +60,10 @@ static void look_for_rows(struct tier *tier, uint8_t db)
 static bool database_has_rows(struct tier *tier, uint8_t db)
 {
     struct flusher *flusher = &tier->flusher;
-    for (uint8_t each = 0; each < ROW_DATABASES && !flusher->has_looked; each++)
-        look_for_rows(tier, each);
-    flusher->has_looked = true;
+    if (!flusher->has_looked_for_rows)
+        for (uint8_t each = 0; each < ROW_DATABASES; each++)
+            look_for_rows(tier, each);
+    flusher->has_looked_for_rows = true;
     return flusher->dbs_with_rows & UINT32_C(1) << db;
 }
 

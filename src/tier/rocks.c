@@ -433,8 +433,9 @@ static enum status range_read(struct rocks *rocks, rocksdb_readoptions_t *option
     return status_take(text, NULL, 0);
 }
 
-/* A file without a row of the prefix is known by its filter, and left out: else a seek reads a block of each unsorted file,
- * though its next row be one of a hundred megabytes and far behind the range. */
+/* An unsorted file without a row of the prefix is known by its filter, and left out: else a seek reads a block of each, though
+ * its next row be one of a hundred megabytes and far behind the range. The last level has no filters (options_set_levels): who
+ * seeks there in a slot without rows reads the next row, however large. */
 static enum status range_bounded(struct rocks *rocks, struct bytes from, struct bytes until, bool is_within_prefix,
                                  bool (*visit)(void *visitor, struct bytes key, struct bytes value), void *visitor)
 {

@@ -13,7 +13,7 @@
 struct rocks;
 
 #define ROCKS_LEVELS 7
-/* Of a key, what ranges may have in common: the db and the slot. No key is shorter. */
+/* Of a row's key, which is longer, what ranges may have in common: the db and the slot. */
 #define ROCKS_PREFIX_BYTES 3
 
 struct rocks_options {

@@ -121,8 +121,8 @@ struct flusher {
     uint64_t db_offset_max[ROW_DATABASES]; /* of what was ingested; what stood in the rows at open has row_bound's */
     int64_t last_second_us, last_run_us;
     int64_t rebuild_retry_us; /* of the filter: not before, so that it takes a part of the time only */
-    bool has_looked;          /* for dbs with rows, when the first part of it was rebuilt */
-    uint32_t dbs_with_rows;   /* a bit for each */
+    bool has_looked_for_rows; /* when the filter's first partition was rebuilt */
+    uint32_t dbs_with_rows; /* a bit for each, perhaps also for one without; since that look, and as runs bring rows */
     int64_t cycle_ended_us;
 
     /* written by the flusher, read by any */

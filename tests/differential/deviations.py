@@ -131,7 +131,7 @@ def texts_with_zeros_are_compared_whole(words, reference, ours):
 def ids_are_numbers(words, reference, ours):
     """The reference's numbers may begin with a blank or a plus sign where they are ids, and a zero byte ends them."""
     return words[0].startswith(b'X') and is_error(ours, 'ERR Invalid stream ID') \
-        and any(word[:1] in (b' ', b'+') and word != b'+' or b'\0' in word for word in words)
+        and any(word[:1] in (b' ', b'+') and word != b'+' or word[:1].isdigit() and b'\0' in word for word in words)
 
 
 def numbers_are_judged_alone(words, reference, ours):

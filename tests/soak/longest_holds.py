@@ -7,7 +7,8 @@
         [--types list,set,hash,zset,stream,string,keys] [--only LTRIM,TIER] [--again 4]
 
 A line is a command, the longest hold of any partition by any thread from its begin until its reply (the thread's time of the
-processor), which thread it was, the bytes of the reply, and what the command told of its result. A row whose command changes
+processor), which thread it was, the basic blocks of our code that it executed and the most that any hold did, the bytes of the
+reply, and what the command told of its result. A row whose command changes
 the object much runs on a copy. What is above 1 ms with a small reply ends with a mark.
 
 What a hypervisor takes from a core counts as the thread's: a loop of nothing has gaps of 1 to 9 ms. So what is above 1 ms is
@@ -51,7 +52,7 @@ def told(kind, command, hold, raw, reply):
     words = ' '.join(str(word) for word in command)
     shown = reply if isinstance(reply, (int, str)) else ''
     mark = ' <--' if hold[0] > ABOVE and len(raw) < 10000 else ''
-    print('%-7s %-66.66s %10.3f ms %-12s %9d of %9d blocks %10d bytes  %.40s%s'
+    print('%-7s %-66.66s %10.3f ms %-12s %7d blocks, most %7d %10d bytes  %.40s%s'
           % (kind, words, hold[0] / 1000, hold[1].decode(), hold[2], hold[3], len(raw), shown, mark), flush=True)
 
 
