@@ -43,7 +43,10 @@ void reply_syntax_error(struct execution *x)
 
 void reply_arity_error(struct execution *x)
 {
-    reply_error_format(x->reply, "ERR wrong number of arguments for '%s' command", x->command->full_name);
+    const char *name = x->command->full_name;
+    bool aborts = strcmp(name, "exec") == 0;
+    reply_error_format(x->reply, "%s wrong number of arguments for '%s' command",
+                       aborts ? "EXECABORT Transaction discarded because of:" : "ERR", name);
 }
 
 void reply_subcommand_error(struct execution *x)

@@ -206,8 +206,11 @@ static void client_unblock_command(struct execution *x)
         reply_usage_error(x);
     else if (x->argc == 4 && !arg_is(x->argv[3], "TIMEOUT") && !arg_is(x->argv[3], "ERROR"))
         reply_error(x->reply, "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
-    else if (arg_int64(x, x->argv[2], &id))
-        reply_integer(x->reply, blocked_unblock((uint64_t)id, x->argc == 4 && arg_is(x->argv[3], "ERROR")));
+    else if (arg_int64(x, x->argv[2], &id)) {
+        bool with_error = x->argc == 4 && arg_is(x->argv[3], "ERROR");
+        reply_integer(x->reply,
+                      blocked_unblock((uint64_t)id, with_error) || pause_end_wait(x->engine, (uint64_t)id, with_error));
+    }
 }
 
 /* ---- the container ---- */

@@ -6,7 +6,6 @@
 #include <ctype.h>
 
 #include "base/clock.h"
-#include "base/hash.h"
 #include "base/memory.h"
 #include "command/info.h"
 
@@ -15,9 +14,13 @@ static struct chain_table functions;
 static size_t libraries_loaded;
 static struct library *library_loading;
 
+/* FNV-1a, of small letters: names of functions are found in any case, as in Redis; those of libraries are not. */
 static uint64_t hash_of(struct bytes name)
 {
-    return hash_bytes(name.data, name.length, 0);
+    uint64_t hash = UINT64_C(14695981039346656037);
+    for (size_t i = 0; i < name.length; i++)
+        hash = (hash ^ (uint64_t)tolower((unsigned char)name.data[i])) * UINT64_C(1099511628211);
+    return hash;
 }
 
 static void text_set(struct buffer *text, struct bytes bytes)
@@ -31,7 +34,7 @@ const struct function *function_find(struct bytes name)
     for (struct chain_node *node = chain_table_find(&functions, hash_of(name)); node;
          node = chain_table_find_next(node)) {
         struct function *function = list_entry(node, struct function, node);
-        if (bytes_equal(buffer_bytes(&function->name), name))
+        if (bytes_equal_nocase(buffer_bytes(&function->name), name))
             return function;
     }
     return NULL;
@@ -331,7 +334,7 @@ static const struct function *find_function_in(const struct library *library, st
 {
     for (struct list *node = library->functions.next; node != &library->functions; node = node->next) {
         struct function *function = list_entry(node, struct function, of_library);
-        if (bytes_equal(buffer_bytes(&function->name), name))
+        if (bytes_equal_nocase(buffer_bytes(&function->name), name))
             return function;
     }
     return NULL;

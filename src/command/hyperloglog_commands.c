@@ -336,7 +336,7 @@ const struct command hyperloglog_commands[] = {
         .name = "PFCOUNT",
         .run = pfcount_command,
         .arity = -2,
-        .flags = COMMAND_READONLY,
+        .flags = COMMAND_READONLY | COMMAND_MAY_REPLICATE,
         .keys = {{.flags = KEY_RW | KEY_ACCESS,
                   .first = 1,
                   .last = -1,

@@ -71,3 +71,26 @@ void pause_wake_everybody(struct engine *engine)
         mailbox_post(engine->workers[i]->mailbox, &order->mail);
     }
 }
+
+struct wait_end {
+    uint64_t session_id;
+    uint8_t how;
+    bool is_found;
+};
+
+static void end_wait_visit(void *context, struct session *session)
+{
+    struct wait_end *end = context;
+    uint8_t awaited = COPIES_AWAITED;
+    if (session->id == end->session_id)
+        end->is_found = atomic_compare_exchange_strong(&session->copies_wait, &awaited, end->how);
+}
+
+bool pause_end_wait(struct engine *engine, uint64_t session_id, bool with_error)
+{
+    struct wait_end end = {session_id, with_error ? COPIES_UNBLOCKED_ERROR : COPIES_UNBLOCKED, false};
+    session_each(end_wait_visit, &end);
+    if (end.is_found)
+        pause_wake_everybody(engine);
+    return end.is_found;
+}

@@ -14,3 +14,5 @@ int64_t execution_paused_since_ms(const struct execution *x);
 void pause_wake(struct worker *worker, int64_t now_ms);
 /* All who pause look again, on all workers. Any thread. */
 void pause_wake_everybody(struct engine *engine);
+/* For CLIENT UNBLOCK, on any thread: whether that session waited for copies of its writes, and will not any longer. */
+bool pause_end_wait(struct engine *engine, uint64_t session_id, bool with_error);

@@ -213,7 +213,7 @@ static void pubsub_help_command(struct execution *x)
 /* ---- the table ---- */
 
 #define SUBSCRIBER_FLAGS (COMMAND_PUBSUB | COMMAND_NOSCRIPT | COMMAND_LOADING | COMMAND_STALE)
-#define PUBLISHER_FLAGS (COMMAND_PUBSUB | COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST)
+#define PUBLISHER_FLAGS (COMMAND_PUBSUB | COMMAND_MAY_REPLICATE | COMMAND_LOADING | COMMAND_STALE | COMMAND_FAST)
 #define ARG_NAMES(n, kind, more)                                                                                       \
     {                                                                                                                  \
         .name = (n), .type = (kind), .flags = ARGUMENT_MULTIPLE | (more)                                               \

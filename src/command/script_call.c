@@ -72,10 +72,17 @@ static bool has_changed(const struct script_run *run)
     return run->wrote || worker->effects.count > 0 || worker->notices.length > 0;
 }
 
+/* What may be told to replicas is a write here. */
+static const char *refuse_in_read_only(const struct script_run *run, const struct command_entry *command)
+{
+    bool is_read_only = run->call->read_only || (run->call->flags & SCRIPT_NO_WRITES);
+    return is_read_only && (command->flags & (COMMAND_WRITE | COMMAND_MAY_REPLICATE))
+               ? "ERR Write commands are not allowed from read-only scripts."
+               : NULL;
+}
+
 static const char *refuse_write(struct script_run *run)
 {
-    if (run->call->read_only || (run->call->flags & SCRIPT_NO_WRITES))
-        return "ERR Write commands are not allowed from read-only scripts.";
     if (engine_is_following(run->x->engine) && !(run->x->session->flags & SESSION_FEED) &&
         __atomic_load_n(&following_settings.read_only, __ATOMIC_RELAXED))
         return ERROR_READONLY;
@@ -92,7 +99,9 @@ static const char *refuse_command(struct script_run *run, const struct command_e
         return "ERR Wrong number of args calling Redis command from script";
     if (command->flags & COMMAND_NOSCRIPT)
         return "ERR This Redis command is not allowed from script";
-    const char *refusal = command->flags & COMMAND_WRITE ? refuse_write(run) : NULL;
+    const char *refusal = refuse_in_read_only(run, command);
+    if (!refusal && (command->flags & COMMAND_WRITE))
+        refusal = refuse_write(run);
     if (!refusal && run->memory_short && (command->flags & COMMAND_DENYOOM) && !run->wrote &&
         !(run->call->flags & SCRIPT_ALLOW_OOM))
         refusal = "OOM command not allowed when used memory > 'maxmemory'.";

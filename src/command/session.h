@@ -101,6 +101,9 @@ enum suspension {
 /* One client's state. Owned by its worker's thread; fields marked (shared) may be read by others under the
  * registry's lock or atomically. Rarely used state hangs off pointers, so that an idle client stays small; session.c
  * holds it within a class of the allocator's. */
+/* Of a client that waits for copies of its writes. CLIENT UNBLOCK, on any thread, turns the second into one of the last two. */
+enum copies_wait { COPIES_NOT, COPIES_AWAITED, COPIES_UNBLOCKED, COPIES_UNBLOCKED_ERROR };
+
 struct session {
     union {
         struct chain_node id_node; /* (shared) in the registry of all sessions */
@@ -122,8 +125,9 @@ struct session {
     uint32_t pause_ms;                   /* of one that pauses, after suspended_at_ms; pause.c */
     uint64_t wait_offset;                /* the reply may leave when the stream has come so far ... */
     uint8_t needs;                       /* ... at these levels: enum reply_need */
-    bool wait_listed;                    /* in the worker's list for the log pass */
-    bool retry_wanted;                   /* to be put into the retry list once it has left the waiting list */
+    bool wait_listed : 1;                /* in the worker's list for the log pass */
+    bool retry_wanted : 1;               /* to be put into the retry list once it has left the waiting list */
+    _Atomic uint8_t copies_wait;         /* (shared) enum copies_wait: of WAIT and WAITAOF */
     uint8_t load_status;                 /* enum status of the fetch it was resumed from */
     _Atomic bool monitoring;             /* (shared) SESSION_MONITOR for others' eyes */
     _Atomic bool tracks;                 /* (shared) SESSION_TRACKING for others' eyes */

@@ -21,6 +21,15 @@ static bool arg_timeout_ms(struct execution *x, struct bytes word, int64_t *time
     return !error;
 }
 
+/* The wait has ended. Whether CLIENT UNBLOCK ended it with an error, which has been replied. */
+static bool is_refused_at_end(struct execution *x)
+{
+    bool is_refused = atomic_exchange(&x->session->copies_wait, COPIES_NOT) == COPIES_UNBLOCKED_ERROR;
+    if (is_refused)
+        reply_error(x->reply, ERROR_UNBLOCKED);
+    return is_refused;
+}
+
 /* How often the log is looked at by who waits for its sync and for a time. */
 #define LOOK_MS 1
 
@@ -31,6 +40,10 @@ static bool wait_is_over(struct execution *x, int64_t timeout_ms, int64_t look_m
     struct session *session = x->session;
     int64_t until_ms = timeout_ms > 0 ? execution_paused_since_ms(x) + timeout_ms : PAUSE_FOR_EVER;
     if ((session->flags & SESSION_EXECUTING_MULTI) || x->now_ms >= until_ms)
+        return true;
+    uint8_t none = COPIES_NOT;
+    atomic_compare_exchange_strong(&session->copies_wait, &none, COPIES_AWAITED);
+    if (none >= COPIES_UNBLOCKED)
         return true;
     if (look_ms > 0 && x->now_ms + look_ms < until_ms)
         until_ms = x->now_ms + look_ms;
@@ -43,7 +56,7 @@ static bool wait_is_over(struct execution *x, int64_t timeout_ms, int64_t look_m
 static bool leads_or_refuses(struct execution *x, const char *error)
 {
     bool is_following = engine_is_following(x->engine);
-    if (is_following)
+    if (is_following && !is_refused_at_end(x))
         reply_error(x->reply, error);
     return !is_following;
 }
@@ -68,7 +81,8 @@ void wait_command(struct execution *x)
             return;
         }
     }
-    reply_integer(x->reply, leader_count_acked(written));
+    if (!is_refused_at_end(x))
+        reply_integer(x->reply, leader_count_acked(written));
 }
 
 static void reply_copies(struct reply *reply, bool is_local, int64_t replicas)
@@ -123,6 +137,8 @@ void waitaof_command(struct execution *x)
     if (!synced && local > 0 && x->session->suspension == SUSPENDED_NOT)
         stream_request_sync(x->engine->stream);
     if (((synced || local == 0) && copies >= replicas) ||
-        wait_is_over(x, timeout_ms, local > 0 && !synced ? LOOK_MS : 0))
-        reply_copies(x->reply, synced, copies);
+        wait_is_over(x, timeout_ms, local > 0 && !synced ? LOOK_MS : 0)) {
+        if (!is_refused_at_end(x))
+            reply_copies(x->reply, synced, copies);
+    }
 }

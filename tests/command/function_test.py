@@ -116,3 +116,12 @@ def test_libraries_survive_a_kill(own_server, checkpoint):
     client('FUNCTION', 'FLUSH')
     server.restart(kill=True)
     assert server.client()('FUNCTION', 'LIST') == []
+
+
+def test_functions_are_found_in_any_case(client):
+    load = "#!lua name=%s\nredis.register_function('%s', function() return '%s' end)"
+    assert client('FUNCTION', 'LOAD', load % ('one', 'f', 'first')) == b'one'
+    assert client('FCALL', 'F', 0) == b'first'
+    assert client('FUNCTION', 'LOAD', load % ('two', 'F', 'second')) == Error('ERR Function F already exists')
+    assert client('FUNCTION', 'DELETE', 'One') == Error('ERR Library not found')
+    assert client('FUNCTION', 'DELETE', 'one') == 'OK'

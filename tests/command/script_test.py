@@ -282,3 +282,12 @@ def test_locks_and_scripts_of_redis_py(server):
     connection.script_flush()
     assert add(keys=['n'], args=[2]) == 7
     connection.connection_pool.disconnect()  # its class keeps the first one that it met
+
+
+@pytest.mark.parametrize('words', ("'publish', 'a', 1", "'spublish', 'a', 1", "'pfcount', 'a'"))
+def test_what_may_be_told_to_replicas_is_a_write_in_scripts(client, words):
+    call = 'return redis.call(%s)' % words
+    assert client('EVAL', call, 0) == 0
+    for command, script in (('EVAL_RO', call), ('EVAL', '#!lua flags=no-writes\n' + call)):
+        reply = client(command, script, 0)
+        assert isinstance(reply, Error) and str(reply).startswith('ERR Write commands are not allowed from read-only scripts.')

@@ -242,3 +242,11 @@ def test_a_paused_flush_keeps_no_reader_out(connect, server):
         control('CLIENT', 'UNPAUSE')
         for client in flushing:
             assert client.read() == 'OK'
+
+
+def test_exec_with_words_too_many_discards(client):
+    assert client('MULTI') == 'OK' and client('SET', 'k', 'v') == 'QUEUED'
+    aborted = Error("EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' command")
+    assert client('EXEC', 'x') == aborted
+    assert client('EXEC') == Error('ERR EXEC without MULTI')
+    assert client('GET', 'k') is None

@@ -190,6 +190,22 @@ def test_wait_counts_replicas_that_have_the_writes(primary, replica):
     assert ours.read() == 1
 
 
+@pytest.mark.parametrize('words', (('WAIT', 1, 0), ('WAIT', 1, 60000), ('WAITAOF', 0, 1, 0)))
+def test_who_waits_for_copies_can_be_unblocked(primary, words):
+    waiter, other = primary.client(), primary.client()
+    number = waiter('CLIENT', 'ID')
+    assert other('CLIENT', 'UNBLOCK', number) == 0
+    waiter('SET', 'k', 'v')
+    waiter.send(*words)
+    wait_until(lambda: other('CLIENT', 'UNBLOCK', number) == 1, what='the wait')
+    assert waiter.read() == (0 if words[0] == 'WAIT' else [0, 0])
+    waiter.send(*words)
+    wait_until(lambda: other('CLIENT', 'UNBLOCK', number, 'ERROR') == 1, what='the wait')
+    assert waiter.read() == Error('UNBLOCKED client unblocked via CLIENT UNBLOCK')
+    assert other('CLIENT', 'UNBLOCK', number) == 0
+    assert waiter('WAIT', 1, 20) == 0
+
+
 def test_writes_are_refused_without_enough_replicas(primary, replica):
     ours, theirs = primary.client(), replica.client()
     ours.ok('CONFIG', 'SET', 'min-replicas-to-write', 1)
