@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <linux/ioprio.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,7 +15,10 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/memory.h"
+
+#define GIVE_WAY_US 100
 
 static _Atomic uint64_t numbers_taken[THREADS_MAX / 64] = {1}; /* 0 is nobody's */
 static _Thread_local uint32_t number_here;
@@ -90,4 +94,14 @@ void thread_set_background(void)
     /* Linux keeps nice values and I/O priorities per thread. A refusal leaves a normal thread, which is no harm. */
     setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), 10);
     syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, 7));
+}
+
+void thread_give_way(void)
+{
+    static _Thread_local int64_t since_us;
+    int64_t now_us = clock_monotonic_us();
+    if (now_us - since_us < GIVE_WAY_US)
+        return;
+    sched_yield();
+    since_us = clock_monotonic_us();
 }

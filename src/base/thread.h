@@ -19,5 +19,8 @@ void thread_start(struct thread *thread, const char *name, void (*run)(void *arg
 void thread_stop(struct thread *thread);
 /* Lowers the calling thread's priority, for background work. */
 void thread_set_background(void);
+/* For long work without a lock: lets those run who wait for this processor, if nobody was let for 100 us. The scheduler
+ * would let them wait for a slice of some milliseconds. */
+void thread_give_way(void);
 /* A small number of the calling thread, unique among the live ones, 1 .. THREADS_MAX - 1. */
 uint32_t thread_number(void);

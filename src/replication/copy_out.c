@@ -241,6 +241,7 @@ static bool write_range(struct copy_out *copy)
         return fail(copy, "a row cannot be read");
     copy_map_add(&copy->map, copy_position(copy->place.db, slot, range.last_hash), range.offset);
     go_on(copy);
+    thread_give_way();
     tell_progress(copy);
     if (count_changes(copy) != copy->changes)
         return fail(copy, "whole databases were changed during its full sync");

@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "base/memory.h"
+#include "base/thread.h"
 #include "object/codec.h"
 #include "object/object.h"
 #include "object/object_capture.h"
@@ -20,6 +21,8 @@
 /* Of a large value in one hold of its partition's lock: some ten to a hundred microseconds. */
 #define LARGE_PIECE_BYTES (8u << 10)
 #define KEY_LENGTH_MAX ((1u << 31) - 1)
+/* Some twenty microseconds of writing. */
+#define GIVE_WAY_ROWS 32
 
 void run_clear(struct run *run)
 {
@@ -196,8 +199,11 @@ enum status run_write(struct run *run, struct rocks *rocks)
     struct buffer scratch = {0};
     run->rows_written = run->deletes_written = 0;
     enum status status = rocks_run_begin(rocks);
-    for (size_t i = 0; i < count && status == STATUS_OK; i++)
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
         status = row_write(run, order ? order[i].index : i, rocks, &scratch);
+        if (i % GIVE_WAY_ROWS == 0)
+            thread_give_way();
+    }
     if (status == STATUS_OK)
         status = rocks_run_finish(rocks, &run->file_bytes);
     buffer_deinit(&scratch);
