@@ -60,7 +60,8 @@ def scale(request):
 
 @pytest.fixture(scope='session')
 def shared_server(kind):
-    """One server for all stories of a session, or of one of its workers: they leave it as they found it (no keys, default options)."""
+    """One server for all stories of a session, or of one of its workers: they leave it as they found it (no keys, default
+    options)."""
     with servers.start(kind) as server:
         yield server
 

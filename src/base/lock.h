@@ -41,11 +41,10 @@ void lock_init(struct lock *lock, enum lock_rank rank, uint16_t index);
 /* Of the longest hold of a partition since the last call: the thread's time of the processor, so that what other
  * processes took does not count, or what passed on the clock if that is less: a virtual machine tells late of time that
  * it was not given, and the thread's may jump by some milliseconds. And who it was. Builds with HOLDS=1 measure it; -1 in
- * others. */
+ * others. A machine that takes time away does not change how many basic blocks were executed. */
 struct lock_hold {
     int64_t ns;
-    uint64_t
-        steps; /* basic blocks that it executed, of our code alone: a machine that takes time away does not change them */
+    uint64_t steps;      /* basic blocks that it executed, of our code alone */
     uint64_t steps_most; /* of any hold since the last call */
     char thread[16];
 };
