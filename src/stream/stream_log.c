@@ -187,7 +187,7 @@ static void log_unclaim(struct stream *stream)
 static void log_prepare(struct stream *stream, bool for_waiters)
 {
     struct log_segment *segment = stream->current;
-    log_segment_allocate(segment, (uint64_t)stream->options.segment_bytes);
+    log_segment_allocate(segment, (uint64_t)stream->options.segment_bytes, !for_waiters);
     if (!for_waiters || log_segment_is_zeroed(segment) || atomic_exchange(&stream->claimed, true))
         return;
     if (log_state(stream) == LOG_GOOD)

@@ -15,13 +15,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 
 #define OFFSET_DIGITS 20
 /* What is set aside on the device at a time, so that a sync need not find room. */
 #define ALLOCATION_BYTES ((uint64_t)8 << 20)
+/* In one call: nobody else can write to the file meanwhile, and a file system in memory, which fills what it sets aside, takes
+ * long. After a call that did, those who wait get their turn. */
+#define ALLOCATION_CALL_BYTES ((uint64_t)256 << 10)
+#define ALLOCATION_LONG_US 20
+#define ALLOCATION_PAUSE_NS 50000
 /* What is written ahead of the frames at a time. */
 #define ZEROED_BYTES ((uint64_t)256 << 10)
 
@@ -124,7 +131,16 @@ int log_segment_create(struct stream *stream, uint64_t first, uint64_t previous_
     return error;
 }
 
-void log_segment_allocate(struct log_segment *segment, uint64_t segment_bytes)
+static void allocate_some(struct log_segment *segment, uint64_t bytes, bool may_pause)
+{
+    int64_t began_us = clock_monotonic_us();
+    (void)!fallocate(segment->fd, FALLOC_FL_KEEP_SIZE, (off_t)segment->allocated_bytes, (off_t)bytes);
+    segment->allocated_bytes += bytes;
+    if (may_pause && clock_monotonic_us() - began_us > ALLOCATION_LONG_US)
+        nanosleep(&(struct timespec){.tv_nsec = ALLOCATION_PAUSE_NS}, NULL);
+}
+
+void log_segment_allocate(struct log_segment *segment, uint64_t segment_bytes, bool may_pause)
 {
     uint64_t step = segment_bytes < ALLOCATION_BYTES ? segment_bytes : ALLOCATION_BYTES;
     uint64_t bytes = atomic_load(&segment->bytes);
@@ -132,8 +148,13 @@ void log_segment_allocate(struct log_segment *segment, uint64_t segment_bytes)
         return;
     if (segment->allocated_bytes < bytes)
         segment->allocated_bytes = bytes;
-    (void)!fallocate(segment->fd, FALLOC_FL_KEEP_SIZE, (off_t)segment->allocated_bytes, (off_t)step);
-    segment->allocated_bytes += step;
+    uint64_t end = segment->allocated_bytes + step;
+    if (end > segment_bytes)
+        end = segment_bytes; /* what is beyond will be cut off */
+    while (segment->allocated_bytes < end) {
+        uint64_t left = end - segment->allocated_bytes;
+        allocate_some(segment, left < ALLOCATION_CALL_BYTES ? left : ALLOCATION_CALL_BYTES, may_pause);
+    }
 }
 
 bool log_segment_is_zeroed(const struct log_segment *segment)
