@@ -105,3 +105,15 @@ void thread_give_way(void)
     sched_yield();
     since_us = clock_monotonic_us();
 }
+
+uint32_t thread_processors(void)
+{
+    static _Atomic uint32_t known;
+    uint32_t processors = atomic_load_explicit(&known, memory_order_relaxed);
+    if (processors == 0) {
+        long online = sysconf(_SC_NPROCESSORS_ONLN);
+        processors = online > 0 ? (uint32_t)online : 1;
+        atomic_store_explicit(&known, processors, memory_order_relaxed);
+    }
+    return processors;
+}

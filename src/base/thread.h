@@ -24,3 +24,5 @@ void thread_set_background(void);
 void thread_give_way(void);
 /* A small number of the calling thread, unique among the live ones, 1 .. THREADS_MAX - 1. */
 uint32_t thread_number(void);
+/* How many processors were online when it was first asked; the system is asked by reading a file. */
+uint32_t thread_processors(void);

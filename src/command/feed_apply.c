@@ -15,6 +15,7 @@
 
 #include "base/check.h"
 #include "base/memory.h"
+#include "base/thread.h"
 
 #define PIECES_A_THREAD 4
 #define THREADS_BY_ITSELF_MAX 4
@@ -36,8 +37,8 @@ static uint32_t threads_wanted(void)
     int64_t threads = __atomic_load_n(&following_settings.apply_threads, __ATOMIC_RELAXED);
     if (threads > 0)
         return threads < APPLY_THREADS_MAX ? (uint32_t)threads : APPLY_THREADS_MAX;
-    long half = sysconf(_SC_NPROCESSORS_ONLN) / 2;
-    return half < 1 ? 1 : half > THREADS_BY_ITSELF_MAX ? THREADS_BY_ITSELF_MAX : (uint32_t)half;
+    uint32_t half = thread_processors() / 2;
+    return half < 1 ? 1 : half > THREADS_BY_ITSELF_MAX ? THREADS_BY_ITSELF_MAX : half;
 }
 
 static void cut_into_pieces(struct feed_apply *apply, uint32_t threads)

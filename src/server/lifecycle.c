@@ -237,8 +237,7 @@ static void set_hooks(void)
 
 static void start_lanes(void)
 {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    node.lane_count = config.threads > 0 ? (uint32_t)config.threads : (uint32_t)(cores > 0 ? cores : 1);
+    node.lane_count = config.threads > 0 ? (uint32_t)config.threads : thread_processors();
     if (node.lane_count > LANES_MAX)
         node.lane_count = LANES_MAX;
     channels_setup(node.lane_count);
