@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "base/crc.h"
+#include "object/codec.h"
 #include "object/rdb_extent.h"
 #include "object/rdb_string.h"
 #include "replication/rdb_file.h"
@@ -377,4 +378,15 @@ enum status rdb_file_read_end(struct rdb_file_reader *reader)
     if (status == STATUS_OK && !reader->is_complete)
         status = fail(reader, "the file is cut short");
     return status;
+}
+
+bool rdb_key_can_be_decoded(const struct rdb_key *key)
+{
+    struct buffer scratch = {0};
+    struct object value;
+    bool can_be = codec_decode(key->payload, &scratch, &value) == STATUS_OK;
+    if (can_be)
+        object_release(&value);
+    buffer_deinit(&scratch);
+    return can_be;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* forebay import: an RDB file into a running node, as RESTORE and FUNCTION LOAD. The file is read once before, so that nothing
- * is changed by one that is damaged or holds what cannot be taken; then requests go out as fast as the node takes them, and
- * each reply is looked at. */
+/* forebay import: an RDB file into a running node, as RESTORE and FUNCTION LOAD. The file is read once before, values included
+ * (it may have no checksum), so that nothing is changed by one that is damaged or holds what cannot be taken; then requests go
+ * out as fast as the node takes them, and each reply is looked at. */
 #include <stdio.h>
 
 #include "base/memory.h"
@@ -17,16 +17,38 @@
 
 struct census {
     uint64_t keys, functions, modules;
+    struct rdb_source *source;
+    struct rdb_file_reader reader;
     struct progress progress;
 };
+
+/* What can be shown of a name. */
+static void show_name(char shown[NAME_SHOWN_MAX + 4], struct bytes name)
+{
+    size_t length = name.length < NAME_SHOWN_MAX ? name.length : NAME_SHOWN_MAX;
+    for (size_t i = 0; i < length; i++)
+        shown[i] = name.data[i] >= ' ' && name.data[i] <= '~' ? name.data[i] : '?';
+    snprintf(shown + length, 4, "%s", length < name.length ? "..." : "");
+}
+
+static bool refuse(struct census *census, const struct rdb_key *key)
+{
+    struct rdb_source *source = census->source;
+    char name[NAME_SHOWN_MAX + 4];
+    show_name(name, key->name);
+    snprintf(source->error, sizeof(source->error), "%.100s: the value of key \"%s\" (at byte %llu) cannot be read",
+             source->name, name, (unsigned long long)census->reader.offset);
+    return false;
+}
 
 static bool count_key(void *context, const struct rdb_key *key)
 {
     struct census *census = context;
+    bool is_module = (uint8_t)key->payload.data[0] == RDB_TYPE_MODULE;
     census->keys++;
     census->progress.keys++;
-    census->modules += (uint8_t)key->payload.data[0] == RDB_TYPE_MODULE;
-    return true;
+    census->modules += is_module;
+    return is_module || rdb_key_can_be_decoded(key) || refuse(census, key);
 }
 
 static bool count_function(void *context, struct bytes code)
@@ -39,11 +61,11 @@ static bool count_function(void *context, struct bytes code)
 static bool take_census(struct rdb_source *source, struct census *census, bool is_quiet)
 {
     const struct rdb_visitor visitor = {.context = census, .key = count_key, .function = count_function};
-    struct rdb_file_reader reader;
+    census->source = source;
     progress_begin(&census->progress, "checking", source->bytes_total, is_quiet);
-    rdb_file_reader_init(&reader, &visitor);
-    bool is_read = rdb_source_read(source, &reader, &census->progress);
-    rdb_file_reader_deinit(&reader);
+    rdb_file_reader_init(&census->reader, &visitor);
+    bool is_read = rdb_source_read(source, &census->reader, &census->progress);
+    rdb_file_reader_deinit(&census->reader);
     progress_end(&census->progress);
     return is_read;
 }
@@ -93,14 +115,6 @@ static bool fail(struct import *import, const char *text)
     return false;
 }
 
-static void note_name(struct sent *sent, struct bytes name)
-{
-    size_t shown = name.length < NAME_SHOWN_MAX ? name.length : NAME_SHOWN_MAX;
-    for (size_t i = 0; i < shown; i++)
-        sent->name[i] = name.data[i] >= ' ' && name.data[i] <= '~' ? name.data[i] : '?';
-    strcpy(sent->name + shown, shown < name.length ? "..." : "");
-}
-
 static bool is_there_already(const struct sent *sent, struct bytes error)
 {
     static const char suffix[] = "already exists";
@@ -110,7 +124,7 @@ static bool is_there_already(const struct sent *sent, struct bytes error)
            memcmp(error.data + error.length - (sizeof(suffix) - 1), suffix, sizeof(suffix) - 1) == 0;
 }
 
-static bool replied(struct import *import, const struct peer_reply *reply)
+static void replied(struct import *import, const struct peer_reply *reply)
 {
     static const char *const nouns[] = {"key", "function library", "database"};
     const struct sent *sent = &import->sent[import->first];
@@ -120,37 +134,47 @@ static bool replied(struct import *import, const struct peer_reply *reply)
     if (!reply->is_error) {
         import->keys += sent->kind == SENT_KEY;
         import->functions += sent->kind == SENT_FUNCTION;
-        return true;
+        return;
     }
     bool is_there = is_there_already(sent, reply->text);
     if (is_there && import->options->keeps) {
         import->kept++;
-        return true;
+        return;
     }
     snprintf(text, sizeof(text), "%s \"%s\" (at byte %llu of %.100s): %.*s%s", nouns[sent->kind], sent->name,
              (unsigned long long)sent->offset, import->source.name,
              (int)(reply->text.length < 200 ? reply->text.length : 200), reply->text.data,
              is_there ? "; --replace or --keep says what to do with what is there" : "");
-    return fail(import, text);
+    fail(import, text);
 }
 
-static bool take_replies(struct import *import)
+static void take_replies(struct import *import)
 {
     struct peer_reply reply;
     while (import->in_flight > 0 && peer_take(&import->peer, &reply))
-        if (!replied(import, &reply))
-            return false;
-    return !import->peer.error[0] || fail(import, import->peer.error);
+        replied(import, &reply);
+    if (import->peer.error[0])
+        fail(import, import->peer.error);
 }
 
 /* Until so many requests and bytes are under way at most. */
 static bool wait_below(struct import *import, size_t requests_max, size_t bytes_max)
 {
     struct peer *peer = &import->peer;
-    while (import->in_flight > requests_max || peer->out.length - peer->out_at > bytes_max)
-        if (!(peer_exchange(peer) || fail(import, peer->error)) || !take_replies(import))
-            return false;
-    return true;
+    while (!import->error[0] && (import->in_flight > requests_max || peer->out.length - peer->out_at > bytes_max)) {
+        peer_exchange(peer); /* or it says why not */
+        take_replies(import);
+    }
+    return !import->error[0];
+}
+
+/* What was sent is told of, however the reading ended, and whatever was refused. */
+static void wait_for_all(struct import *import)
+{
+    while (import->in_flight > 0 && !import->peer.error[0] && peer_exchange(&import->peer))
+        take_replies(import);
+    if (import->peer.error[0])
+        fail(import, import->peer.error);
 }
 
 static struct sent *sent_add(struct import *import, enum sent_kind kind)
@@ -158,6 +182,15 @@ static struct sent *sent_add(struct import *import, enum sent_kind kind)
     struct sent *sent = &import->sent[(import->first + import->in_flight++) % IN_FLIGHT_MAX];
     *sent = (struct sent){.kind = kind, .offset = import->reader.offset};
     return sent;
+}
+
+/* Until it is answered nothing follows: keys would go to the database before. */
+static bool import_select(struct import *import, int db)
+{
+    rdb_request_select(&import->peer.out, db);
+    snprintf(sent_add(import, SENT_SELECT)->name, NAME_SHOWN_MAX, "%d", db);
+    import->db = db;
+    return wait_below(import, 0, 0);
 }
 
 static bool import_key(void *context, const struct rdb_key *key)
@@ -172,13 +205,10 @@ static bool import_key(void *context, const struct rdb_key *key)
     }
     if (!wait_below(import, IN_FLIGHT_MAX - 2, WAITING_BYTES_MAX))
         return false;
-    if (key->db != import->db) {
-        rdb_request_select(out, key->db);
-        snprintf(sent_add(import, SENT_SELECT)->name, NAME_SHOWN_MAX, "%d", key->db);
-        import->db = key->db;
-    }
+    if (key->db != import->db && !import_select(import, key->db))
+        return false;
     rdb_request_key(out, key, import->options->replaces);
-    note_name(sent_add(import, SENT_KEY), key->name);
+    show_name(sent_add(import, SENT_KEY)->name, key->name);
     return true;
 }
 
@@ -189,7 +219,8 @@ static bool import_function(void *context, struct bytes code)
         return false;
     rdb_request_function(&import->peer.out, code, import->options->replaces);
     const char *end = memchr(code.data, '\n', code.length);
-    note_name(sent_add(import, SENT_FUNCTION), bytes_of(code.data, end ? (size_t)(end - code.data) : code.length));
+    show_name(sent_add(import, SENT_FUNCTION)->name,
+              bytes_of(code.data, end ? (size_t)(end - code.data) : code.length));
     return true;
 }
 
@@ -218,10 +249,9 @@ static bool import_file(struct import *import)
     rdb_file_reader_init(&import->reader, &visitor);
     bool is_read = rdb_source_read(&import->source, &import->reader, &import->progress);
     rdb_file_reader_deinit(&import->reader);
-    /* What was sent is told of, however the reading ended. */
-    bool is_answered = !import->error[0] && wait_below(import, 0, 0);
+    wait_for_all(import);
     progress_end(&import->progress);
-    return is_read && is_answered;
+    return is_read && !import->error[0];
 }
 
 static void tell(const struct import *import, bool is_done)

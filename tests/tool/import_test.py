@@ -298,10 +298,32 @@ def test_what_was_imported_before_damage_is_told(plain_node):
     assert status == 0 and '100 keys' in said and client('DBSIZE') == 100
 
 
-def test_a_value_that_the_node_refuses_is_told_with_its_place(plain_node):
-    bad = File(10).db(0).key(b'good', 0, string(b'v')).key(b'bad', 16, string(listpack([b'f', b'v'])[:-2] + b'\x00\xff'))
-    status, _, wrong = run('import', write(plain_node.directory, bad.end()), port=plain_node.port)
+def a_file_with_a_bad_value():
+    file = File(10).db(0).key(b'good', 0, string(b'v')).key(b'bad', 16, string(listpack([b'f', b'v'])[:-2] + b'\x00\xff'))
+    return file.key(b'after', 0, string(b'v')).end()
+
+
+def test_a_value_that_cannot_be_read_is_told_with_its_place_and_nothing_is_changed(plain_node):
+    path = write(plain_node.directory, a_file_with_a_bad_value())
+    for words in (('check', path), ('import', path, '--port', plain_node.port)):
+        status, said, wrong = run(*words)
+        assert status == 1 and not said and 'the value of key "bad" (at byte %d) cannot be read' % (11 + 8) in wrong, wrong
+    assert plain_node.client()('DBSIZE') == 0
+
+
+def test_without_a_check_a_value_that_the_node_refuses_is_told_with_its_place_and_what_was_taken_is_counted(plain_node):
+    path = write(plain_node.directory, a_file_with_a_bad_value())
+    status, _, wrong = run('import', path, '--no-check', port=plain_node.port)
     assert status == 1 and 'key "bad" (at byte %d' % (11 + 8) in wrong and 'Bad data format' in wrong
+    taken = plain_node.client()('DBSIZE')
+    assert taken >= 1 and 'failed after %d keys' % taken in wrong
+
+
+def test_a_database_that_the_node_does_not_have(plain_node):
+    path = write(plain_node.directory, File(10).db(0).key(b'a', 0, string(b'v')).db(99).key(b'b', 0, string(b'v')).end())
+    status, _, wrong = run('import', path, port=plain_node.port)
+    assert status == 1 and 'database "99"' in wrong and 'failed after 1 keys' in wrong
+    assert plain_node.client()('KEYS', '*') == [b'a']
 
 
 def test_a_node_that_cannot_be_reached_or_does_not_let_in(plain_node):
