@@ -72,6 +72,7 @@ static void debug_object(struct execution *x)
         x->key_count = 1;
         describe_object(x, &key);
         execution_release(x, &holding);
+        x->keys = NULL;
         x->key_count = 0;
     }
 }
