@@ -53,8 +53,8 @@ static struct execution *claimant(struct execution *x)
 static bool whole_may_let_go(const struct execution *x)
 {
     const struct holding *holding = x->holding;
-    return x->whole->parts_let_go && holding->kind != HOLD_NOTHING && !holding->has_more && !x->holding_all &&
-           (x->whole->claim_count > 0 || !keyspace_wants_whole(x->keyspace));
+    return x->whole->parts_let_go && holding && holding->kind != HOLD_NOTHING && !holding->has_more &&
+           !x->holding_all && (x->whole->claim_count > 0 || !keyspace_wants_whole(x->keyspace));
 }
 
 static bool script_keeps_it_out(const struct execution *x)

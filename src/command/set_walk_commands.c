@@ -180,7 +180,7 @@ static void spop_some(struct execution *x, struct entry *entry, struct object *s
     word_list_add_kept(&popped, &kept);
     if (x->argc > 2)
         reply_set(x->reply, count);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < popped.count; i++) {
         reply_bulk(x->reply, popped.words[i]);
         execution_breathe(x);
     }

@@ -155,6 +155,7 @@ static void zadd_generic(struct execution *x, struct zadd *zadd)
         memory_free(all_words);
         memory_free(zadd->scores);
     }
+    zadd->scores = NULL;
 }
 
 static void zadd_command(struct execution *x)

@@ -16,8 +16,8 @@
 
 static const struct addrinfo *choose(const struct addrinfo *found, unsigned attempt)
 {
-    unsigned count = 0;
-    for (const struct addrinfo *each = found; each; each = each->ai_next)
+    unsigned count = 1;
+    for (const struct addrinfo *each = found->ai_next; each; each = each->ai_next)
         count++;
     for (attempt %= count; attempt > 0; attempt--)
         found = found->ai_next;

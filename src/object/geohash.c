@@ -137,8 +137,10 @@ static unsigned steps_for(double reach, double latitude)
     int steps = 1;
     if (reach == 0)
         return GEOHASH_STEPS_MAX;
-    for (; reach < MERCATOR_MAX; reach *= 2)
+    while (reach < MERCATOR_MAX) {
+        reach *= 2;
         steps++;
+    }
     steps -= 2;
     /* Cells are narrow near the poles. */
     steps -= (latitude > 66 || latitude < -66) + (latitude > 80 || latitude < -80);

@@ -26,7 +26,9 @@ const uint8_t *hash_listpack_find(const struct object *hash, struct bytes field)
 static int64_t time_at(const uint8_t *position)
 {
     struct listpack_value time;
-    listpack_get(listpack_next(listpack_next(position)), &time);
+    position += listpack_step(position); /* its value, and then its time, are always there */
+    position += listpack_step(position);
+    listpack_get(position, &time);
     return time.integer > 0 ? time.integer : HASH_NO_EXPIRE;
 }
 

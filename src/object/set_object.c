@@ -107,7 +107,7 @@ static bool make_room(struct object *set, struct buffer *room, struct bytes memb
 
 bool set_object_add(struct object *set, struct buffer *room, struct bytes member)
 {
-    int64_t integer;
+    int64_t integer = 0;
     if (set->encoding == ENCODING_TABLE)
         return table_add(set->body, member);
     if (set_object_contains(set, member))
@@ -265,7 +265,7 @@ static void encode(const struct object *set, struct buffer *out)
 /* Like set_object_add, but a listpack is not searched: what it has twice is found at the end. */
 static bool decoded_add(struct object *set, struct buffer *room, struct bytes member)
 {
-    int64_t integer;
+    int64_t integer = 0;
     bool is_integer = set->encoding == ENCODING_INTSET && as_integer(member, &integer);
     if (!make_room(set, room, member, is_integer))
         return false;

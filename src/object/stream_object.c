@@ -312,22 +312,33 @@ static void cursor_set(struct xstream_cursor *cursor)
     cursor->field = entry->has_own_fields ? entry->content : cursor->view.fields;
 }
 
+static bool cursor_move(struct xstream_cursor *cursor, bool backward)
+{
+    return backward ? xstream_view_previous(&cursor->view, &cursor->entry)
+                    : xstream_view_next(&cursor->view, &cursor->entry);
+}
+
+static bool cursor_enter(struct xstream_cursor *cursor, bool backward)
+{
+    cursor->view = view_at(cursor->node);
+    return backward ? xstream_view_last(&cursor->view, &cursor->entry)
+                    : xstream_view_first(&cursor->view, &cursor->entry);
+}
+
 /* From an entry of the cursor's node, which may be missing, to the nearest live one in the direction. */
 static void cursor_settle(struct xstream_cursor *cursor, bool found, bool backward)
 {
-    struct xstream_entry *entry = &cursor->entry;
-    while (found && entry->is_deleted)
-        found = (backward ? xstream_view_previous : xstream_view_next)(&cursor->view, entry);
+    while (found && cursor->entry.is_deleted)
+        found = cursor_move(cursor, backward);
     while (!found) {
         cursor->node = (backward ? id_place_previous : id_place_next)(cursor->node);
         if (cursor->node.leaf == NULL) {
             cursor->is_at_end = true;
             return;
         }
-        cursor->view = view_at(cursor->node);
-        found = (backward ? xstream_view_last : xstream_view_first)(&cursor->view, entry);
-        while (found && entry->is_deleted)
-            found = (backward ? xstream_view_previous : xstream_view_next)(&cursor->view, entry);
+        found = cursor_enter(cursor, backward);
+        while (found && cursor->entry.is_deleted)
+            found = cursor_move(cursor, backward);
     }
     cursor_set(cursor);
 }
@@ -341,13 +352,13 @@ void xstream_seek(const struct xstream *stream, struct stream_id id, bool backwa
     if (cursor->is_at_end)
         return;
     cursor->view = view_at(cursor->node);
+    cursor->entry = (struct xstream_entry){.fields = 0};
     cursor_settle(cursor, xstream_view_seek(&cursor->view, id, backward, &cursor->entry), backward);
 }
 
 void xstream_step(struct xstream_cursor *cursor, bool backward)
 {
-    cursor_settle(cursor, (backward ? xstream_view_previous : xstream_view_next)(&cursor->view, &cursor->entry),
-                  backward);
+    cursor_settle(cursor, cursor_move(cursor, backward), backward);
 }
 
 bool xstream_next_field(struct xstream_cursor *cursor, struct bytes *field, struct bytes *value,

@@ -140,7 +140,7 @@ static bool take_listpack(struct decoding *decoding, struct bytes dumped)
     for (member = listpack_first(listpack); member != NULL; member = listpack_next(score)) {
         char digits[BYTES_INTEGER_MAX], score_digits[BYTES_INTEGER_MAX];
         double number;
-        score = listpack_next(member);
+        score = member + listpack_step(member); /* they are in pairs */
         if (!bytes_to_double(listpack_get_bytes(score, score_digits), &number) ||
             !add(decoding, listpack_get_bytes(member, digits), number))
             return false;

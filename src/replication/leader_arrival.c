@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A replica arrives: it gets what it lacks of the stream, or a full sync first, on a thread of its own. */
+#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -105,8 +106,8 @@ static void say_full(struct replica *replica, uint64_t from)
     struct stream_info info;
     stream_read_info(leader.engine->stream, &info);
     if (replica->about.has_asked)
-        buffer_append_format(&replica->receiver.first, "+FULLRESYNC %s %llu\r\n", info.replication_id,
-                             (unsigned long long)(from + (uint64_t)info.bias));
+        buffer_append_format(&replica->receiver.first, "+FULLRESYNC %s %" PRIu64 "\r\n", info.replication_id,
+                             from + (uint64_t)info.bias);
 }
 
 /* NULL: there is none, or it comes too late for it. */

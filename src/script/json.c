@@ -63,7 +63,8 @@ static lua_Number array_length(struct encoder *encoder)
 {
     const struct json_settings *settings = encoder->settings;
     lua_State *lua = encoder->lua;
-    lua_Number largest = 0, count = 0;
+    lua_Number largest = 0;
+    int count = 0;
     for (lua_pushnil(lua); lua_next(lua, -2) != 0; lua_pop(lua, 1), count++) {
         lua_Number key = lua_type(lua, -2) == LUA_TNUMBER ? lua_tonumber(lua, -2) : 0;
         if (!(key >= 1 && floor(key) == key && key <= INT32_MAX)) {
@@ -72,7 +73,8 @@ static lua_Number array_length(struct encoder *encoder)
         }
         largest = key > largest ? key : largest;
     }
-    if (settings->sparse_ratio > 0 && largest > count * settings->sparse_ratio && largest > settings->sparse_safe) {
+    if (settings->sparse_ratio > 0 && largest > (lua_Number)count * settings->sparse_ratio &&
+        largest > settings->sparse_safe) {
         if (!settings->sparse_convert)
             luaL_error(lua, "Cannot serialise table: excessively sparse array");
         return -1;

@@ -6,6 +6,7 @@
 #include <endian.h>
 #include <math.h>
 
+#include "base/check.h"
 #include "script/sandbox.h"
 
 /* Tables nested deeper are packed as nil, as the reference does. */
@@ -221,6 +222,7 @@ static void unpack_double(struct unpacker *unpacker)
 /* Of a head whose low bits say how many bytes the integer has. */
 static void unpack_signed(struct unpacker *unpacker, size_t bytes)
 {
+    check(bytes > 0 && bytes <= 8);
     unsigned shift = (unsigned)(64 - 8 * bytes);
     lua_pushnumber(unpacker->lua, (lua_Number)((int64_t)(take_number(unpacker, bytes) << shift) >> shift));
 }
