@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/crc.h"
 #include "object/list_private.h"
+#include "object/object_limits.h"
 #include "object/object_private.h"
 #include "object/stream_private.h"
 
@@ -59,6 +60,11 @@ int codec_type(uint8_t type_byte)
 {
     const struct payload_form *form = form_of(type_byte);
     return form == NULL ? -1 : form->type;
+}
+
+void codec_setup(void)
+{
+    option_reset(object_limit_options);
 }
 
 void codec_encode(const struct object *object, struct buffer *out)

@@ -12,6 +12,9 @@
 #define CODEC_DUMP_VERSION 10
 #define CODEC_DUMP_VERSION_MAX 13
 
+/* For a program without the settings of a server: collections stay as compact as they do where nothing was set. */
+void codec_setup(void);
+
 /* Appends type byte and payload. */
 void codec_encode(const struct object *object, struct buffer *out);
 

@@ -58,6 +58,8 @@ enum status rdb_file_read(struct rdb_file_reader *reader, struct bytes bytes, si
 /* The file is over: STATUS_CORRUPT if it is not complete. */
 enum status rdb_file_read_end(struct rdb_file_reader *reader) MUST_USE;
 void rdb_file_reader_deinit(struct rdb_file_reader *reader);
+/* Once, in a program that has no settings of a server: see codec_setup. */
+void rdb_file_setup(void);
 /* Whether the value can be decoded; the reader looks for its end only. Not for values of modules. */
 bool rdb_key_can_be_decoded(const struct rdb_key *key);
 

@@ -380,6 +380,11 @@ enum status rdb_file_read_end(struct rdb_file_reader *reader)
     return status;
 }
 
+void rdb_file_setup(void)
+{
+    codec_setup();
+}
+
 bool rdb_key_can_be_decoded(const struct rdb_key *key)
 {
     struct buffer scratch = {0};

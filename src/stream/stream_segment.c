@@ -150,7 +150,7 @@ void log_segment_allocate(struct log_segment *segment, uint64_t segment_bytes, b
         segment->allocated_bytes = bytes;
     uint64_t end = segment->allocated_bytes + step;
     if (end > segment_bytes)
-        end = segment_bytes; /* what is beyond will be cut off */
+        end = segment_bytes; /* the next one begins soon */
     while (segment->allocated_bytes < end) {
         uint64_t left = end - segment->allocated_bytes;
         allocate_some(segment, left < ALLOCATION_CALL_BYTES ? left : ALLOCATION_CALL_BYTES, may_pause);

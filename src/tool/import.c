@@ -74,6 +74,7 @@ bool tool_check(const struct tool_options *options)
 {
     struct rdb_source source;
     struct census census = {0};
+    rdb_file_setup();
     bool is_sound = rdb_source_open(&source, options->file) && take_census(&source, &census, options->is_quiet);
     rdb_source_close(&source);
     if (is_sound)
@@ -92,6 +93,7 @@ enum sent_kind { SENT_KEY, SENT_FUNCTION, SENT_SELECT };
 struct sent {
     enum sent_kind kind;
     uint64_t offset; /* in the file */
+    uint64_t begin;  /* of its request among all bytes that are sent */
     char name[NAME_SHOWN_MAX + 4];
 };
 
@@ -103,6 +105,7 @@ struct import {
     struct sent *sent; /* a ring of IN_FLIGHT_MAX */
     size_t first, in_flight;
     int db;
+    uint64_t asked; /* bytes of requests, sent or not */
     uint64_t keys, functions, kept, skipped;
     struct progress progress;
     char error[512];
@@ -168,19 +171,39 @@ static bool wait_below(struct import *import, size_t requests_max, size_t bytes_
     return !import->error[0];
 }
 
-/* What was sent is told of, however the reading ended, and whatever was refused. */
-static void wait_for_all(struct import *import)
+/* Requests of which nothing has been sent are taken back: after an error nothing more is to be changed. */
+static void take_back_unsent(struct import *import)
 {
-    while (import->in_flight > 0 && !import->peer.error[0] && peer_exchange(&import->peer))
-        take_replies(import);
-    if (import->peer.error[0])
-        fail(import, import->peer.error);
+    uint64_t end = import->asked;
+    while (import->in_flight > 0) {
+        const struct sent *last = &import->sent[(import->first + import->in_flight - 1) % IN_FLIGHT_MAX];
+        if (last->begin < import->peer.sent)
+            break;
+        end = last->begin;
+        import->in_flight--;
+    }
+    import->peer.out.length -= (size_t)(import->asked - end);
+    import->asked = end;
 }
 
+/* What was sent is counted, however the reading ended and whatever was refused. */
+static void wait_for_all(struct import *import)
+{
+    bool goes_on = true;
+    while (goes_on) {
+        if (import->error[0])
+            take_back_unsent(import);
+        goes_on = import->in_flight > 0 && !import->peer.error[0] && peer_exchange(&import->peer);
+        take_replies(import);
+    }
+}
+
+/* After its request. */
 static struct sent *sent_add(struct import *import, enum sent_kind kind)
 {
     struct sent *sent = &import->sent[(import->first + import->in_flight++) % IN_FLIGHT_MAX];
-    *sent = (struct sent){.kind = kind, .offset = import->reader.offset};
+    *sent = (struct sent){.kind = kind, .offset = import->reader.offset, .begin = import->asked};
+    import->asked = import->peer.sent + import->peer.out.length - import->peer.out_at;
     return sent;
 }
 
@@ -245,6 +268,7 @@ static bool import_check(struct import *import)
 static bool import_file(struct import *import)
 {
     const struct rdb_visitor visitor = {.context = import, .key = import_key, .function = import_function};
+    import->asked = import->peer.sent;
     progress_begin(&import->progress, "importing", import->source.bytes_total, import->options->is_quiet);
     rdb_file_reader_init(&import->reader, &visitor);
     bool is_read = rdb_source_read(&import->source, &import->reader, &import->progress);
@@ -272,6 +296,7 @@ static void tell(const struct import *import, bool is_done)
 bool tool_import(const struct tool_options *options)
 {
     struct import import = {.options = options, .db = -1, .peer.fd = -1};
+    rdb_file_setup();
     import.sent = memory_allocate(IN_FLIGHT_MAX * sizeof(*import.sent));
     bool is_done = rdb_source_open(&import.source, options->file) && import_check(&import) &&
                    peer_open(&import.peer, &options->address) && import_file(&import);

@@ -136,6 +136,7 @@ static bool send_some(struct peer *peer)
     if (sent < 0 && errno != EAGAIN && errno != EINTR)
         return lose(peer);
     peer->out_at += sent > 0 ? (size_t)sent : 0;
+    peer->sent += sent > 0 ? (uint64_t)sent : 0;
     if (peer->out_at == out->length)
         peer->out_at = out->length = 0;
     return true;
@@ -173,8 +174,10 @@ bool peer_exchange(struct peer *peer)
     if (ready == 0 && !has_more)
         return fail(peer, "the node is silent", NULL);
     bool sends = peer->out.length > peer->out_at && (peer->tls || (wanted.revents & POLLOUT));
-    if (sends && !send_some(peer))
+    if (sends && !send_some(peer)) {
+        receive_some(peer); /* what it said before */
         return false;
+    }
     return !(peer->tls || (wanted.revents & (POLLIN | POLLHUP | POLLERR))) || receive_some(peer);
 }
 

@@ -22,6 +22,7 @@ struct peer {
     struct tls *tls;       /* NULL: none */
     struct buffer out, in; /* requests that wait to be sent; bytes that came, used up to in_at */
     size_t out_at, in_at;
+    uint64_t sent;   /* bytes of requests, in all */
     char error[256]; /* why it is of no use any more */
 };
 

@@ -2,6 +2,7 @@
 """forebay import: files of servers of many ages, into a running node."""
 import os
 import random
+import subprocess
 
 import pytest
 
@@ -9,7 +10,7 @@ from tests.lib import rdb
 from tests.lib import server as servers
 from tests.lib.rdb import File, integer_string, intset, length, listpack, lzf_string, old_double, string, ziplist, zipmap
 from tests.replication.story import LIBRARY, assert_same, contents, fill
-from tests.tool.story import load, run, write
+from tests.tool.story import PROGRAM, load, run, write
 
 pytestmark = pytest.mark.forebay_only
 needs_redis = pytest.mark.skipif(not servers.binary('redis'), reason='no redis-server program')
@@ -317,6 +318,28 @@ def test_without_a_check_a_value_that_the_node_refuses_is_told_with_its_place_an
     assert status == 1 and 'key "bad" (at byte %d' % (11 + 8) in wrong and 'Bad data format' in wrong
     taken = plain_node.client()('DBSIZE')
     assert taken >= 1 and 'failed after %d keys' % taken in wrong
+
+
+def test_after_a_refusal_nothing_more_is_sent_and_what_was_is_counted(plain_node):
+    file = File(10).db(0)
+    for i in range(6000):
+        file.key(b'key:%d' % i, 0, string(b'v' * 100))
+    ours = plain_node.client()
+    ours('SET', 'key:0', 'node')
+    status, _, wrong = run('import', write(plain_node.directory, file.end()), port=plain_node.port)
+    assert status == 1 and 'key "key:0"' in wrong and 'BUSYKEY' in wrong
+    taken = ours('DBSIZE') - 1
+    assert 'failed after %d keys' % taken in wrong and taken < 4096 and ours('GET', 'key:0') == b'node'
+
+
+def test_a_check_keeps_a_value_compact(plain_node):
+    count = 1000000
+    path = write(plain_node.directory, File(10).db(0).key(b'list', 1, length(count) + string(b'ab') * count).end())
+    child = subprocess.Popen([PROGRAM, 'check', path], stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(child.pid, 0)
+    child.returncode = status
+    # A node of its own for each element would be 150 MB; a child begins with what this process has.
+    assert status == 0 and used.ru_maxrss < (100 + servers.MEMORY_MORE_MB) << 10, used.ru_maxrss
 
 
 def test_a_database_that_the_node_does_not_have(plain_node):
