@@ -259,7 +259,7 @@ def test_functions_that_are_loaded_during_a_copy_arrive_once(own_server):
 
 # ---- who does not come along ----
 
-POURED_MB = 300
+POURED_MB = 900
 
 
 def pour(client, megabytes):
@@ -295,7 +295,8 @@ def test_who_takes_nothing_is_given_up_with_a_reason_and_costs_no_memory(own_ser
         wait_until(lambda: 'it lacks more than client-output-buffer-limit allows' in open(server.log_path).read(), what='the end of the link')
         assert time.monotonic() - began < 60 * PATIENCE
         more = server.rss() - before
-        assert more < (limit_mb + 1 + 150) << 20, more  # ten times a second it is looked at, where there is time for it
+        # Ten times a second it is looked at, where there is time for it: a quick machine pours 160 MB meanwhile.
+        assert more < (limit_mb + 1 + 450) << 20, more
         assert primary('PING') == 'PONG'
         proxy.heal()
         proxy.cut()
