@@ -247,8 +247,9 @@ int log_segment_write(int fd, const void *data, size_t length, uint64_t position
  * the file and its name are on the device; on failure nothing of it is left. Replaces a file of that name. */
 int log_segment_create(struct stream *stream, uint64_t first, uint64_t previous_end, const struct kept *kept,
                        struct log_segment **made);
-/* Sets room aside on the device after what is written; it may take some milliseconds so that others need not wait. Failure of
- * this and the next does no harm: the writes of frames will find the room, or none. Log thread only. */
+/* Sets room aside on the device after what is written. With may_pause it takes milliseconds where the file system is slow at
+ * it, so that those who write meanwhile need not wait so long. Failure of this and the next does no harm: the writes of frames
+ * will find the room, or none. Log thread only. */
 void log_segment_allocate(struct log_segment *segment, uint64_t segment_bytes, bool may_pause);
 /* Whether zeros stand ahead of what is written, and writes them; the latter under the claim. */
 bool log_segment_is_zeroed(const struct log_segment *segment);

@@ -12,6 +12,7 @@
 #define IN_FLIGHT_MAX 4096
 #define WAITING_BYTES_MAX ((size_t)4 << 20)
 #define NAME_SHOWN_MAX 40
+#define TLS_RECORD_BYTES_MAX 16384
 
 /* ---- what a file holds ---- */
 
@@ -171,13 +172,14 @@ static bool wait_below(struct import *import, size_t requests_max, size_t bytes_
     return !import->error[0];
 }
 
-/* Requests of which nothing has been sent are taken back: after an error nothing more is to be changed. */
+/* Requests of which nothing has been sent are taken back: after an error nothing more is to be changed. A record of TLS that the
+ * socket did not take is sealed, and has to be sent. */
 static void take_back_unsent(struct import *import)
 {
-    uint64_t end = import->asked;
+    uint64_t sent = import->peer.sent + (import->peer.tls ? TLS_RECORD_BYTES_MAX : 0), end = import->asked;
     while (import->in_flight > 0) {
         const struct sent *last = &import->sent[(import->first + import->in_flight - 1) % IN_FLIGHT_MAX];
-        if (last->begin < import->peer.sent)
+        if (last->begin < sent)
             break;
         end = last->begin;
         import->in_flight--;
