@@ -99,6 +99,9 @@ def test_files_go_out_and_in_by_tls(tmp_path):
         status, _, wrong = run('import', path, '--replace', *trust, *own, port=port, environment=secret)
         assert status == 0, wrong
         assert contents(client) == before
+        status, _, wrong = run('import', path, *trust, *own, port=port, environment=secret)
+        assert status == 1 and '--replace or --keep' in wrong and 'failed after 0 keys' in wrong, wrong
+        assert contents(client) == before
         for words, why in [(trust, 'certificate required'),
                            (['--tls', '--cacert', certificates.path('client.crt'), *own], 'certificate verify failed'),
                            (['--tls', '--cacert', '/nowhere'], 'cannot load'), (['--tls', *trust, '--cert', '/nowhere', '--key', '/nowhere'], 'cannot load')]:
